@@ -1,0 +1,97 @@
+//! A candidate: one row under consideration.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A row under consideration: where its checkpoint comes from and at what precision it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub id: String,
+    pub source: Source,
+    /// `None` runs the weights at the precision that they are stored in.
+    pub quantization: Option<Quantization>,
+    pub licence: Option<String>,
+    pub notes: Option<String>,
+    pub prompt_format: Option<PromptFormat>,
+}
+
+impl Candidate {
+    /// The row's name, unique in a run: `qwen2.5-7b q4_k`; the id alone at stored precision.
+    pub fn row(&self) -> String {
+        match self.quantization {
+            Some(quantization) => format!("{} {quantization}", self.id),
+            None => self.id.clone(),
+        }
+    }
+}
+
+/// Where a candidate's checkpoint comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Source {
+    /// A Hugging Face repository at a revision: all weights that its index names, or one GGUF file of it.
+    Hub { repository: String, revision: String, file: Option<String> },
+    /// A directory in Hugging Face layout, or a `.gguf` file.
+    Local { path: PathBuf },
+    /// Random weights at the shape of a `config.json`: of a repository whose shape ships with the program, or in a directory.
+    Synthetic { shape: String },
+}
+
+/// Precision of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Quantization {
+    F32,
+    Bf16,
+    F16,
+    #[serde(rename = "q8_0")]
+    #[value(name = "q8_0")]
+    Q8_0,
+    #[serde(rename = "q4_k")]
+    #[value(name = "q4_k")]
+    Q4K,
+}
+
+impl Quantization {
+    pub const ALL: [Quantization; 5] =
+        [Quantization::F32, Quantization::Bf16, Quantization::F16, Quantization::Q8_0, Quantization::Q4K];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantization::F32 => "f32",
+            Quantization::Bf16 => "bf16",
+            Quantization::F16 => "f16",
+            Quantization::Q8_0 => "q8_0",
+            Quantization::Q4K => "q4_k",
+        }
+    }
+}
+
+impl fmt::Display for Quantization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How a base model without a chat template is asked.
+///
+/// `template` holds `{prompt}` once and may hold `{system}` once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptFormat {
+    pub template: String,
+    /// Text that ends the answer, beside the end-of-sequence tokens.
+    #[serde(default)]
+    pub stop: Vec<String>,
+}
+
+/// What holds for every candidate that does not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    pub quantization: Vec<Quantization>,
+    pub revision: Option<String>,
+}

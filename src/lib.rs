@@ -1,0 +1,7 @@
+//! `bench`: which language model should we put behind our Korean and English service, on this GPU, within this budget?
+
+pub mod catalog;
+pub mod suite;
+pub mod plan;
+pub mod telemetry;
+pub mod run;

@@ -1,0 +1,7 @@
+//! Running: plan and engines in, trials out.
+
+pub mod record;
+pub mod trial;
+
+pub use record::{CheckpointFacts, FileFacts, LoadFacts, Row, RowOutcome, Run, Settings};
+pub use trial::{FailureKind, FinishReason, Outcome, Phase, Timeline, Trial, TrialKey};

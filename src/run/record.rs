@@ -1,0 +1,112 @@
+//! The records of a run: what was run, where, and what came of each candidate.
+
+use serde::{Deserialize, Serialize};
+
+use super::trial::{FailureKind, Trial};
+use crate::catalog::{Candidate, Requirements};
+use crate::plan::FitEstimate;
+use crate::telemetry::Environment;
+
+/// One invocation of `compare` and everything that it observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Sortable by time, short enough to type: `20261120-051733-4f2a`.
+    pub id: String,
+    pub started_at: jiff::Timestamp,
+    /// `None` while it runs, and after it was interrupted.
+    pub finished_at: Option<jiff::Timestamp>,
+    pub environment: Environment,
+    pub settings: Settings,
+    pub requirements: Requirements,
+    /// In the order of the plan.
+    pub rows: Vec<Row>,
+}
+
+/// What the user chose for the whole run; a resumed run must have the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Base of every seed in the run.
+    pub seed: u64,
+    /// Overrides each suite's own number of measured repetitions.
+    pub repeat: Option<u32>,
+    /// Overrides each suite's own number of warm-up trials.
+    pub warmup: Option<u32>,
+    pub max_new_tokens: Option<u32>,
+    /// SHA-256 over the prompts of each suite that ran, by suite: figures of other prompts do not compare.
+    pub suites: std::collections::BTreeMap<String, String>,
+    /// Languages asked for; empty means all.
+    pub languages: Vec<crate::suite::Language>,
+}
+
+/// One candidate's part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub candidate: Candidate,
+    /// What was found where the candidate pointed; `None` before it was acquired.
+    pub checkpoint: Option<CheckpointFacts>,
+    /// What loading it took; `None` before it was loaded.
+    pub load: Option<LoadFacts>,
+    /// The estimate made before any download; `None` where the shape is not known beforehand.
+    pub fit: Option<FitEstimate>,
+    pub outcome: RowOutcome,
+    /// In the order in which they ran, warm-up included.
+    pub trials: Vec<Trial>,
+}
+
+/// What came of a candidate as a whole. A failed trial does not fail its candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum RowOutcome {
+    /// Not come to yet: the run goes on, or was interrupted.
+    Pending,
+    /// All its planned trials were run.
+    Ran,
+    /// Known beforehand that it cannot run here: does not fit, architecture not supported. Not an error.
+    Skipped { reason: String },
+    Failed { kind: FailureKind, message: String },
+}
+
+/// Identity and shape of a checkpoint, as stored with the results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointFacts {
+    /// Resolved commit of a Hub repository.
+    pub commit: Option<String>,
+    /// `config.json`'s `model_type`, or GGUF's `general.architecture`.
+    pub architecture: String,
+    /// All weights that are stored, embeddings included.
+    pub parameters: u64,
+    pub files: Vec<FileFacts>,
+    /// Random weights at the real shape: speed and memory are real, text is not.
+    pub synthetic: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    pub path: String,
+    pub bytes: u64,
+    /// Lower-case hex. `None` where the file was not hashed (large local files).
+    pub sha256: Option<String>,
+}
+
+/// What loading a candidate took and held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadFacts {
+    /// Engine's name: `candle`.
+    pub engine: String,
+    /// Where it ran: `cpu`, `cuda:0`.
+    pub device: String,
+    /// Precision of the weights as run, by type and share of bytes: `q4_k 93 %, q6_k 7 %`.
+    pub precision: String,
+    /// Bytes of all weights as held by the engine.
+    pub weights_bytes: u64,
+    /// Key and value cache per token of context, computed from the shape.
+    pub kv_bytes_per_token: u64,
+    /// Download, or finding it in the cache.
+    pub acquire_seconds: f64,
+    /// Reading, quantizing and moving the weights to the device, and one short forward pass (which packs weights).
+    pub load_seconds: f64,
+    /// Memory in use before the load, and the highest seen until the last trial ended. See [`crate::telemetry`].
+    pub baseline_bytes: Option<u64>,
+    pub loaded_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
+}

@@ -1,0 +1,103 @@
+//! A trial: one prompt run once, timed, kept raw.
+//!
+//! What is kept is what was observed (arrival instants, token ids, text, telemetry readings); every number that the
+//! program prints is computed from it afterwards by [`crate::measure`], so a formula can be mended without a new run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::suite::Language;
+use crate::telemetry::Reading;
+
+/// What a trial counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Stored, never summarized: caches fill, weights are packed, clocks settle.
+    Warmup,
+    Measured,
+}
+
+/// Which step of the plan a trial is: unique within a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TrialKey {
+    /// The candidate's row: [`crate::catalog::Candidate::row`].
+    pub row: String,
+    pub suite: String,
+    /// `None` where the prompt has no natural language (token ids).
+    pub language: Option<Language>,
+    pub prompt: String,
+    /// Counted from 0, warm-up and measured apart.
+    pub repetition: u32,
+    pub warmup: bool,
+}
+
+impl TrialKey {
+    pub fn phase(&self) -> Phase {
+        if self.warmup { Phase::Warmup } else { Phase::Measured }
+    }
+}
+
+/// One prompt run once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    #[serde(flatten)]
+    pub key: TrialKey,
+    /// Seed of this trial's sampling and of its random token ids.
+    pub seed: u64,
+    /// Wall-clock time, for people; no duration is computed from it.
+    pub started_at: jiff::Timestamp,
+    /// Tokens in the prompt after the chat template; `None` if the trial failed before that was known.
+    pub prompt_tokens: Option<u32>,
+    pub timeline: Timeline,
+    pub outcome: Outcome,
+    /// Ids of the output tokens, in order of arrival.
+    pub token_ids: Vec<u32>,
+    /// The output text; `None` where there is no tokenizer to make text with.
+    pub text: Option<String>,
+    pub readings: Vec<Reading>,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Outcome {
+    Completed { finish: FinishReason },
+    Failed { kind: FailureKind, message: String },
+}
+
+/// Why generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// The model ended its turn.
+    Stop,
+    /// The output limit, or the end of the model's context, was reached.
+    Length,
+}
+
+/// What kind of failure ended a trial or a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The checkpoint could not be had: network, access, hash, missing file.
+    Acquire,
+    /// The checkpoint is there and could not be loaded.
+    Load,
+    /// Neither host nor device memory sufficed.
+    OutOfMemory,
+    /// The engine failed while it ran.
+    Engine,
+}
+
+/// Arrival instants of one trial, in nanoseconds since its request started (t0), on the monotonic clock.
+///
+/// t0 lies before templating and tokenizing: the user waits for those too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Prompt templated and tokenized. `None` over HTTP, where it is the server's affair.
+    pub encoded_ns: Option<u64>,
+    /// Forward pass over the prompt done and the device synchronised; before sampling. `None` over HTTP.
+    pub prefilled_ns: Option<u64>,
+    /// One instant per output token.
+    pub arrivals_ns: Vec<u64>,
+}

@@ -1,0 +1,18 @@
+//! Telemetry: what the machine did meanwhile.
+
+pub mod environment;
+
+use serde::{Deserialize, Serialize};
+
+pub use environment::Environment;
+
+/// One look at the machine during a trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Since the trial's t0, on the clock of its timeline.
+    pub at_ns: u64,
+    /// Resident memory of this process.
+    pub resident_bytes: Option<u64>,
+    /// Processor time that this process has used so far.
+    pub cpu_seconds: Option<f64>,
+}
