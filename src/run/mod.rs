@@ -1,5 +1,6 @@
 //! Running: plan and engines in, trials out.
 
+pub mod clock;
 pub mod record;
 pub mod trial;
 

@@ -1,0 +1,400 @@
+//! Reading a GGUF header out of a mapped file.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::quantized::GgmlDType;
+use memmap2::Mmap;
+
+/// What is wrong with a GGUF file.
+#[derive(Debug, thiserror::Error)]
+pub enum GgufError {
+    #[error("could not open the file")]
+    Open(#[source] std::io::Error),
+    #[error("not a GGUF file: it starts with {0:02x?}")]
+    Magic([u8; 4]),
+    #[error("GGUF version {0} is not supported, only 2 and 3 are")]
+    Version(u32),
+    #[error("the file ends inside its header, at byte {0}: it is cut short or damaged")]
+    Truncated(usize),
+    #[error("the header is damaged: {0}")]
+    Damaged(String),
+    #[error("tensor `{tensor}` is of type {kind}, which is not supported: use a file in Q4_K_M, Q8_0 or F16")]
+    UnknownType { tensor: String, kind: String },
+    #[error("the file lacks tensor `{0}`")]
+    MissingTensor(String),
+    #[error("the metadata lacks `{0}`")]
+    MissingField(String),
+    #[error("`{key}` is not {expected}")]
+    WrongField { key: String, expected: &'static str },
+}
+
+/// A metadata value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Bool(bool),
+    Text(String),
+    Array(Vec<Field>),
+}
+
+/// Where a tensor lies in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorPlace {
+    /// Outermost dimension first, as candle and PyTorch count; GGUF itself counts the other way.
+    pub shape: Vec<usize>,
+    pub kind: GgmlDType,
+    range: std::ops::Range<usize>,
+}
+
+/// A GGUF file, mapped into memory.
+#[derive(Clone)]
+pub struct GgufFile {
+    map: Arc<Mmap>,
+    fields: HashMap<String, Field>,
+    tensors: HashMap<String, TensorPlace>,
+}
+
+impl GgufFile {
+    /// # Errors
+    /// A file that cannot be opened, is no GGUF, is cut short, or lies about what it holds.
+    pub fn open(path: &Path) -> Result<Self, GgufError> {
+        let file = File::open(path).map_err(GgufError::Open)?;
+        // SAFETY: mapped read-only. Another process that truncates the file meanwhile would end this one with SIGBUS, as
+        // it would any program that maps its weights; the Hub's cache never rewrites a blob in place.
+        let map = unsafe { Mmap::map(&file) }.map_err(GgufError::Open)?;
+        let (fields, tensors) = parse(&map)?;
+        Ok(Self { map: Arc::new(map), fields, tensors })
+    }
+
+    pub fn fields(&self) -> &HashMap<String, Field> {
+        &self.fields
+    }
+
+    pub fn tensors(&self) -> &HashMap<String, TensorPlace> {
+        &self.tensors
+    }
+
+    /// A tensor's place and its bytes.
+    ///
+    /// # Errors
+    /// If the file has no tensor of that name.
+    pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, &[u8]), GgufError> {
+        let place = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor(name.into()))?;
+        Ok((place, &self.map[place.range.clone()]))
+    }
+
+    pub fn text(&self, key: &str) -> Result<Option<&str>, GgufError> {
+        match self.fields.get(key) {
+            None => Ok(None),
+            Some(Field::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(GgufError::WrongField { key: key.into(), expected: "a text" }),
+        }
+    }
+
+    pub fn unsigned(&self, key: &str) -> Result<Option<u64>, GgufError> {
+        let number = match self.fields.get(key) {
+            None => return Ok(None),
+            Some(Field::Unsigned(number)) => Some(*number),
+            Some(Field::Signed(number)) => u64::try_from(*number).ok(),
+            Some(_) => None,
+        };
+        number.map(Some).ok_or(GgufError::WrongField { key: key.into(), expected: "a whole number" })
+    }
+
+    pub fn float(&self, key: &str) -> Result<Option<f64>, GgufError> {
+        match self.fields.get(key) {
+            None => Ok(None),
+            Some(Field::Float(number)) => Ok(Some(*number)),
+            Some(_) => Err(GgufError::WrongField { key: key.into(), expected: "a number" }),
+        }
+    }
+
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, GgufError> {
+        match self.fields.get(key) {
+            None => Ok(None),
+            Some(Field::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(GgufError::WrongField { key: key.into(), expected: "true or false" }),
+        }
+    }
+
+    pub fn array(&self, key: &str) -> Result<Option<&[Field]>, GgufError> {
+        match self.fields.get(key) {
+            None => Ok(None),
+            Some(Field::Array(items)) => Ok(Some(items)),
+            Some(_) => Err(GgufError::WrongField { key: key.into(), expected: "a list" }),
+        }
+    }
+}
+
+const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// Most dimensions of a tensor that GGUF allows.
+const MOST_DIMENSIONS: u32 = 4;
+
+fn parse(bytes: &[u8]) -> Result<(HashMap<String, Field>, HashMap<String, TensorPlace>), GgufError> {
+    let mut reader = Reader { bytes, at: 0, items: 0 };
+    let magic = reader.take::<4>()?;
+    if &magic != b"GGUF" {
+        return Err(GgufError::Magic(magic));
+    }
+    let version = reader.u32()?;
+    if !matches!(version, 2 | 3) {
+        return Err(GgufError::Version(version));
+    }
+    let (tensor_count, field_count) = (reader.u64()?, reader.u64()?);
+
+    let mut fields = HashMap::new();
+    for _ in 0..field_count {
+        let key = reader.text()?;
+        let kind = reader.u32()?;
+        let value = reader.field(kind, 0)?;
+        fields.insert(key, value);
+    }
+
+    let mut places = Vec::new();
+    for _ in 0..tensor_count {
+        places.push(reader.tensor()?);
+    }
+    let alignment = match fields.get("general.alignment") {
+        Some(Field::Unsigned(alignment)) if alignment.is_power_of_two() => *alignment,
+        Some(other) => return Err(GgufError::Damaged(format!("`general.alignment` is {other:?}"))),
+        None => DEFAULT_ALIGNMENT,
+    };
+    let data_start = (reader.at as u64).checked_next_multiple_of(alignment);
+    let mut tensors = HashMap::new();
+    for (name, shape, kind, offset) in places {
+        let range = data_start
+            .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, bytes.len()))
+            .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` reaches beyond the end of the file")))?;
+        if tensors.insert(name.clone(), TensorPlace { shape, kind, range }).is_some() {
+            return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
+        }
+    }
+    Ok((fields, tensors))
+}
+
+/// The bytes of a tensor, or `None` if its shape, type and place do not fit into a file of `length` bytes.
+fn byte_range(shape: &[usize], kind: GgmlDType, start: u64, length: usize) -> Option<std::ops::Range<usize>> {
+    let elements = shape.iter().try_fold(1usize, |product, dimension| product.checked_mul(*dimension))?;
+    let columns = shape.last().copied().unwrap_or(1);
+    if columns == 0 || !columns.is_multiple_of(kind.block_size()) {
+        return None;
+    }
+    let size = (elements / kind.block_size()).checked_mul(kind.type_size())?;
+    let start = usize::try_from(start).ok()?;
+    let end = start.checked_add(size)?;
+    (end <= length).then_some(start..end)
+}
+
+/// A cursor over the header that refuses to read past the end. Nothing is allocated on the word of a length alone: every
+/// element that is kept has first been read out of the file, and no file has more than [`MOST_ITEMS`] of them.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    items: u64,
+}
+
+/// Most items of all lists together. The largest vocabularies have 262,144 tokens, scores and types each, and half a
+/// million merges.
+const MOST_ITEMS: u64 = 1 << 23;
+
+impl Reader<'_> {
+    fn slice(&mut self, length: u64) -> Result<&[u8], GgufError> {
+        let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
+        let slice = end.and_then(|end| self.bytes.get(self.at..end)).ok_or(GgufError::Truncated(self.at))?;
+        self.at += slice.len();
+        Ok(slice)
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+        let mut taken = [0; N];
+        taken.copy_from_slice(self.slice(N as u64)?);
+        Ok(taken)
+    }
+
+    fn u32(&mut self) -> Result<u32, GgufError> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, GgufError> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+
+    fn text(&mut self) -> Result<String, GgufError> {
+        let length = self.u64()?;
+        Ok(String::from_utf8_lossy(self.slice(length)?).into_owned())
+    }
+
+    fn field(&mut self, kind: u32, depth: u32) -> Result<Field, GgufError> {
+        Ok(match kind {
+            0 => Field::Unsigned(u64::from(self.take::<1>()?[0])),
+            1 => Field::Signed(i64::from(i8::from_le_bytes(self.take()?))),
+            2 => Field::Unsigned(u64::from(u16::from_le_bytes(self.take()?))),
+            3 => Field::Signed(i64::from(i16::from_le_bytes(self.take()?))),
+            4 => Field::Unsigned(u64::from(self.u32()?)),
+            5 => Field::Signed(i64::from(i32::from_le_bytes(self.take()?))),
+            6 => Field::Float(f64::from(f32::from_le_bytes(self.take()?))),
+            7 => Field::Bool(self.take::<1>()?[0] != 0),
+            8 => Field::Text(self.text()?),
+            9 if depth < 2 => {
+                let kind = self.u32()?;
+                let length = self.u64()?;
+                self.items = self.items.saturating_add(length);
+                if self.items > MOST_ITEMS {
+                    return Err(GgufError::Damaged(format!("a list of {length} items at byte {}", self.at)));
+                }
+                let mut items = Vec::new();
+                for _ in 0..length {
+                    items.push(self.field(kind, depth + 1)?);
+                }
+                Field::Array(items)
+            }
+            10 => Field::Unsigned(self.u64()?),
+            11 => Field::Signed(i64::from_le_bytes(self.take()?)),
+            12 => Field::Float(f64::from_le_bytes(self.take()?)),
+            other => return Err(GgufError::Damaged(format!("value type {other} at byte {}", self.at))),
+        })
+    }
+
+    fn tensor(&mut self) -> Result<(String, Vec<usize>, GgmlDType, u64), GgufError> {
+        let name = self.text()?;
+        let dimensions = self.u32()?;
+        if dimensions > MOST_DIMENSIONS {
+            return Err(GgufError::Damaged(format!("tensor `{name}` has {dimensions} dimensions")));
+        }
+        let mut shape = Vec::new();
+        for _ in 0..dimensions {
+            let dimension = usize::try_from(self.u64()?);
+            shape.push(dimension.map_err(|_| GgufError::Damaged(format!("tensor `{name}` is too large")))?);
+        }
+        shape.reverse();
+        let number = self.u32()?;
+        let kind = tensor_type(number)
+            .ok_or_else(|| GgufError::UnknownType { tensor: name.clone(), kind: type_name(number) })?;
+        let offset = self.u64()?;
+        Ok((name, shape, kind, offset))
+    }
+}
+
+/// ggml's type numbers (`enum ggml_type` in ggml.h).
+fn tensor_type(number: u32) -> Option<GgmlDType> {
+    Some(match number {
+        0 => GgmlDType::F32,
+        1 => GgmlDType::F16,
+        2 => GgmlDType::Q4_0,
+        3 => GgmlDType::Q4_1,
+        6 => GgmlDType::Q5_0,
+        7 => GgmlDType::Q5_1,
+        8 => GgmlDType::Q8_0,
+        10 => GgmlDType::Q2K,
+        11 => GgmlDType::Q3K,
+        12 => GgmlDType::Q4K,
+        13 => GgmlDType::Q5K,
+        14 => GgmlDType::Q6K,
+        30 => GgmlDType::BF16,
+        _ => return None,
+    })
+}
+
+/// Names of ggml's types that candle has no arithmetic for.
+fn type_name(number: u32) -> String {
+    let name = match number {
+        9 => "Q8_1",
+        15 => "Q8_K",
+        16 => "IQ2_XXS",
+        17 => "IQ2_XS",
+        18 => "IQ3_XXS",
+        19 => "IQ1_S",
+        20 => "IQ4_NL",
+        21 => "IQ3_S",
+        22 => "IQ2_S",
+        23 => "IQ4_XS",
+        29 => "IQ1_M",
+        34 => "TQ1_0",
+        35 => "TQ2_0",
+        39 => "MXFP4",
+        _ => return format!("number {number}"),
+    };
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(fields: &[u8], field_count: u64, tensors: &[u8], tensor_count: u64) -> Vec<u8> {
+        let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+        bytes.extend(tensor_count.to_le_bytes());
+        bytes.extend(field_count.to_le_bytes());
+        bytes.extend(fields);
+        bytes.extend(tensors);
+        bytes
+    }
+
+    fn text(text: &str) -> Vec<u8> {
+        [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+    }
+
+    fn tensor(name: &str, shape: &[u64], kind: u32, offset: u64) -> Vec<u8> {
+        let mut bytes = text(name);
+        bytes.extend((shape.len() as u32).to_le_bytes());
+        shape.iter().for_each(|dimension| bytes.extend(dimension.to_le_bytes()));
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(offset.to_le_bytes());
+        bytes
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        parse(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_tensor_lies_after_the_aligned_header_outermost_dimension_first() {
+        let mut bytes = header(&[], 0, &tensor("a", &[2, 3], 0, 0), 1);
+        let start = bytes.len().next_multiple_of(32);
+        bytes.resize(start + 24, 0);
+        let (_, tensors) = parse(&bytes).unwrap();
+        assert_eq!(tensors["a"].shape, [3, 2]);
+        assert_eq!(tensors["a"].range, start..start + 24);
+    }
+
+    #[test]
+    fn every_prefix_of_a_header_is_refused_without_panic() {
+        let fields = [text("general.name"), vec![8, 0, 0, 0], text("한국어")].concat();
+        let mut bytes = header(&fields, 1, &tensor("a", &[8], 0, 0), 1);
+        bytes.resize(bytes.len().next_multiple_of(32) + 32, 0);
+        assert!(parse(&bytes).is_ok());
+        for length in 0..bytes.len() {
+            assert!(parse(&bytes[..length]).is_err(), "{length} bytes were accepted");
+        }
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        assert!(refusal(b"{\"model\": 1}").starts_with("not a GGUF file"));
+        assert!(refusal(&header(&[], u64::MAX, &[], 0)).contains("ends inside its header"));
+        assert!(refusal(&header(&[], 0, &[], u64::MAX)).contains("ends inside its header"));
+        let endless = [text("x"), vec![9, 0, 0, 0], vec![4, 0, 0, 0], u64::MAX.to_le_bytes().to_vec()].concat();
+        assert!(refusal(&header(&endless, 1, &[], 0)).contains("a list of 18446744073709551615 items"));
+        let huge = tensor("a", &[u64::MAX, u64::MAX], 0, 0);
+        assert!(refusal(&header(&[], 0, &huge, 1)).contains("`a` reaches beyond the end"));
+        let far = tensor("a", &[8], 0, u64::MAX);
+        assert!(refusal(&header(&[], 0, &far, 1)).contains("`a` reaches beyond the end"));
+        let zero = [text("general.alignment"), vec![4, 0, 0, 0], vec![0; 4]].concat();
+        assert!(refusal(&header(&zero, 1, &[], 0)).contains("general.alignment"));
+    }
+
+    #[test]
+    fn an_unknown_type_names_the_tensor_the_type_and_a_way_out() {
+        let message = refusal(&header(&[], 0, &tensor("blk.0.ffn_up.weight", &[256], 23, 0), 1));
+        assert_eq!(
+            message,
+            "tensor `blk.0.ffn_up.weight` is of type IQ4_XS, which is not supported: use a file in Q4_K_M, Q8_0 or F16"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! Checkpoints on this disk: a directory in Hugging Face layout, or one GGUF file.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokenizers::Tokenizer;
+
+use super::gguf::{self, GgufFile};
+use super::{AcquireError, Checkpoint, Weights};
+use crate::run::{CheckpointFacts, FileFacts};
+use crate::spec::{Config, Inventory};
+use crate::text::TextModel;
+
+/// Largest JSON file that is read: a tokenizer of 262,144 tokens takes about 33 MB.
+const LARGEST_JSON: u64 = 256 << 20;
+
+/// Largest file whose SHA-256 is computed: weights are identified by their size, the Hub by its own hashes.
+const LARGEST_HASHED: u64 = 64 << 20;
+
+/// Reads the checkpoint at `path`: everything but the weights themselves.
+///
+/// # Errors
+/// What is not there, cannot be read, or contradicts itself.
+pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
+    if !path.exists() {
+        return Err(AcquireError::NotFound { path: path.into() });
+    }
+    if path.is_dir() && path.join("config.json").is_file() {
+        open_directory(path)
+    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+        open_gguf(path)
+    } else {
+        Err(AcquireError::NotACheckpoint { path: path.into() })
+    }
+}
+
+fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
+    let failed = |source| AcquireError::Gguf { path: path.into(), source };
+    let file = GgufFile::open(path).map_err(failed)?;
+    let config = parse_config(path, gguf::config(&file).map_err(failed)?)?;
+    let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source })?;
+    let elements = |shape: &Vec<usize>| shape.iter().map(|dimension| *dimension as u64).product::<u64>();
+    let facts = CheckpointFacts {
+        commit: None,
+        architecture: architecture(path, &config)?,
+        parameters: file.tensors().values().map(|tensor| elements(&tensor.shape)).sum(),
+        files: vec![file_facts(path)?],
+        synthetic: false,
+    };
+    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), facts })
+}
+
+fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
+    let config = parse_config(path, json(&path.join("config.json"))?)?;
+    let weights = weight_files(path)?;
+    let text = text_model(path, &config)?;
+    let mut files = Vec::new();
+    for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
+        if path.join(name).is_file() {
+            files.push(file_facts(&path.join(name))?);
+        }
+    }
+    for file in &weights {
+        files.push(file_facts(file)?);
+    }
+    let inventory = Inventory::from_config(&config);
+    let inventory = inventory.map_err(|source| AcquireError::Spec { path: path.into(), source })?;
+    let facts = CheckpointFacts {
+        commit: None,
+        architecture: architecture(path, &config)?,
+        parameters: inventory.parameters(),
+        files,
+        synthetic: false,
+    };
+    Ok(Checkpoint { config, text, weights: Weights::Safetensors(weights), facts })
+}
+
+/// The config alone of a directory or GGUF file, for planning and for synthetic weights.
+///
+/// # Errors
+/// As [`open`].
+pub fn config(path: &Path) -> Result<Config, AcquireError> {
+    if path.is_dir() { parse_config(path, json(&path.join("config.json"))?) } else { Ok(open(path)?.config) }
+}
+
+fn parse_config(path: &Path, value: Value) -> Result<Config, AcquireError> {
+    Config::new(value).map_err(|source| AcquireError::Spec { path: path.into(), source })
+}
+
+fn architecture(path: &Path, config: &Config) -> Result<String, AcquireError> {
+    let name = config.model_type().map_err(|source| AcquireError::Spec { path: path.into(), source })?;
+    Ok(name.to_owned())
+}
+
+/// The text side of a directory; `None` if it has no `tokenizer.json`.
+fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, AcquireError> {
+    let file = path.join("tokenizer.json");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let in_text = |source| AcquireError::Text { path: path.into(), source };
+    let tokenizer = Tokenizer::from_bytes(read(&file)?)
+        .map_err(|error| in_text(crate::text::TextError::Tokenizer(error.to_string())))?;
+    let optional = |name: &str| {
+        let file = path.join(name);
+        if file.is_file() { json(&file) } else { Ok(Value::Object(serde_json::Map::new())) }
+    };
+    let settings = optional("tokenizer_config.json")?;
+    let generation = parse_config(path, optional("generation_config.json")?)?;
+    let mut stop_ids = BTreeSet::new();
+    for config in [config, &generation] {
+        let ids = config.token_ids("eos_token_id");
+        stop_ids.extend(ids.map_err(|source| AcquireError::Spec { path: path.into(), source })?);
+    }
+    let template = chat_template_file(path)?;
+    TextModel::new(tokenizer, &settings, template.as_deref(), stop_ids).map(Some).map_err(in_text)
+}
+
+/// A chat template in a file of its own, as newer repositories have it.
+fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
+    let jinja = path.join("chat_template.jinja");
+    if jinja.is_file() {
+        return Ok(Some(String::from_utf8_lossy(&read(&jinja)?).into_owned()));
+    }
+    let wrapped = path.join("chat_template.json");
+    if wrapped.is_file() {
+        return Ok(json(&wrapped)?.get("chat_template").and_then(Value::as_str).map(str::to_owned));
+    }
+    Ok(None)
+}
+
+/// The weight files of a directory: those that the index names, or the single file.
+fn weight_files(path: &Path) -> Result<Vec<PathBuf>, AcquireError> {
+    let index = path.join("model.safetensors.index.json");
+    if index.is_file() {
+        let value = json(&index)?;
+        let map = value.get("weight_map").and_then(Value::as_object);
+        let map = map.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
+        let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+        return names.into_iter().map(|name| plain_file(path, &index, name)).collect();
+    }
+    let single = path.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let pytorch = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+    if pytorch.iter().any(|name| path.join(name).is_file()) {
+        return Err(AcquireError::PytorchOnly { path: path.into() });
+    }
+    Err(AcquireError::NoWeights { path: path.into() })
+}
+
+/// A file named by an index, which must lie in the same directory.
+fn plain_file(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, AcquireError> {
+    let mut components = Path::new(name).components();
+    match (components.next(), components.next()) {
+        (Some(Component::Normal(_)), None) => Ok(directory.join(name)),
+        _ => Err(AcquireError::HostileName { path: index.into(), file: name.into() }),
+    }
+}
+
+fn json(path: &Path) -> Result<Value, AcquireError> {
+    serde_json::from_slice(&read(path)?).map_err(|source| AcquireError::Json { path: path.into(), source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, AcquireError> {
+    let failed = |source| AcquireError::Read { path: path.into(), source };
+    if std::fs::metadata(path).map_err(failed)?.len() > LARGEST_JSON {
+        return Err(AcquireError::TooLarge { path: path.into(), limit_mib: LARGEST_JSON >> 20 });
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+fn file_facts(path: &Path) -> Result<FileFacts, AcquireError> {
+    let failed = |source| AcquireError::Read { path: path.into(), source };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    let sha256 = if bytes <= LARGEST_HASHED {
+        let digest = Sha256::digest(std::fs::read(path).map_err(failed)?);
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    } else {
+        None
+    };
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    Ok(FileFacts { path: name.to_string_lossy().into_owned(), bytes, sha256 })
+}

@@ -1,0 +1,116 @@
+//! A weight matrix on its device, dense or quantized.
+
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{DType, Result, Tensor};
+
+/// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
+pub struct Matrix {
+    weight: Weight,
+    bias: Option<Tensor>,
+}
+
+#[derive(Clone)]
+enum Weight {
+    Dense(Tensor),
+    Quantized(Arc<QTensor>),
+}
+
+/// Rows of a 16-bit matrix that are widened at a time on the CPU, which has no 16-bit product of its own in candle.
+const WIDENED_ROWS: usize = 1024;
+
+impl Matrix {
+    pub fn dense(weight: Tensor) -> Self {
+        Self { weight: Weight::Dense(weight), bias: None }
+    }
+
+    pub fn quantized(weight: QTensor) -> Self {
+        Self { weight: Weight::Quantized(Arc::new(weight)), bias: None }
+    }
+
+    pub fn with_bias(mut self, bias: Option<Tensor>) -> Self {
+        self.bias = bias;
+        self
+    }
+
+    /// The same weights for another use, without a copy: an output head tied to the embedding.
+    pub fn share(&self) -> Self {
+        Self { weight: self.weight.clone(), bias: None }
+    }
+
+    /// `x [.., columns]` to `[.., rows]`, both float32.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = match &self.weight {
+            Weight::Quantized(weight) => x.apply_op1_no_bwd(weight.as_ref())?,
+            Weight::Dense(weight) => dense_product(x, weight)?,
+        };
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+
+    /// The rows that `ids` name, float32: an embedding.
+    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Quantized(weight) => weight.embedding(ids),
+            Weight::Dense(weight) => weight.index_select(ids, 0)?.to_dtype(DType::F32),
+        }
+    }
+
+    /// Bytes as held, and their type's name.
+    pub fn held(&self) -> (u64, &'static str) {
+        match &self.weight {
+            Weight::Dense(weight) => {
+                let bytes = (weight.elem_count() * weight.dtype().size_in_bytes()) as u64;
+                (bytes, if weight.dtype() == DType::F32 { "f32" } else { weight.dtype().as_str() })
+            }
+            Weight::Quantized(weight) => (weight.storage_size_in_bytes() as u64, type_name(weight.dtype())),
+        }
+    }
+}
+
+/// `x · weightᵀ`, in the weights' precision on a GPU and in float32 on the CPU.
+fn dense_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let columns = weight.dim(1)?;
+    let mut shape = x.dims().to_vec();
+    let flat = x.reshape(((), columns))?;
+    let y = if weight.dtype() == DType::F32 {
+        flat.matmul(&weight.t()?)?
+    } else if x.device().is_cpu() {
+        let rows = weight.dim(0)?;
+        let parts = (0..rows).step_by(WIDENED_ROWS).map(|start| {
+            let part = weight.narrow(0, start, WIDENED_ROWS.min(rows - start))?.to_dtype(DType::F32)?;
+            flat.matmul(&part.t()?)
+        });
+        Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?
+    } else {
+        flat.to_dtype(weight.dtype())?.matmul(&weight.t()?)?.to_dtype(DType::F32)?
+    };
+    if let Some(last) = shape.last_mut() {
+        *last = weight.dim(0)?;
+    }
+    y.reshape(shape)
+}
+
+/// Names of ggml's types as users write them.
+pub fn type_name(kind: GgmlDType) -> &'static str {
+    match kind {
+        GgmlDType::F32 => "f32",
+        GgmlDType::F16 => "f16",
+        GgmlDType::BF16 => "bf16",
+        GgmlDType::Q4_0 => "q4_0",
+        GgmlDType::Q4_1 => "q4_1",
+        GgmlDType::Q5_0 => "q5_0",
+        GgmlDType::Q5_1 => "q5_1",
+        GgmlDType::Q8_0 => "q8_0",
+        GgmlDType::Q8_1 => "q8_1",
+        GgmlDType::Q2K => "q2_k",
+        GgmlDType::Q3K => "q3_k",
+        GgmlDType::Q4K => "q4_k",
+        GgmlDType::Q5K => "q5_k",
+        GgmlDType::Q6K => "q6_k",
+        GgmlDType::Q8K => "q8_k",
+    }
+}

@@ -1,0 +1,273 @@
+//! The engine in this process: one decoder on candle, on the CPU or a CUDA device.
+
+mod attention;
+mod decoder;
+mod matrix;
+mod rope;
+mod sampler;
+mod weights;
+
+use std::path::PathBuf;
+
+use candle_core::safetensors::MmapedSafetensors;
+use candle_core::{Device, Tensor};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use super::{Completion, Engine, EngineError, Input, Observer, Request};
+use crate::acquire::{Checkpoint, Weights};
+use crate::catalog::Quantization;
+use crate::run::FinishReason;
+use crate::spec::{DecoderSpec, Inventory};
+use crate::text::{TextError, TextModel, TextStream};
+
+pub use decoder::{Decoder, Logits};
+use sampler::Sampler;
+use weights::WeightSource;
+
+/// A checkpoint loaded onto a device.
+pub struct CandleEngine {
+    decoder: Decoder,
+    text: Option<TextModel>,
+    device: Device,
+    weights_bytes: u64,
+    precision: String,
+}
+
+/// Precision of synthetic weights where the candidate states none.
+const SYNTHETIC_QUANTIZATION: Quantization = Quantization::Q4K;
+
+impl CandleEngine {
+    /// Loads a checkpoint, and makes one short forward pass: candle packs quantized weights at their first use, and a model
+    /// is not loaded before that.
+    ///
+    /// `quantization` of `None` holds weights as they are stored. `progress` is told how many parameters are loaded.
+    ///
+    /// # Errors
+    /// An architecture that is not supported, weights that do not match the config, or not enough memory.
+    pub fn load(
+        checkpoint: Checkpoint,
+        quantization: Option<Quantization>,
+        device: &Device,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self, EngineError> {
+        let spec = DecoderSpec::from_config(&checkpoint.config)?;
+        let inventory = Inventory::from_config(&checkpoint.config)?;
+        let source = open_weights(checkpoint.weights, quantization, &spec, &checkpoint.facts.architecture)?;
+        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
+        drop(source);
+        let (weights_bytes, precision) = decoder.held();
+        let mut engine = Self { decoder, text: checkpoint.text, device: device.clone(), weights_bytes, precision };
+        engine.decoder.reset(2)?;
+        engine.decoder.forward(&[0, 0], Logits::Last)?;
+        engine.device.synchronize()?;
+        Ok(engine)
+    }
+
+    pub fn spec(&self) -> &DecoderSpec {
+        self.decoder.spec()
+    }
+
+    pub fn text(&self) -> Option<&TextModel> {
+        self.text.as_ref()
+    }
+
+    /// Bytes of all weights as held.
+    pub fn weights_bytes(&self) -> u64 {
+        self.weights_bytes
+    }
+
+    /// The types in which the weights are held, with their share of the bytes.
+    pub fn precision(&self) -> &str {
+        &self.precision
+    }
+
+    /// Bytes of cache that a token of context takes.
+    pub fn kv_bytes_per_token(&self) -> u64 {
+        self.spec().kv_bytes_per_token(size_of::<f32>())
+    }
+
+    /// Logits of every position, `[tokens, vocabulary]`, for scoring a text.
+    ///
+    /// # Errors
+    /// A prompt that is empty, too long, or has ids outside of the vocabulary.
+    pub fn logits(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
+        self.make_room(ids.len())?;
+        self.append(ids)
+    }
+
+    /// Starts a new sequence of at most `tokens`.
+    ///
+    /// # Errors
+    /// More tokens than the model's longest context, or than memory holds.
+    pub fn make_room(&mut self, tokens: usize) -> Result<(), EngineError> {
+        let limit = self.spec().max_positions;
+        if tokens > limit {
+            return Err(EngineError::PromptTooLong { prompt: tokens, limit });
+        }
+        Ok(self.decoder.reset(tokens)?)
+    }
+
+    /// Appends tokens to the sequence; gives the logits of each, `[tokens, vocabulary]`.
+    ///
+    /// # Errors
+    /// Ids outside of the vocabulary, or more tokens than there is room for.
+    pub fn append(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
+        self.check(ids)?;
+        Ok(self.decoder.forward(ids, Logits::Every)?)
+    }
+
+    fn encode(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
+        let text = || self.text.as_ref().ok_or(EngineError::Text(TextError::NoTokenizer));
+        Ok(match input {
+            Input::Chat(messages) => text()?.encode_chat(messages)?,
+            Input::Text(prompt) => text()?.encode(prompt)?,
+            Input::Tokens(ids) => ids.clone(),
+            Input::RandomTokens { count, seed } => {
+                let mut random = SmallRng::seed_from_u64(*seed);
+                (0..*count).map(|_| random.random_range(0..self.spec().vocabulary as u32)).collect()
+            }
+        })
+    }
+
+    fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
+        let spec = self.spec();
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        if ids.len() > spec.max_positions {
+            return Err(EngineError::PromptTooLong { prompt: ids.len(), limit: spec.max_positions });
+        }
+        match ids.iter().find(|id| **id as usize >= spec.vocabulary) {
+            Some(&id) => Err(EngineError::UnknownToken { id, vocabulary: spec.vocabulary }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Engine for CandleEngine {
+    fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+        let prompt_ids = self.encode(&request.input)?;
+        observer.encoded(prompt_ids.len());
+        self.check(&prompt_ids)?;
+
+        // The last token is never fed back, so it needs no place in the context.
+        let room = self.spec().max_positions - prompt_ids.len() + 1;
+        let limit = request.max_new_tokens.min(room);
+        self.decoder.reset(prompt_ids.len() + limit)?;
+        let mut logits = self.decoder.forward(&prompt_ids, Logits::Last)?;
+        self.device.synchronize()?;
+        observer.prefilled();
+
+        let mut sampler = Sampler::new(request.sampling);
+        let mut answer = Answer::new(self.text.as_ref());
+        let mut finish = FinishReason::Length;
+        while answer.ids.len() < limit {
+            if observer.cancelled() {
+                return Err(EngineError::Cancelled);
+            }
+            let id = sampler.next(&logits)?.ok_or(EngineError::NotANumber(answer.ids.len()))?;
+            let ends = !request.ignore_eos && self.text.as_ref().is_some_and(|text| text.ends(id));
+            if ends {
+                finish = FinishReason::Stop;
+                break;
+            }
+            observer.token(id);
+            if answer.push(id, observer) && !request.ignore_eos {
+                finish = FinishReason::Stop;
+                break;
+            }
+            if answer.ids.len() < limit {
+                logits = self.decoder.forward(&[id], Logits::Last)?;
+            }
+        }
+        let (token_ids, text) = answer.finish(observer);
+        Ok(Completion { prompt_ids, token_ids, text, finish })
+    }
+}
+
+/// The answer as it grows.
+struct Answer<'a> {
+    ids: Vec<u32>,
+    stream: Option<TextStream<'a>>,
+    stops: &'a [String],
+    text: String,
+}
+
+impl<'a> Answer<'a> {
+    fn new(text: Option<&'a TextModel>) -> Self {
+        Self {
+            ids: Vec::new(),
+            stream: text.map(|text| TextStream::new(&text.tokenizer)),
+            stops: text.map(TextModel::stop_texts).unwrap_or_default(),
+            text: String::new(),
+        }
+    }
+
+    /// Adds a token; true if the text has reached one that ends the answer.
+    fn push(&mut self, id: u32, observer: &mut dyn Observer) -> bool {
+        self.ids.push(id);
+        let Some(piece) = self.stream.as_mut().and_then(|stream| stream.push(id)) else { return false };
+        self.text.push_str(&piece);
+        observer.text(&piece);
+        let end = self.stops.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
+        if let Some(end) = end {
+            self.text.truncate(end);
+        }
+        end.is_some()
+    }
+
+    fn finish(mut self, observer: &mut dyn Observer) -> (Vec<u32>, Option<String>) {
+        let Some(stream) = &mut self.stream else { return (self.ids, None) };
+        if let Some(rest) = stream.flush() {
+            self.text.push_str(&rest);
+            observer.text(&rest);
+        }
+        (self.ids, Some(self.text))
+    }
+}
+
+fn open_weights(
+    weights: Weights,
+    quantization: Option<Quantization>,
+    spec: &DecoderSpec,
+    architecture: &str,
+) -> Result<Box<dyn WeightSource>, EngineError> {
+    Ok(match weights {
+        Weights::Safetensors(files) => Box::new(weights::Safetensors { files: map(&files)?, quantization }),
+        Weights::Gguf(file) => {
+            if let Some(quantization) = quantization {
+                return Err(EngineError::Requantize(quantization.name()));
+            }
+            // Mistral's files carry the architecture `llama` too.
+            let paired_head_dim = (architecture == "llama").then_some(spec.head_dim);
+            Box::new(weights::Gguf { file, paired_head_dim })
+        }
+        Weights::Synthetic { seed } => {
+            Box::new(weights::Synthetic { quantization: quantization.unwrap_or(SYNTHETIC_QUANTIZATION), seed })
+        }
+    })
+}
+
+fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
+    // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate them meanwhile.
+    Ok(unsafe { MmapedSafetensors::multi(files) }?)
+}
+
+/// The device of a name: `cpu`, `cuda` or `cuda:N`.
+///
+/// # Errors
+/// A name that is none of these, or a device that this build or machine does not have.
+pub fn device(name: &str) -> Result<Device, EngineError> {
+    let refused = |reason: String| EngineError::Device { device: name.into(), reason };
+    let ordinal = match name.split_once(':') {
+        _ if name == "cpu" => return Ok(Device::Cpu),
+        None if name == "cuda" => 0,
+        Some(("cuda", ordinal)) => ordinal.parse().map_err(|_| refused("`cuda:N` needs a number".into()))?,
+        _ => return Err(refused("it is neither `cpu` nor `cuda` nor `cuda:N`".into())),
+    };
+    if !cfg!(feature = "cuda") {
+        return Err(refused("this build has no CUDA: build with --features cuda".into()));
+    }
+    Device::new_cuda(ordinal).map_err(|error| refused(error.to_string()))
+}

@@ -1,0 +1,27 @@
+//! Drawing the next token from logits.
+
+use candle_core::{DType, Result, Tensor};
+use candle_transformers::generation::{LogitsProcessor, Sampling as Kind};
+
+use crate::engine::Sampling;
+
+/// Draws token ids; seeded, so that a run can be repeated.
+pub struct Sampler(LogitsProcessor);
+
+impl Sampler {
+    pub fn new(sampling: Sampling) -> Self {
+        let (seed, kind) = match sampling {
+            Sampling::Greedy => (0, Kind::ArgMax),
+            Sampling::Random { temperature, top_p, seed } => (seed, Kind::TopP { p: top_p, temperature }),
+        };
+        Self(LogitsProcessor::from_sampling(seed, kind))
+    }
+
+    /// The next token after logits `[1, vocabulary]`; `None` if the largest of them is not a number.
+    pub fn next(&mut self, logits: &Tensor) -> Result<Option<u32>> {
+        let logits = logits.squeeze(0)?;
+        let id = self.0.sample(&logits)?;
+        let chosen = logits.get(id as usize)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+        Ok(chosen.is_finite().then_some(id))
+    }
+}

@@ -1,0 +1,120 @@
+//! Engines: what answers a request, one at a time.
+//!
+//! An engine holds no stopwatch. It tells its [`Observer`] what happened, first thing, before it decodes or parses; the
+//! recorder behind it reads the clock.
+
+pub mod candle;
+pub mod scripted;
+
+use crate::run::FinishReason;
+use crate::text::{Message, TextError};
+
+/// What is asked of an engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub input: Input,
+    pub max_new_tokens: usize,
+    /// Go on past the end of sequence, so that every candidate does the same work.
+    pub ignore_eos: bool,
+    pub sampling: Sampling,
+}
+
+/// The prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A conversation, put into the model's own chat template.
+    Chat(Vec<Message>),
+    /// A text as it stands.
+    Text(String),
+    /// Token ids as they stand.
+    Tokens(Vec<u32>),
+    /// So many token ids drawn from the model's vocabulary: a prompt that no cache can have seen.
+    RandomTokens { count: usize, seed: u64 },
+}
+
+/// How the next token is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The most likely one.
+    Greedy,
+    /// At a temperature over 0, from the most likely tokens that together have probability `top_p`.
+    Random { temperature: f64, top_p: f64, seed: u64 },
+}
+
+/// What came back, whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    pub prompt_ids: Vec<u32>,
+    pub token_ids: Vec<u32>,
+    /// `None` where the checkpoint has no tokenizer.
+    pub text: Option<String>,
+    pub finish: FinishReason,
+}
+
+/// Told what happens during a request, at the moment it does.
+pub trait Observer {
+    /// The prompt is templated and tokenized.
+    fn encoded(&mut self, prompt_tokens: usize);
+    /// The forward pass over the prompt is done and the device synchronised.
+    fn prefilled(&mut self);
+    /// An output token is known on the host.
+    fn token(&mut self, id: u32);
+    /// Text became certain; follows the tokens that it is made of.
+    fn text(&mut self, piece: &str);
+    /// Asked between tokens: whether to give the request up.
+    fn cancelled(&self) -> bool;
+}
+
+/// Something that answers requests.
+pub trait Engine {
+    /// # Errors
+    /// Anything that keeps the answer from being finished; what was observed until then stands.
+    fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError>;
+}
+
+/// Why an engine could not be made or could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("cancelled")]
+    Cancelled,
+    #[error("the prompt has {prompt} tokens, and {limit} is the longest context of the model")]
+    PromptTooLong { prompt: usize, limit: usize },
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    #[error("token id {id} is not in the vocabulary of {vocabulary} tokens")]
+    UnknownToken { id: u32, vocabulary: usize },
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Spec(#[from] crate::spec::SpecError),
+    #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
+    WrongShape { name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("the checkpoint lacks weight `{0}`")]
+    MissingWeight(String),
+    #[error("could not read the weights")]
+    Gguf(#[from] crate::acquire::gguf::GgufError),
+    #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]
+    NotANumber(usize),
+    #[error("not enough memory: {0}")]
+    OutOfMemory(String),
+    #[error("a GGUF file runs at its own precision, it is not quantized again to {0}")]
+    Requantize(&'static str),
+    #[error("device `{device}` cannot be used: {reason}")]
+    Device { device: String, reason: String },
+    #[error("could not compute")]
+    Compute(#[source] candle_core::Error),
+    /// As a script says.
+    #[error("{0}")]
+    Scripted(String),
+}
+
+impl From<candle_core::Error> for EngineError {
+    fn from(error: candle_core::Error) -> Self {
+        let text = error.to_string();
+        if text.contains("OUT_OF_MEMORY") || text.contains("out of memory") {
+            Self::OutOfMemory(text)
+        } else {
+            Self::Compute(error)
+        }
+    }
+}

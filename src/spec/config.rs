@@ -1,0 +1,151 @@
+//! A `config.json` read with suspicion: every number has a bound, and a key that is wrong is named.
+
+use serde_json::{Map, Value};
+
+/// Largest width, count or length that any key may state. Real configs stay under 2^20; products of three such numbers
+/// stay within `u64`, so nothing computed from a hostile config overflows.
+const LARGEST: u64 = 1 << 20;
+
+/// Most layers, or experts in a layer, that a config may state.
+const MOST_REPETITIONS: usize = 1024;
+
+/// The contents of a `config.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    fields: Map<String, Value>,
+}
+
+/// What is wrong with a `config.json`, or what it asks for that this program does not do.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum SpecError {
+    #[error("the config is not a JSON object")]
+    NotAnObject,
+    #[error("the config lacks `{key}`")]
+    Missing { key: String },
+    #[error("`{key}` is {found}, expected {expected}")]
+    Invalid { key: String, found: String, expected: String },
+    #[error("architecture `{0}` is not supported yet")]
+    UnsupportedArchitecture(String),
+    #[error("`{key}` = {value} is not supported yet")]
+    UnsupportedKey { key: String, value: String },
+}
+
+impl Config {
+    /// # Errors
+    /// If `value` is anything but an object.
+    pub fn new(value: Value) -> Result<Self, SpecError> {
+        match value {
+            Value::Object(fields) => Ok(Self { fields }),
+            _ => Err(SpecError::NotAnObject),
+        }
+    }
+
+    /// The family of the model: `llama`, `qwen2`, …
+    pub fn model_type(&self) -> Result<&str, SpecError> {
+        self.text("model_type")?.ok_or_else(|| SpecError::Missing { key: "model_type".into() })
+    }
+
+    /// A key's value; JSON `null` counts as absent, as it does for Hugging Face.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.fields.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Whether a key is there at all, be it as `null`.
+    pub fn states(&self, key: &str) -> bool {
+        self.fields.contains_key(key)
+    }
+
+    /// A count or width: a whole number from 1 to 2^20.
+    pub fn count(&self, key: &str) -> Result<usize, SpecError> {
+        self.optional_count(key)?.ok_or_else(|| SpecError::Missing { key: key.into() })
+    }
+
+    pub fn optional_count(&self, key: &str) -> Result<Option<usize>, SpecError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.as_u64() {
+            Some(number @ 1..=LARGEST) => Ok(Some(number as usize)),
+            _ => Err(invalid(key, value, "a whole number from 1 to 1048576")),
+        }
+    }
+
+    /// Layers or experts: each makes many weights, so a hostile number of them would cost memory before any is missed.
+    pub fn repetitions(&self, key: &str) -> Result<usize, SpecError> {
+        match self.count(key)? {
+            number if number <= MOST_REPETITIONS => Ok(number),
+            number => Err(invalid(key, &number.into(), "a whole number from 1 to 1024")),
+        }
+    }
+
+    /// A positive finite number.
+    pub fn positive(&self, key: &str) -> Result<Option<f64>, SpecError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.as_f64() {
+            Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
+            _ => Err(invalid(key, value, "a positive number")),
+        }
+    }
+
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, SpecError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_bool().map(Some).ok_or_else(|| invalid(key, value, "true or false"))
+    }
+
+    pub fn text(&self, key: &str) -> Result<Option<&str>, SpecError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| invalid(key, value, "a text"))
+    }
+
+    /// A key that may hold one token id or a list of them, as `eos_token_id` does.
+    pub fn token_ids(&self, key: &str) -> Result<Vec<u32>, SpecError> {
+        let id = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|id| u32::try_from(id).ok())
+                .ok_or_else(|| invalid(key, value, "a token id or a list of them"))
+        };
+        match self.get(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(values)) => values.iter().map(id).collect(),
+            Some(value) => Ok(vec![id(value)?]),
+        }
+    }
+}
+
+/// The error for a value that is there and wrong; the value is shown shortened, it may be long.
+fn invalid(key: &str, value: &Value, expected: &str) -> SpecError {
+    let mut found = value.to_string();
+    if found.chars().count() > 40 {
+        found = found.chars().take(40).chain(['…']).collect();
+    }
+    SpecError::Invalid { key: key.into(), found, expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(value: Value) -> Config {
+        Config::new(value).unwrap()
+    }
+
+    #[test]
+    fn null_counts_as_absent() {
+        assert_eq!(config(json!({"head_dim": null})).optional_count("head_dim"), Ok(None));
+    }
+
+    #[test]
+    fn a_hostile_number_is_refused_by_name() {
+        for hostile in [json!(0), json!(-1), json!(1e30), json!(u64::MAX), json!("64"), json!([1]), json!(1 << 21)] {
+            let error = config(json!({"hidden_size": hostile})).count("hidden_size").unwrap_err();
+            assert!(error.to_string().starts_with("`hidden_size` is "), "{error}");
+        }
+    }
+
+    #[test]
+    fn end_of_sequence_is_one_id_or_several() {
+        assert_eq!(config(json!({"eos_token_id": 2})).token_ids("eos_token_id"), Ok(vec![2]));
+        assert_eq!(config(json!({"eos_token_id": [2, 7]})).token_ids("eos_token_id"), Ok(vec![2, 7]));
+        assert!(config(json!({"eos_token_id": [-1]})).token_ids("eos_token_id").is_err());
+    }
+}

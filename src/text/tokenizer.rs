@@ -1,0 +1,176 @@
+//! A checkpoint's text side: its tokenizer, its chat template, and the tokens that end an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use super::chat::{ChatTemplate, Message};
+use crate::catalog::PromptFormat;
+
+/// What goes wrong between text and tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    #[error("could not read the tokenizer: {0}")]
+    Tokenizer(String),
+    #[error("could not compile the chat template")]
+    Template(#[source] minijinja::Error),
+    #[error("could not render the chat template")]
+    Render(#[source] minijinja::Error),
+    #[error("could not tokenize the prompt: {0}")]
+    Encode(String),
+    #[error("the checkpoint has no tokenizer, only token ids can be run")]
+    NoTokenizer,
+}
+
+/// Tokenizer, chat template and end-of-sequence tokens of one checkpoint.
+pub struct TextModel {
+    pub tokenizer: Tokenizer,
+    chat: Option<ChatTemplate>,
+    /// How a model without a chat template is asked.
+    format: Option<PromptFormat>,
+    /// Beginning-of-sequence text, where the tokenizer adds that token by itself.
+    bos_token: Option<String>,
+    stop_ids: BTreeSet<u32>,
+}
+
+impl TextModel {
+    /// `settings` is the contents of `tokenizer_config.json` (`{}` if there is none), `template` a chat template that lies
+    /// apart from it, `stop_ids` the end-of-sequence ids that the configs state.
+    ///
+    /// # Errors
+    /// A chat template that does not compile.
+    pub fn new(
+        tokenizer: Tokenizer,
+        settings: &Value,
+        template: Option<&str>,
+        stop_ids: impl IntoIterator<Item = u32>,
+    ) -> Result<Self, TextError> {
+        let special_tokens = special_tokens(settings);
+        let template = template.or_else(|| default_template(settings));
+        let chat = template
+            .map(|source| ChatTemplate::new(source, special_tokens.clone()))
+            .transpose()
+            .map_err(TextError::Template)?;
+        let mut stop_ids: BTreeSet<u32> = stop_ids.into_iter().collect();
+        stop_ids.extend(special_tokens.get("eos_token").and_then(|token| tokenizer.token_to_id(token)));
+        // Chat models end their turn with a token of their own, which older configs do not list as end of sequence.
+        if let Some(source) = template {
+            let ends = END_OF_TURN.iter().filter(|token| source.contains(**token));
+            stop_ids.extend(ends.filter_map(|token| tokenizer.token_to_id(token)));
+        }
+        let bos_token = special_tokens.get("bos_token").cloned();
+        Ok(Self { tokenizer, chat, format: None, bos_token, stop_ids })
+    }
+
+    /// Asks in `format` where the checkpoint has no chat template of its own.
+    pub fn with_prompt_format(mut self, format: Option<PromptFormat>) -> Self {
+        self.format = format;
+        self
+    }
+
+    pub fn has_chat_template(&self) -> bool {
+        self.chat.is_some()
+    }
+
+    /// Whether a token ends the answer.
+    pub fn ends(&self, id: u32) -> bool {
+        self.stop_ids.contains(&id)
+    }
+
+    /// Texts that end the answer, of a stated prompt format.
+    pub fn stop_texts(&self) -> &[String] {
+        match (&self.chat, &self.format) {
+            (None, Some(format)) => &format.stop,
+            _ => &[],
+        }
+    }
+
+    /// Tokens of a conversation, up to where the answer begins.
+    ///
+    /// # Errors
+    /// What the template refuses, as some do a system message, or what the tokenizer cannot encode.
+    pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, TextError> {
+        let Some(chat) = &self.chat else { return self.encode(&self.plain(messages)) };
+        let rendered = match chat.render(messages, true) {
+            Ok(rendered) => rendered,
+            // Gemma's and early Mistral's templates refuse a system message: their authors fold it into the first turn.
+            Err(refused) => match fold_system(messages) {
+                Some(folded) => chat.render(&folded, true).map_err(|_| TextError::Render(refused))?,
+                None => return Err(TextError::Render(refused)),
+            },
+        };
+        // The template writes the beginning-of-sequence token where it wants one; the tokenizer must not add another.
+        self.tokens(&rendered, false)
+    }
+
+    /// Tokens of a text as it stands, with the special tokens that the tokenizer adds by itself (once).
+    ///
+    /// # Errors
+    /// What the tokenizer cannot encode.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        let has_bos = self.bos_token.as_deref().is_some_and(|bos| !bos.is_empty() && text.starts_with(bos));
+        self.tokens(text, !has_bos)
+    }
+
+    fn tokens(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, TextError> {
+        let encoding = self.tokenizer.encode_fast(text, add_special_tokens);
+        Ok(encoding.map_err(|error| TextError::Encode(error.to_string()))?.get_ids().to_vec())
+    }
+
+    /// A conversation for a model without a chat template: its stated format, else the texts one after another.
+    fn plain(&self, messages: &[Message]) -> String {
+        let of = |system: bool| {
+            let texts = messages.iter().filter(|message| (message.role == super::MessageRole::System) == system);
+            texts.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+        };
+        match &self.format {
+            Some(format) if format.template.contains("{system}") => {
+                format.template.replace("{system}", &of(true)).replace("{prompt}", &of(false))
+            }
+            Some(format) => format.template.replace("{prompt}", &of(false)),
+            None => messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n"),
+        }
+    }
+}
+
+/// Tokens by which chat models of the shipped families end a turn.
+const END_OF_TURN: [&str; 6] =
+    ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "[|endofturn|]", "<|end|>", "<｜end▁of▁sentence｜>"];
+
+/// The conversation with its system message put in front of the first user turn; `None` if there is none to move.
+fn fold_system(messages: &[Message]) -> Option<Vec<Message>> {
+    let (first, rest) = messages.split_first()?;
+    let (user, rest) = rest.split_first()?;
+    if first.role != super::MessageRole::System || user.role != super::MessageRole::User {
+        return None;
+    }
+    let mut folded = vec![Message::user(format!("{}\n\n{}", first.content, user.content))];
+    folded.extend_from_slice(rest);
+    Some(folded)
+}
+
+/// `bos_token` and its like out of `tokenizer_config.json`, where each is a text or an object with `content`.
+fn special_tokens(settings: &Value) -> BTreeMap<String, String> {
+    let Some(fields) = settings.as_object() else { return BTreeMap::new() };
+    fields
+        .iter()
+        .filter(|(name, _)| name.ends_with("_token"))
+        .filter_map(|(name, value)| {
+            let token = value.as_str().or_else(|| value.get("content")?.as_str())?;
+            Some((name.clone(), token.to_owned()))
+        })
+        .collect()
+}
+
+/// The chat template in `tokenizer_config.json`: one text, or a list of named ones of which `default` is meant.
+fn default_template(settings: &Value) -> Option<&str> {
+    match settings.get("chat_template")? {
+        Value::String(template) => Some(template),
+        Value::Array(named) => {
+            let default = named.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some("default"))?;
+            default.get("template")?.as_str()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! Integration tests: one binary, a file per subject.
+
+mod support;
+
+mod checkpoints;
+mod text;

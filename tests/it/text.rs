@@ -1,0 +1,114 @@
+//! Chat templates and tokenizers against transformers.
+
+use std::collections::BTreeMap;
+
+use bench::acquire::local;
+use bench::text::{ChatTemplate, Message};
+use serde::Deserialize;
+
+use crate::support::fixture;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    template: String,
+    messages: Vec<serde_json::Value>,
+    add_generation_prompt: bool,
+    bos_token: Option<String>,
+    eos_token: Option<String>,
+    rendered: Option<String>,
+    error: Option<String>,
+}
+
+#[test]
+fn templates_render_as_transformers_renders_them() {
+    let cases: Vec<Case> = serde_json::from_slice(&std::fs::read(fixture("chat/templates.json")).unwrap()).unwrap();
+    assert!(cases.len() >= 12);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let tokens = [("bos_token", case.bos_token), ("eos_token", case.eos_token)];
+        let tokens: BTreeMap<String, String> =
+            tokens.into_iter().filter_map(|(name, token)| Some((name.to_owned(), token?))).collect();
+        let rendered = ChatTemplate::new(&case.template, tokens)
+            .and_then(|template| template.render(&case.messages, case.add_generation_prompt));
+        match (rendered, &case.rendered, &case.error) {
+            (Ok(rendered), Some(expected), _) if &rendered == expected => {}
+            (Err(error), None, Some(expected)) if error.to_string().contains(expected) => {}
+            (other, ..) => {
+                wrong.push(format!("{}: {other:?}\nexpected {:?} {:?}", case.name, case.rendered, case.error))
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    encode: Vec<Encoding>,
+    chat: Vec<Chat>,
+}
+
+#[derive(Deserialize)]
+struct Encoding {
+    text: String,
+    add_special_tokens: bool,
+    ids: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    messages: Vec<Message>,
+    add_generation_prompt: bool,
+    ids: Vec<u32>,
+}
+
+#[test]
+fn conversations_become_the_same_tokens_as_in_transformers() {
+    for (checkpoint, path) in [
+        ("llama-gqa", "checkpoints/llama-gqa"),
+        ("mistral-window", "checkpoints/mistral-window"),
+        ("qwen2-tied", "checkpoints/qwen2-tied"),
+        ("llama-gqa", "gguf/llama-gqa.f32.gguf"),
+        ("qwen2-tied", "gguf/qwen2-tied.f32.gguf"),
+    ] {
+        let file = fixture("checkpoints").join(checkpoint).join("reference.json");
+        let reference: Reference = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let text = local::open(&fixture(path)).unwrap().text.unwrap();
+        for case in reference.encode.iter().filter(|case| case.add_special_tokens) {
+            assert_eq!(text.encode(&case.text).unwrap(), case.ids, "{path}: {}", case.text);
+        }
+        let asked: Vec<&Chat> = reference.chat.iter().filter(|chat| chat.add_generation_prompt).collect();
+        assert!(!asked.is_empty());
+        for chat in asked {
+            assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{path}: {:?}", chat.messages);
+        }
+    }
+}
+
+#[test]
+fn beginning_of_sequence_is_never_doubled() {
+    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap();
+    let with = text.encode("<|bos|>hello").unwrap();
+    assert_eq!(with, text.encode("hello").unwrap());
+    assert_eq!(with.iter().filter(|id| **id == with[0]).count(), 1);
+}
+
+#[test]
+fn streamed_text_never_splits_a_syllable_and_loses_nothing() {
+    use bench::text::TextStream;
+    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap();
+    let original = "안녕하세요, 세계! 서울의 봄은 🌸 짧다. naïve café";
+    let ids = text.encode(original).unwrap();
+    let mut stream = TextStream::new(&text.tokenizer);
+    let mut pieces: Vec<String> = ids.iter().filter_map(|id| stream.push(*id)).collect();
+    pieces.extend(stream.flush());
+    assert!(pieces.len() > 10 && pieces.iter().all(|piece| !piece.contains('\u{FFFD}')), "{pieces:?}");
+    assert_eq!(pieces.concat(), original);
+
+    // Cut in the middle of a syllable: the unfinished one shows as U+FFFD, nothing vanishes silently.
+    let cut = text.encode("가힣").unwrap();
+    let mut stream = TextStream::new(&text.tokenizer);
+    let mut pieces: Vec<String> = cut[..cut.len() - 1].iter().filter_map(|id| stream.push(*id)).collect();
+    pieces.extend(stream.flush());
+    assert!(pieces.concat().ends_with('\u{FFFD}'), "{pieces:?}");
+}
