@@ -4,7 +4,16 @@
 //! `--prompts DIR` reads others of the same layout: `ko/NAME.toml` and `en/NAME.toml` for text, `NAME.toml` for suites
 //! of token ids.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::catalog::TomlError;
+
+static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 
 /// A natural language that prompts are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -23,5 +32,268 @@ impl Language {
             Language::Ko => "ko",
             Language::En => "en",
         }
+    }
+}
+
+/// A named set of prompts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suite {
+    pub name: String,
+    /// What service it stands for, in a line.
+    pub description: String,
+    pub repeat: u32,
+    pub warmup: u32,
+    pub prompts: Vec<Prompt>,
+    /// SHA-256 over the files that it was read from, in lower-case hex.
+    pub sha256: String,
+}
+
+impl Suite {
+    /// Whether its prompts are texts, for which a checkpoint needs a tokenizer.
+    pub fn is_text(&self) -> bool {
+        self.prompts.iter().any(|prompt| matches!(prompt.body, Body::Text { .. }))
+    }
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prompt {
+    /// Unique within its suite and language; the same id in both languages is a pair that asks the same.
+    pub id: String,
+    /// `None` for token ids.
+    pub language: Option<Language>,
+    pub body: Body,
+    pub max_new_tokens: u32,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// A turn of a conversation, answered until the model ends it or the limit is reached.
+    Text { system: String, text: String },
+    /// So many random token ids, answered with exactly `max_new_tokens` tokens: every candidate does the same work.
+    Tokens { count: u32 },
+}
+
+/// A file of texts in one language.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextFile {
+    description: String,
+    system: String,
+    max_new_tokens: u32,
+    prompt: Vec<TextEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextEntry {
+    id: String,
+    text: String,
+}
+
+/// A file of token counts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenFile {
+    description: String,
+    repeat: u32,
+    warmup: u32,
+    prompt: Vec<TokenEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    id: String,
+    prompt_tokens: u32,
+    output_tokens: u32,
+}
+
+/// Trials of each text prompt: the prompts of a suite are its sample, a second round would only repeat them.
+const TEXT_REPEAT: u32 = 1;
+const TEXT_WARMUP: u32 = 1;
+
+/// Why suites could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    #[error("could not read `{path}`")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    #[error("`{0}` has no suites: neither NAME.toml nor ko/NAME.toml nor en/NAME.toml")]
+    Empty(PathBuf),
+}
+
+/// The suites that ship with the program, by name.
+///
+/// # Errors
+/// None that a test would let ship.
+pub fn shipped() -> Result<Vec<Suite>, SuiteError> {
+    let mut files = BTreeMap::new();
+    for folder in std::iter::once(&SHIPPED).chain(SHIPPED.dirs()) {
+        for file in folder.files() {
+            files.insert(file.path().to_owned(), String::from_utf8_lossy(file.contents()).into_owned());
+        }
+    }
+    Ok(parse(Path::new("prompts"), &files)?)
+}
+
+/// The suites of a directory, by name.
+///
+/// # Errors
+/// A directory that cannot be read or has none, or a mistake in a file.
+pub fn read(directory: &Path) -> Result<Vec<Suite>, SuiteError> {
+    let mut files = BTreeMap::new();
+    let folders = [PathBuf::new(), PathBuf::from(Language::Ko.tag()), PathBuf::from(Language::En.tag())];
+    for folder in folders.iter().filter(|folder| directory.join(folder).is_dir()) {
+        let failed = |source| SuiteError::Read { path: directory.join(folder), source };
+        for entry in std::fs::read_dir(directory.join(folder)).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let text = std::fs::read_to_string(&path);
+                let text = text.map_err(|source| SuiteError::Read { path: path.clone(), source })?;
+                files.insert(folder.join(path.file_name().unwrap_or_default()), text);
+            }
+        }
+    }
+    let suites = parse(directory, &files)?;
+    if suites.is_empty() { Err(SuiteError::Empty(directory.into())) } else { Ok(suites) }
+}
+
+/// Suites out of files, by their paths relative to `root`.
+fn parse(root: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Vec<Suite>, TomlError> {
+    let mut suites: BTreeMap<String, (Suite, Sha256)> = BTreeMap::new();
+    for (path, text) in files {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = path.parent().and_then(Path::to_str).unwrap_or_default();
+        let language = Language::ALL.into_iter().find(|language| language.tag() == folder);
+        let file = root.join(path);
+        let part = match language {
+            Some(language) => text_suite(&file, text, &name, language)?,
+            None => token_suite(&file, text, &name)?,
+        };
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = part.prompts.iter().find(|prompt| !seen.insert(&prompt.id)) {
+            return Err(TomlError::at(&file, text, 0..0, format!("prompt `{}` is there twice", twice.id)));
+        }
+        let (suite, hash) = suites.entry(name).or_insert_with(|| (Suite { prompts: Vec::new(), ..part.clone() }, Sha256::new()));
+        suite.prompts.extend(part.prompts);
+        hash.update(path.to_string_lossy().as_bytes());
+        hash.update(text.as_bytes());
+    }
+    let finished = |(suite, hash): (Suite, Sha256)| {
+        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Suite { sha256, ..suite }
+    };
+    Ok(suites.into_values().map(finished).collect())
+}
+
+fn text_suite(file: &Path, text: &str, name: &str, language: Language) -> Result<Suite, TomlError> {
+    let parsed: TextFile = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
+    let prompt = |entry: TextEntry| Prompt {
+        id: entry.id,
+        language: Some(language),
+        body: Body::Text { system: parsed.system.clone(), text: entry.text.trim().to_owned() },
+        max_new_tokens: parsed.max_new_tokens,
+    };
+    Ok(Suite {
+        name: name.into(),
+        description: parsed.description,
+        repeat: TEXT_REPEAT,
+        warmup: TEXT_WARMUP,
+        prompts: parsed.prompt.into_iter().map(prompt).collect(),
+        sha256: String::new(),
+    })
+}
+
+fn token_suite(file: &Path, text: &str, name: &str) -> Result<Suite, TomlError> {
+    let parsed: TokenFile = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
+    let prompt = |entry: TokenEntry| Prompt {
+        id: entry.id,
+        language: None,
+        body: Body::Tokens { count: entry.prompt_tokens },
+        max_new_tokens: entry.output_tokens,
+    };
+    Ok(Suite {
+        name: name.into(),
+        description: parsed.description,
+        repeat: parsed.repeat,
+        warmup: parsed.warmup,
+        prompts: parsed.prompt.into_iter().map(prompt).collect(),
+        sha256: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICES: [&str; 5] = ["interview-feedback", "interview-follow-up", "job-posting", "python-code", "review-analysis"];
+
+    #[test]
+    fn the_shipped_suites_are_the_five_services_and_speed() {
+        let names: Vec<String> = shipped().unwrap().into_iter().map(|suite| suite.name).collect();
+        assert_eq!(names, [&SERVICES[..], &["speed"]].concat());
+    }
+
+    #[test]
+    fn each_service_asks_the_same_in_both_languages_at_three_lengths() {
+        for suite in shipped().unwrap().into_iter().filter(Suite::is_text) {
+            let of = |language| suite.prompts.iter().filter(move |prompt| prompt.language == Some(language));
+            let ids = |language| of(language).map(|prompt| prompt.id.clone()).collect::<Vec<_>>();
+            assert_eq!(ids(Language::Ko), ids(Language::En), "{}", suite.name);
+            assert!(ids(Language::Ko).len() >= 8, "{} has too few prompts", suite.name);
+            for language in Language::ALL {
+                let lengths: Vec<usize> = of(language)
+                    .map(|prompt| match &prompt.body {
+                        Body::Text { text, .. } => text.chars().count(),
+                        Body::Tokens { .. } => unreachable!("a text suite holds texts"),
+                    })
+                    .collect();
+                for bounds in [30..90, 220..420, 1_000..1_500] {
+                    let count = lengths.iter().filter(|length| bounds.contains(*length)).count();
+                    assert!(count >= 2, "{} {language:?}: {count} prompts of {bounds:?} characters", suite.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn korean_prompts_are_korean_and_english_ones_are_not() {
+        let hangul = |text: &str| text.chars().any(|c| ('가'..='힣').contains(&c));
+        for suite in shipped().unwrap() {
+            for prompt in &suite.prompts {
+                let Body::Text { system, text } = &prompt.body else { continue };
+                let korean = prompt.language == Some(Language::Ko);
+                assert_eq!(hangul(text) && hangul(system), korean, "{} {}", suite.name, prompt.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_speed_suite_has_exact_counts() {
+        let suites = shipped().unwrap();
+        let speed = suites.iter().find(|suite| suite.name == "speed").unwrap();
+        let counts: Vec<(u32, u32)> = speed
+            .prompts
+            .iter()
+            .map(|prompt| match prompt.body {
+                Body::Tokens { count } => (count, prompt.max_new_tokens),
+                Body::Text { .. } => unreachable!("the speed suite holds token counts"),
+            })
+            .collect();
+        assert!(counts.iter().any(|(prompt, _)| *prompt == 128) && counts.iter().any(|(prompt, _)| *prompt == 512));
+        assert!(counts.iter().any(|(_, output)| *output == 64));
+    }
+
+    #[test]
+    fn another_prompt_is_another_hash() {
+        let suite = |text: &str| {
+            let file = format!("description = \"d\"\nsystem = \"s\"\nmax_new_tokens = 1\n[[prompt]]\nid = \"a\"\ntext = \"{text}\"\n");
+            parse(Path::new("prompts"), &BTreeMap::from([(PathBuf::from("ko/x.toml"), file)])).unwrap().remove(0)
+        };
+        assert_eq!(suite("안녕").sha256, suite("안녕").sha256);
+        assert_ne!(suite("안녕").sha256, suite("안녕!").sha256);
     }
 }

@@ -1,7 +1,11 @@
 //! The catalog: `models.toml`, the candidates under consideration and what they must satisfy.
 
 mod candidate;
+mod file;
 mod requirements;
+mod toml_error;
 
 pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source};
+pub use file::{Catalog, is_repository};
 pub use requirements::{Budget, Requirements};
+pub use toml_error::{TomlError, nearest};

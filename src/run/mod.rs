@@ -1,8 +1,13 @@
 //! Running: plan and engines in, trials out.
 
 pub mod clock;
+pub mod execute;
+pub mod listener;
 pub mod record;
+pub mod recorder;
 pub mod trial;
 
+pub use execute::{Ended, execute};
+pub use listener::RunListener;
 pub use record::{CheckpointFacts, FileFacts, LoadFacts, Row, RowOutcome, Run, Settings};
 pub use trial::{FailureKind, FinishReason, Outcome, Phase, Timeline, Trial, TrialKey};

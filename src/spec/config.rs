@@ -15,6 +15,15 @@ pub struct Config {
     fields: Map<String, Value>,
 }
 
+/// Heads of the attention and their width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    pub queries: usize,
+    /// Heads of the key and value cache; each serves `queries / keys` query heads.
+    pub keys: usize,
+    pub dim: usize,
+}
+
 /// What is wrong with a `config.json`, or what it asks for that this program does not do.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum SpecError {
@@ -93,6 +102,34 @@ impl Config {
     pub fn text(&self, key: &str) -> Result<Option<&str>, SpecError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         value.as_str().map(Some).ok_or_else(|| invalid(key, value, "a text"))
+    }
+
+    /// The attention's heads, with the defaults that Hugging Face's config classes have.
+    pub fn heads(&self) -> Result<Heads, SpecError> {
+        let hidden = self.count("hidden_size")?;
+        let queries = self.count("num_attention_heads")?;
+        // What MistralConfig and Qwen2Config assume; the others give each query head a key head of its own.
+        let default_keys = match self.model_type()? {
+            "mistral" => 8,
+            "qwen2" => 32,
+            _ => queries,
+        };
+        let keys = self.optional_count("num_key_value_heads")?.unwrap_or(default_keys);
+        let refused = |key: &str, found: usize, expected: String| {
+            Err(SpecError::Invalid { key: key.into(), found: found.to_string(), expected })
+        };
+        if !queries.is_multiple_of(keys) {
+            return refused("num_key_value_heads", keys, format!("a divisor of num_attention_heads = {queries}"));
+        }
+        let dim = match self.optional_count("head_dim")? {
+            Some(dim) => dim,
+            None if hidden.is_multiple_of(queries) => hidden / queries,
+            None => return refused("num_attention_heads", queries, format!("a divisor of hidden_size = {hidden}")),
+        };
+        if !dim.is_multiple_of(2) {
+            return refused("head_dim", dim, "an even number, which rotary positions need".into());
+        }
+        Ok(Heads { queries, keys, dim })
     }
 
     /// A key that may hold one token id or a list of them, as `eos_token_id` does.

@@ -43,39 +43,15 @@ impl DecoderSpec {
 
         let hidden = config.count("hidden_size")?;
         let layers = config.repetitions("num_hidden_layers")?;
-        let heads = config.count("num_attention_heads")?;
-        // What MistralConfig and Qwen2Config assume; LlamaConfig gives each query head a key head of its own.
-        let default_kv_heads = match family {
-            "mistral" => 8,
-            "qwen2" => 32,
-            _ => heads,
-        };
-        let kv_heads = config.optional_count("num_key_value_heads")?.unwrap_or(default_kv_heads);
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(invalid(
-                "num_key_value_heads",
-                kv_heads,
-                format!("a divisor of num_attention_heads = {heads}"),
-            ));
-        }
-        let head_dim = match config.optional_count("head_dim")? {
-            Some(head_dim) => head_dim,
-            None if hidden.is_multiple_of(heads) => hidden / heads,
-            None => {
-                return Err(invalid("num_attention_heads", heads, format!("a divisor of hidden_size = {hidden}")));
-            }
-        };
-        if !head_dim.is_multiple_of(2) {
-            return Err(invalid("head_dim", head_dim, "an even number, which rotary positions need".into()));
-        }
+        let heads = config.heads()?;
         let attention_bias = config.flag("attention_bias")?.unwrap_or(false);
         Ok(Self {
             vocabulary: config.count("vocab_size")?,
             hidden,
             layers,
-            heads,
-            kv_heads,
-            head_dim,
+            heads: heads.queries,
+            kv_heads: heads.keys,
+            head_dim: heads.dim,
             intermediate: config.count("intermediate_size")?,
             norm_epsilon: config.positive("rms_norm_eps")?.unwrap_or(1e-6),
             rope_theta: config.positive("rope_theta")?.unwrap_or(10_000.0),
@@ -122,10 +98,6 @@ fn windows(config: &Config, family: &str, layers: usize) -> Result<Vec<Option<us
     Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect())
 }
 
-fn invalid(key: &str, found: usize, expected: String) -> SpecError {
-    SpecError::Invalid { key: key.into(), found: found.to_string(), expected }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +124,7 @@ mod tests {
     #[test]
     fn qwen2_windows_only_when_told_to_and_only_the_later_layers() {
         let qwen2 = |used| {
-            spec(json!({"model_type": "qwen2", "sliding_window": 12, "max_window_layers": 2, "use_sliding_window": used}))
+            spec(json!({"model_type": "qwen2", "num_key_value_heads": 2, "sliding_window": 12, "max_window_layers": 2, "use_sliding_window": used}))
                 .unwrap()
         };
         assert_eq!(qwen2(false).windows, [None; 4]);

@@ -5,7 +5,7 @@
 
 use candle_core::quantized::GgmlDType;
 
-use super::config::{Config, SpecError};
+use super::config::{Config, Heads, SpecError};
 use crate::catalog::Quantization;
 
 /// What a weight is for, which decides its precision.
@@ -105,9 +105,7 @@ impl Inventory {
         let gemma = family.starts_with("gemma");
         let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
         let intermediate = config.count("intermediate_size")?;
-        let heads = config.count("num_attention_heads")?;
-        let kv_heads = config.optional_count("num_key_value_heads")?.unwrap_or(heads);
-        let head_dim = config.optional_count("head_dim")?.unwrap_or(hidden / heads);
+        let Heads { queries: heads, keys: kv_heads, dim: head_dim } = config.heads()?;
         let attention_bias = config.flag("attention_bias")?.unwrap_or(false);
         let mlp_bias = config.flag("mlp_bias")?.unwrap_or(false);
 
@@ -150,9 +148,7 @@ impl Inventory {
     fn exaone(&mut self, config: &Config) -> Result<(), SpecError> {
         let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
         let intermediate = config.count("intermediate_size")?;
-        let heads = config.count("num_attention_heads")?;
-        let kv_heads = config.optional_count("num_key_value_heads")?.unwrap_or(heads);
-        let head_dim = config.optional_count("head_dim")?.unwrap_or(hidden / heads);
+        let Heads { queries: heads, keys: kv_heads, dim: head_dim } = config.heads()?;
         self.vocabulary("transformer.wte.weight", vocabulary, hidden);
         for layer in 0..config.repetitions("num_layers")? {
             let name = |part: &str| format!("transformer.h.{layer}.{part}.weight");

@@ -21,3 +21,28 @@ pub struct Environment {
     pub device_name: String,
     pub gpu_driver: Option<String>,
 }
+
+impl Environment {
+    /// This machine and this build, for a run on `device` with `threads`.
+    pub fn detect(device: &str, threads: usize) -> Self {
+        let gpu = super::nvml::gpus().ok().and_then(|gpus| {
+            let ordinal = device.strip_prefix("cuda").map(|rest| rest.trim_start_matches(':').parse().unwrap_or(0));
+            gpus.into_iter().nth(ordinal.unwrap_or(0))
+        });
+        let cpu = super::host::cpu_name();
+        let on_gpu = device != "cpu";
+        Self {
+            program_version: env!("CARGO_PKG_VERSION").into(),
+            build_features: if cfg!(feature = "cuda") { vec!["cuda".into()] } else { Vec::new() },
+            debug_build: cfg!(debug_assertions),
+            os: sysinfo::System::long_os_version().unwrap_or_else(|| std::env::consts::OS.into()),
+            kernel: sysinfo::System::kernel_version(),
+            threads,
+            memory_bytes: super::host::total_bytes(),
+            device: device.into(),
+            device_name: gpu.as_ref().filter(|_| on_gpu).map_or_else(|| cpu.clone(), |gpu| gpu.name.clone()),
+            gpu_driver: gpu.map(|gpu| gpu.driver),
+            cpu,
+        }
+    }
+}

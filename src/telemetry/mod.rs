@@ -1,6 +1,9 @@
 //! Telemetry: what the machine did meanwhile.
 
 pub mod environment;
+pub mod host;
+pub mod nvml;
+pub mod watcher;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,72 @@
+//! The top-level error: every stage's own, with what to do about it and how the program exits.
+
+use std::error::Error as StdError;
+
+use crate::acquire::AcquireError;
+use crate::catalog::TomlError;
+use crate::engine::EngineError;
+use crate::report::ReportError;
+use crate::store::StoreError;
+use crate::suite::SuiteError;
+
+/// Anything that keeps the program from answering.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("could not read the candidates")]
+    Catalog(#[source] TomlError),
+    #[error("could not read `{path}`")]
+    ReadCatalog { path: std::path::PathBuf, source: std::io::Error },
+    #[error("could not read the prompts")]
+    Suite(#[source] SuiteError),
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("could not use the stored results")]
+    Store(#[from] StoreError),
+    #[error("could not write the report")]
+    Report(#[from] ReportError),
+    #[error("could not write `{path}`")]
+    Write { path: std::path::PathBuf, source: std::io::Error },
+    /// An argument that parses and still cannot be meant.
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
+    #[error("could not write to standard output")]
+    Output(#[source] std::io::Error),
+}
+
+impl Error {
+    pub fn usage(message: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
+        Self::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    /// What the user can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Catalog(error) => error.hint(),
+            Self::Suite(SuiteError::Toml(error)) => error.hint(),
+            Self::Acquire(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Report(error) => error.hint(),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::ReadCatalog { .. } => Some("give the file with --models, or leave it out for the shipped one".into()),
+            Self::Suite(_) | Self::Write { .. } | Self::Output(_) => None,
+        }
+    }
+}
+
+/// An error and its causes in one line, each but once.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        cause = error.source();
+    }
+    text
+}

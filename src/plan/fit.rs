@@ -1,0 +1,118 @@
+//! Whether a candidate fits, from its shape alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::Step;
+use crate::catalog::Quantization;
+use crate::spec::{Config, Inventory, SpecError};
+use crate::suite::Body;
+
+/// What a candidate needs against what is there, from its shape alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FitEstimate {
+    pub weights_bytes: u64,
+    /// Key and value cache at the longest context that the plan needs.
+    pub kv_cache_bytes: u64,
+    /// Working memory of the largest forward pass.
+    pub activation_bytes: u64,
+    /// What the device has for them.
+    pub available_bytes: u64,
+}
+
+impl FitEstimate {
+    pub fn total_bytes(&self) -> u64 {
+        self.weights_bytes.saturating_add(self.kv_cache_bytes).saturating_add(self.activation_bytes)
+    }
+
+    /// How much is missing; `None` if it fits.
+    pub fn missing_bytes(&self) -> Option<u64> {
+        self.total_bytes().checked_sub(self.available_bytes).filter(|missing| *missing > 0)
+    }
+}
+
+/// Prompt tokens that go through the layers at once in the longest forward pass.
+const PREFILL_CHUNK: u64 = 512;
+
+/// What running `steps` needs: the weights at `quantization`, and cache and working memory in float32.
+///
+/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
+///
+/// # Errors
+/// A config that lacks what must be known, or an architecture whose weights are not.
+pub fn estimate(
+    config: &Config,
+    quantization: Quantization,
+    steps: &[Step],
+    available_bytes: u64,
+) -> Result<FitEstimate, SpecError> {
+    let inventory = Inventory::from_config(config)?;
+    let context = steps.iter().map(context).max().unwrap_or(1).max(1);
+    let float = size_of::<f32>() as u64;
+    let queries = config.count("num_attention_heads")? as u64;
+    let rows = context.min(PREFILL_CHUNK);
+    // Scores and their softmax, the MLP's three intermediates, and one row of logits.
+    let scores = 2 * queries * rows * context;
+    let mlp = 3 * rows * config.count("intermediate_size")? as u64;
+    let logits = config.count("vocab_size")? as u64;
+    Ok(FitEstimate {
+        weights_bytes: inventory.bytes(quantization),
+        kv_cache_bytes: context.saturating_mul(kv_numbers_per_token(config)?).saturating_mul(float),
+        activation_bytes: (scores.saturating_add(mlp).saturating_add(logits)).saturating_mul(float),
+        available_bytes,
+    })
+}
+
+/// Numbers that a token adds to the cache: a key and a value for each key head, or DeepSeek's compressed latent.
+fn kv_numbers_per_token(config: &Config) -> Result<u64, SpecError> {
+    let layers = match config.optional_count("num_hidden_layers")? {
+        Some(layers) => layers,
+        None => config.count("num_layers")?,
+    };
+    let numbers = match config.optional_count("kv_lora_rank")? {
+        Some(rank) => rank + config.count("qk_rope_head_dim")?,
+        None => {
+            let heads = config.heads()?;
+            2 * heads.keys * heads.dim
+        }
+    };
+    Ok((layers * numbers) as u64)
+}
+
+fn context(step: &Step) -> u64 {
+    let prompt = match &step.prompt.body {
+        Body::Text { system, text } => (system.chars().count() + text.chars().count()) as u64,
+        Body::Tokens { count } => u64::from(*count),
+    };
+    prompt + u64::from(step.max_new_tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Choices, steps};
+    use crate::spec::shipped_shape;
+    use crate::suite;
+
+    fn speed() -> Vec<Step> {
+        let suites: Vec<_> = suite::shipped().unwrap().into_iter().filter(|suite| !suite.is_text()).collect();
+        steps(&suites, &Choices::default())
+    }
+
+    #[test]
+    fn a_236b_model_misses_most_of_its_memory_on_a_24_gb_machine() {
+        let config = shipped_shape("deepseek-ai/DeepSeek-V2-Chat").unwrap();
+        let fit = estimate(&config, Quantization::Q4K, &speed(), 24 << 30).unwrap();
+        assert!((130..140).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
+        assert_eq!(fit.missing_bytes(), Some(fit.total_bytes() - (24 << 30)));
+    }
+
+    #[test]
+    fn the_cache_of_a_token_is_a_key_and_a_value_in_every_layer() {
+        let config = shipped_shape("Qwen/Qwen2.5-7B-Instruct").unwrap();
+        // 28 layers × (key + value) × 4 heads × 128.
+        assert_eq!(kv_numbers_per_token(&config), Ok(28 * 2 * 4 * 128));
+        let fit = estimate(&config, Quantization::Q4K, &speed(), u64::MAX).unwrap();
+        assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * 4);
+        assert_eq!(fit.missing_bytes(), None);
+    }
+}

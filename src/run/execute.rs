@@ -1,0 +1,100 @@
+//! Executing: one candidate's trials, one after another, each kept as soon as it has ended.
+
+use std::sync::atomic::AtomicBool;
+
+use super::clock::{Clock, wall_time};
+use super::listener::RunListener;
+use super::recorder::Recorder;
+use super::trial::{FailureKind, Outcome, Trial};
+use crate::engine::{Engine, EngineError, Input, Request, Sampling};
+use crate::plan::Step;
+use crate::suite::Body;
+use crate::telemetry::watcher::Watcher;
+use crate::text::Message;
+
+/// How a candidate's trials came to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All steps were run, whatever came of each.
+    Finished,
+    /// The user asked to stop; the trial in flight is not kept.
+    Cancelled,
+}
+
+/// Runs `steps` on an engine. A failed trial is kept like any other, and the next one runs.
+///
+/// # Errors
+/// Only what `keep` gives: a trial that cannot be stored ends the run, for nothing after it could be either.
+pub fn execute<C: Clock + Clone + Send + 'static, E>(
+    engine: &mut dyn Engine,
+    row: &str,
+    steps: &[Step],
+    clock: &C,
+    cancel: &AtomicBool,
+    listener: &mut dyn RunListener,
+    keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
+) -> Result<Ended, E> {
+    for step in steps {
+        let Some(trial) = run_trial(engine, row, step, clock, cancel, listener) else { return Ok(Ended::Cancelled) };
+        keep(&trial)?;
+        listener.trial_ended(&trial);
+    }
+    Ok(Ended::Finished)
+}
+
+/// One trial; `None` if it was cancelled.
+fn run_trial<C: Clock + Clone + Send + 'static>(
+    engine: &mut dyn Engine,
+    row: &str,
+    step: &Step,
+    clock: &C,
+    cancel: &AtomicBool,
+    listener: &mut dyn RunListener,
+) -> Option<Trial> {
+    let request = request(step);
+    let most = request.max_new_tokens;
+    let started_at = wall_time();
+    let watcher = Watcher::start(clock.clone());
+    let mut on_token = |done| listener.token(done, most);
+    let mut on_text = |_: &str| {};
+    let mut recorder = Recorder::start(clock, most, cancel, &mut on_token, &mut on_text);
+    let result = engine.generate(&request, &mut recorder);
+    let Recorder { timeline, token_ids, prompt_tokens, text: partial, .. } = recorder;
+    let readings = watcher.stop();
+
+    let (outcome, text) = match result {
+        Ok(completion) => (Outcome::Completed { finish: completion.finish }, completion.text),
+        Err(EngineError::Cancelled) => return None,
+        Err(error) => (failure(&error), (!partial.is_empty()).then_some(partial)),
+    };
+    Some(Trial {
+        key: step.key(row),
+        seed: step.seed,
+        started_at,
+        prompt_tokens,
+        timeline,
+        outcome,
+        token_ids,
+        text,
+        readings,
+    })
+}
+
+fn request(step: &Step) -> Request {
+    let (input, ignore_eos) = match &step.prompt.body {
+        Body::Text { system, text } => {
+            (Input::Chat(vec![Message::system(system.as_str()), Message::user(text.as_str())]), false)
+        }
+        Body::Tokens { count } => (Input::RandomTokens { count: *count as usize, seed: step.seed }, true),
+    };
+    Request { input, max_new_tokens: step.max_new_tokens as usize, ignore_eos, sampling: Sampling::Greedy }
+}
+
+/// An error and its causes as a failed outcome.
+pub fn failure(error: &EngineError) -> Outcome {
+    let kind = match error {
+        EngineError::OutOfMemory(_) => FailureKind::OutOfMemory,
+        _ => FailureKind::Engine,
+    };
+    Outcome::Failed { kind, message: crate::error::chain(error) }
+}

@@ -1,0 +1,71 @@
+//! The recorder: stamps what an engine tells, and keeps it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::trial::Timeline;
+use crate::engine::Observer;
+
+/// Keeps one trial's timeline. It reads the clock as its first act in each call, and allocates nothing while tokens
+/// arrive as long as their number stays within what was announced.
+pub struct Recorder<'a, C> {
+    clock: &'a C,
+    start: Duration,
+    cancel: &'a AtomicBool,
+    on_token: &'a mut dyn FnMut(usize),
+    on_text: &'a mut dyn FnMut(&str),
+    pub timeline: Timeline,
+    pub token_ids: Vec<u32>,
+    pub prompt_tokens: Option<u32>,
+    /// Text as it came, kept so that a failed trial still has what the user would have seen.
+    pub text: String,
+}
+
+impl<'a, C: Clock> Recorder<'a, C> {
+    /// Starts the request's time, t0, now. `expected` is the most tokens that may come; `on_token` is told how many came.
+    pub fn start(
+        clock: &'a C,
+        expected: usize,
+        cancel: &'a AtomicBool,
+        on_token: &'a mut dyn FnMut(usize),
+        on_text: &'a mut dyn FnMut(&str),
+    ) -> Self {
+        let timeline = Timeline { arrivals_ns: Vec::with_capacity(expected), ..Timeline::default() };
+        let token_ids = Vec::with_capacity(expected);
+        let text = String::new();
+        let start = clock.now();
+        Self { clock, start, cancel, on_token, on_text, timeline, token_ids, prompt_tokens: None, text }
+    }
+
+    fn since_start(&self) -> u64 {
+        (self.clock.now() - self.start).as_nanos() as u64
+    }
+}
+
+impl<C: Clock> Observer for Recorder<'_, C> {
+    fn encoded(&mut self, prompt_tokens: usize) {
+        self.timeline.encoded_ns = Some(self.since_start());
+        self.prompt_tokens = u32::try_from(prompt_tokens).ok();
+    }
+
+    fn prefilled(&mut self) {
+        self.timeline.prefilled_ns = Some(self.since_start());
+    }
+
+    fn token(&mut self, id: u32) {
+        let at = self.since_start();
+        self.timeline.arrivals_ns.push(at);
+        self.token_ids.push(id);
+        (self.on_token)(self.token_ids.len());
+    }
+
+    fn text(&mut self, piece: &str) {
+        self.text.push_str(piece);
+        (self.on_text)(piece);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+}

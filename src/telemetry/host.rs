@@ -1,0 +1,80 @@
+//! The host: memory and processor time of this process, and what the machine has.
+
+use std::fs;
+
+/// Resident memory of this process now, in bytes; `None` where the system does not tell.
+pub fn resident_bytes() -> Option<u64> {
+    status_bytes("VmRSS:")
+}
+
+/// Largest resident memory since [`reset_peak`], or since the start where it cannot be reset.
+pub fn peak_resident_bytes() -> Option<u64> {
+    status_bytes("VmHWM:")
+}
+
+/// Starts the peak anew: Linux sets the high-water mark back when `5` is written to `clear_refs` (man 5 proc).
+pub fn reset_peak() {
+    // Where that is not allowed the peak covers earlier candidates too, and can only read too high.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+fn status_bytes(field: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Processor time that this process has used, in seconds, all threads together.
+pub fn cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Fields 14 and 15 (man 5 proc); the second field is a name in parentheses that may hold spaces.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // USER_HZ, which Linux fixes at 100 for every program (man 7 time).
+    Some(ticks as f64 / 100.0)
+}
+
+/// Memory that a new process could use without swapping, in bytes.
+pub fn available_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let free = system.available_memory();
+    // Inside a container its own limit is what counts.
+    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
+    [Some(free), limit].into_iter().flatten().filter(|bytes| *bytes > 0).min()
+}
+
+/// All memory of the machine, in bytes.
+pub fn total_bytes() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    system.total_memory()
+}
+
+/// The processor's name, as `AMD EPYC 9R14`.
+pub fn cpu_name() -> String {
+    let mut system = sysinfo::System::new();
+    system.refresh_cpu_all();
+    let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+    brand.filter(|brand| !brand.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+/// Threads that this process may run at once.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_peak_follows_an_allocation_and_can_start_anew() {
+        let touched = vec![1u8; 64 << 20];
+        assert!(peak_resident_bytes().unwrap() >= 64 << 20);
+        assert!(touched.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
+        assert!(resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes());
+    }
+}
