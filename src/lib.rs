@@ -6,3 +6,4 @@ pub mod plan;
 pub mod telemetry;
 pub mod run;
 pub mod store;
+pub mod report;

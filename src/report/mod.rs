@@ -1,0 +1,6 @@
+//! Reports: what was found, in the form that its reader wants.
+
+mod error;
+pub mod json;
+
+pub use error::ReportError;
