@@ -5,3 +5,4 @@ pub mod suite;
 pub mod plan;
 pub mod telemetry;
 pub mod run;
+pub mod measure;
