@@ -6,4 +6,5 @@ pub mod plan;
 pub mod telemetry;
 pub mod run;
 pub mod store;
+pub mod measure;
 pub mod report;
