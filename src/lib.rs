@@ -7,4 +7,5 @@ pub mod telemetry;
 pub mod run;
 pub mod store;
 pub mod measure;
+pub mod summarize;
 pub mod report;

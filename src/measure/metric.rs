@@ -182,18 +182,8 @@ pub const STALLS: Metric = Metric {
 };
 
 /// Every metric, in the order in which a reader wants them.
-pub const METRICS: &[Metric] = &[
-    TTFT,
-    PREFILL_TIME,
-    PREFILL,
-    TPOT,
-    ITL_MAX,
-    DECODE,
-    CHARACTERS,
-    CHARACTERS_PER_TOKEN,
-    LATENCY,
-    STALLS,
-];
+pub const METRICS: &[Metric] =
+    &[TTFT, PREFILL_TIME, PREFILL, TPOT, ITL_MAX, DECODE, CHARACTERS, CHARACTERS_PER_TOKEN, LATENCY, STALLS];
 
 #[cfg(test)]
 mod tests {

@@ -77,8 +77,7 @@ impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hair is added first: 0.29 × 1000 is 289.99999999999994.
         let tenths = (self.0 * 1000.0 + 1e-6).floor();
-        let text =
-            if tenths % 10.0 == 0.0 { format!("{:.0}", tenths / 10.0) } else { format!("{:.1}", tenths / 10.0) };
+        let text = if tenths % 10.0 == 0.0 { format!("{:.0}", tenths / 10.0) } else { format!("{:.1}", tenths / 10.0) };
         f.pad(&format!("{text} %"))
     }
 }
@@ -152,9 +151,10 @@ mod tests {
 
     #[test]
     fn only_all_of_them_is_a_hundred_percent() {
-        assert_eq!(shown(&[1.0, 0.9996, 0.95, 0.29, 23.0 / 24.0, 0.0].map(Share)), [
-            "100 %", "99.9 %", "95 %", "29 %", "95.8 %", "0 %"
-        ]);
+        assert_eq!(
+            shown(&[1.0, 0.9996, 0.95, 0.29, 23.0 / 24.0, 0.0].map(Share)),
+            ["100 %", "99.9 %", "95 %", "29 %", "95.8 %", "0 %"]
+        );
     }
 
     #[test]

@@ -62,8 +62,13 @@ pub enum RowOutcome {
     /// All its planned trials were run.
     Ran,
     /// Known beforehand that it cannot run here: does not fit, architecture not supported. Not an error.
-    Skipped { reason: String },
-    Failed { kind: FailureKind, message: String },
+    Skipped {
+        reason: String,
+    },
+    Failed {
+        kind: FailureKind,
+        message: String,
+    },
 }
 
 /// Identity and shape of a checkpoint, as stored with the results.
