@@ -1,5 +1,6 @@
 //! Reports: what was found, in the form that its reader wants.
 
+pub mod csv;
 mod error;
 pub mod json;
 
