@@ -22,7 +22,7 @@ pub enum StoreError {
     #[error("`{}` was made by a newer `bench`: its layout is version {found}, this program knows up to {known}", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("could not bring `{}` to this program's layout", path.display())]
-    Migrate { path: PathBuf, source: rusqlite_migration::Error },
+    Migrate { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("could not read {what}")]
     Read { what: String, source: rusqlite::Error },
     #[error("could not store {what}")]
@@ -69,11 +69,8 @@ impl StoreError {
             StoreError::Open { source, .. } | StoreError::Read { source, .. } | StoreError::Write { source, .. } => {
                 hint_for(source)
             }
-            StoreError::Migrate { source: rusqlite_migration::Error::RusqliteError { err, .. }, .. } => hint_for(err),
-            StoreError::Migrate { .. }
-            | StoreError::Encode { .. }
-            | StoreError::Duplicate { .. }
-            | StoreError::NoSuchRow { .. } => None,
+            StoreError::Migrate { source, .. } => source.downcast_ref().and_then(hint_for),
+            StoreError::Encode { .. } | StoreError::Duplicate { .. } | StoreError::NoSuchRow { .. } => None,
         }
     }
 }

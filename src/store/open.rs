@@ -17,6 +17,10 @@ const APPLICATION_ID: i64 = 1_650_814_563;
 /// How long to wait for another process that writes: its transactions take milliseconds, a slow disk's sync seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often opening is tried again while another process may be making or migrating the file, which takes milliseconds.
+const ATTEMPTS: u32 = 20;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(25);
+
 impl Store {
     /// Opens the results at `path`; makes the file and its folders where they are not there.
     pub fn open(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
@@ -38,21 +42,41 @@ impl Store {
     }
 
     fn open_with(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
+        // Two processes that make or migrate the file at the same moment trip over each other: the switch to WAL does
+        // not wait for the busy timeout, and both take the first step. The one that comes second finds it done.
+        for _ in 0..ATTEMPTS {
+            match Store::try_open(&path, flags) {
+                Err(StoreError::Migrate { .. }) => {}
+                Err(StoreError::Open { source, .. }) if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                }
+                result => return result,
+            }
+            std::thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        Store::try_open(&path, flags)
+    }
+
+    fn try_open(path: &Path, flags: OpenFlags) -> Result<Store, StoreError> {
         let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path: path.clone(), source },
-            _ => StoreError::Open { path: path.clone(), source },
+            Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path: path.to_owned(), source },
+            _ => StoreError::Open { path: path.to_owned(), source },
         };
         let mut connection =
-            Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         // Nothing may be written before it is known whose file it is.
         let header = Header::read(&connection).map_err(failed)?;
-        header.check(&path)?;
+        header.check(path)?;
         configure(&connection).map_err(failed)?;
-        Migrations::from_slice(STEPS)
-            .to_latest(&mut connection)
-            .map_err(|source| StoreError::Migrate { path: path.clone(), source })?;
-        Ok(Store { connection, path })
+        Migrations::from_slice(STEPS).to_latest(&mut connection).map_err(|error| {
+            let source = match error {
+                // Without the statement, which is the whole step.
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+                other => other.into(),
+            };
+            StoreError::Migrate { path: path.to_owned(), source }
+        })?;
+        Ok(Store { connection, path: path.to_owned() })
     }
 }
 
@@ -74,8 +98,10 @@ struct Header {
 
 impl Header {
     fn read(connection: &Connection) -> rusqlite::Result<Header> {
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-        let objects: i64 = connection.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        // One view: another process may be making the file.
+        let view = connection.unchecked_transaction()?;
+        let pragma = |name| view.pragma_query_value(None, name, |row| row.get(0));
+        let objects: i64 = view.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok(Header { application_id: pragma("application_id")?, version: pragma("user_version")?, empty: objects == 0 })
     }
 

@@ -352,3 +352,17 @@ fn stores_trials_until_it_is_killed() {
         println!("stored {}", repetition + 1);
     }
 }
+
+#[test]
+fn two_programs_may_make_the_file_at_once() {
+    for _ in 0..20 {
+        let folder = folder();
+        let path = folder.path().join("bench.db");
+        std::thread::scope(|scope| {
+            let opening: Vec<_> = (0..4).map(|_| scope.spawn(|| Store::open(&path).map(drop))).collect();
+            for opened in opening {
+                opened.join().expect("no panic").expect("opening");
+            }
+        });
+    }
+}
