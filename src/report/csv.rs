@@ -5,16 +5,12 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::ReportError;
+use super::{ReportError, figure};
 use crate::catalog::{Quantization, Source};
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN};
 use crate::measure::{METRICS, Metric};
 use crate::run::{FailureKind, LoadFacts, Row, RowOutcome, Run};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
-
-/// Metrics that mean different things in different languages, and so have a column for each.
-const BY_LANGUAGE: [Metric; 2] = [CHARACTERS, CHARACTERS_PER_TOKEN];
 
 /// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
 /// an empty suite and its reason.
@@ -85,7 +81,7 @@ fn columns() -> Vec<Column> {
     for metric in METRICS {
         columns.extend(figures(*metric));
     }
-    for metric in BY_LANGUAGE {
+    for metric in METRICS.iter().copied().filter(figure::differs_by_language) {
         columns.extend(Language::ALL.map(|language| {
             column(format!("{}_{}_median", language.tag(), metric.key), move |line| {
                 number(line.distribution(Some(language), &metric).map(|distribution| distribution.median))
@@ -134,8 +130,11 @@ fn facts() -> Vec<Column> {
     ]
 }
 
+/// What a column of figures takes of a distribution.
+type Part = fn(&Distribution) -> Option<f64>;
+
 fn figures(metric: Metric) -> Vec<Column> {
-    let parts: [(&str, fn(&Distribution) -> Option<f64>); 7] = [
+    let parts: [(&str, Part); 7] = [
         ("median", |of| Some(of.median)),
         ("low", |of| Some(of.interval?.low)),
         ("high", |of| Some(of.interval?.high)),
@@ -144,7 +143,7 @@ fn figures(metric: Metric) -> Vec<Column> {
         ("p95", |of| of.p95),
         ("p99", |of| of.p99),
     ];
-    let named = |(part, get): (&str, fn(&Distribution) -> Option<f64>)| {
+    let named = |(part, get): (&str, Part)| {
         column(format!("{}_{part}", metric.key), move |line| number(get(line.distribution(None, &metric)?)))
     };
     parts.into_iter().map(named).collect()

@@ -2,6 +2,8 @@
 
 pub mod csv;
 mod error;
+mod figure;
+pub mod history;
 pub mod json;
 
 pub use error::ReportError;
