@@ -5,5 +5,6 @@ mod error;
 mod figure;
 pub mod history;
 pub mod json;
+pub mod markdown;
 
 pub use error::ReportError;
