@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod measure;
 pub mod plan;
+pub mod recommend;
 pub mod run;
 pub mod suite;
 pub mod summarize;
