@@ -8,4 +8,5 @@ pub mod run;
 pub mod store;
 pub mod measure;
 pub mod summarize;
+pub mod recommend;
 pub mod report;

@@ -89,6 +89,14 @@ impl Unit {
             _ => Rate(value).to_string(),
         }
     }
+
+    /// A value with its unit, for a sentence.
+    pub fn show_in_text(self, value: f64) -> String {
+        match self {
+            Unit::Seconds | Unit::Count => self.show(value),
+            _ => format!("{} {}", self.show(value), self.symbol()),
+        }
+    }
 }
 
 /// See [`Measurement::ttft_seconds`].
