@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write;
 
+use super::escape::{escaped, fenced, in_html};
 use super::{ReportError, figure};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, PREFILL, TTFT};
@@ -15,9 +16,21 @@ use crate::run::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Attainment, Figures, RowSummary};
 
-/// Writes a run and what [`crate::summarize::summarize`] made of it.
-pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
-    let sections = [head(run), text_table(summaries), tokens_table(summaries), not_run(run), answers(run)];
+/// Writes a run, what [`crate::summarize::summarize`] made of it, and the lines of [`crate::recommend::explain`], if any.
+pub fn write(
+    run: &Run,
+    summaries: &[RowSummary],
+    recommendation: &[String],
+    out: &mut dyn Write,
+) -> Result<(), ReportError> {
+    let sections = [
+        head(run),
+        recommended(recommendation),
+        text_table(summaries),
+        tokens_table(summaries),
+        not_run(run),
+        answers(run),
+    ];
     let sections: Vec<String> = sections.into_iter().flatten().collect();
     writeln!(out, "{}", sections.join("\n\n"))?;
     Ok(())
@@ -41,6 +54,17 @@ fn head(run: &Run) -> Option<String> {
         text.push_str("\n\n> **Debug build**: its speeds mean nothing.");
     }
     Some(text)
+}
+
+/// The answer to the question, before the figures.
+fn recommended(lines: &[String]) -> Option<String> {
+    // Lines that start with two spaces belong to the one above, in Markdown's lists too.
+    let items = lines.iter().map(|line| {
+        let text = line.trim_start();
+        format!("{}- {}", &line[..line.len() - text.len()], escaped(text))
+    });
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { None } else { Some(items.join("\n")) }
 }
 
 /// Requests in a natural language: a service's work.
@@ -243,51 +267,6 @@ impl Table {
     }
 }
 
-/// Text as it is, within a line or a cell.
-fn escaped(text: &str) -> Cow<'_, str> {
-    const MARKUP: &str = "\\`*_~|[]<>&#!\r\n";
-    if !text.contains(|letter| MARKUP.contains(letter)) {
-        return text.into();
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    let mut before = None;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '\r' | '\n' => safe.push(' '),
-            // Within a word it is no emphasis, and names are full of it: `q4_k`.
-            '_' if before.is_some_and(char::is_alphanumeric)
-                && letters.peek().copied().is_some_and(char::is_alphanumeric) =>
-            {
-                safe.push('_');
-            }
-            letter if MARKUP.contains(letter) => safe.extend(['\\', letter]),
-            letter => safe.push(letter),
-        }
-        before = Some(letter);
-    }
-    safe.into()
-}
-
-fn in_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['\r', '\n'], " ")
-}
-
-/// A code block whose fence is longer than any run of backticks in the text, so that none can end it.
-fn fenced(text: &str) -> String {
-    let mut longest = 0;
-    let mut current = 0;
-    for letter in text.chars() {
-        current = if letter == '`' { current + 1 } else { 0 };
-        longest = longest.max(current);
-    }
-    let fence = "`".repeat(3.max(longest + 1));
-    format!("{fence}text\n{}\n{fence}", text.trim_end_matches('\n'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,7 +276,8 @@ mod tests {
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();
-        write(run, &summarize(run), &mut out).expect("writing to memory");
+        let lines = ["Recommendation: a_b", "  score 1.00", "Rejected:", "  c: <no> | licence"].map(String::from);
+        write(run, &summarize(run), &lines, &mut out).expect("writing to memory");
         String::from_utf8(out).expect("UTF-8")
     }
 
@@ -307,6 +287,11 @@ mod tests {
         ### Run 20261120-051733-4f2a
 
         Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC
+
+        - Recommendation: a_b
+          - score 1.00
+        - Rejected:
+          - c: &lt;no&gt; \| licence
 
         #### Text prompts: medians, and in brackets where they lie at 95 %
 
@@ -352,29 +337,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_cannot_end_a_cell_or_open_a_tag() {
-        for (text, safe) in [
-            ("a | b", "a \\| b"),
-            ("`code`", "\\`code\\`"),
-            ("<script>&", "&lt;script&gt;&amp;"),
-            ("two\nlines", "two lines"),
-            ("q4_k _soft_", "q4_k \\_soft\\_"),
-            ("back\\slash", "back\\\\slash"),
-            ("[link](x) ![image](y)", "\\[link\\](x) \\!\\[image\\](y)"),
-            ("한국어 1.5-7b", "한국어 1.5-7b"),
-        ] {
-            assert_eq!(escaped(text), safe);
-        }
-    }
-
-    #[test]
-    fn no_answer_ends_its_own_block() {
-        assert_eq!(fenced("plain"), "```text\nplain\n```");
-        assert_eq!(fenced("a ```` b\n"), "`````text\na ```` b\n`````");
-        assert_eq!(fenced(""), "```text\n\n```");
-    }
-
-    #[test]
     fn every_line_of_a_table_has_as_many_cells() {
         let mut run = sample::run();
         run.rows[3].outcome = RowOutcome::Failed { kind: FailureKind::Load, message: "a|b\\|c\n|d".into() };
@@ -402,6 +364,11 @@ mod tests {
         Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC · **not finished**
 
         > **Debug build**: its speeds mean nothing.
+
+        - Recommendation: a_b
+          - score 1.00
+        - Rejected:
+          - c: &lt;no&gt; \| licence
         "#);
     }
 }

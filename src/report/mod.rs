@@ -2,6 +2,7 @@
 
 pub mod csv;
 mod error;
+mod escape;
 mod figure;
 pub mod history;
 pub mod json;
