@@ -27,7 +27,7 @@ pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(text: &str) -> Result<Run, ReportError> {
     #[derive(Deserialize)]
     struct Version {
