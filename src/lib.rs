@@ -1,11 +1,35 @@
 //! `bench`: which language model should we put behind our Korean and English service, on this GPU, within this budget?
+//!
+//! The data's way, stage by stage; each module uses only those above it.
+//!
+//! | stage | module | takes | gives | touches |
+//! |---|---|---|---|---|
+//! | describe | [`catalog`], [`suite`], [`spec`] | `models.toml`, `prompts/`, `config.json` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec` | disk |
+//! | plan | [`plan`] | suites, configs, memory | `Step`s, `FitEstimate` | — |
+//! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
+//! | load | [`engine`] | `Checkpoint` | an `Engine` | device |
+//! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |
+//! | keep | [`store`] | trials | `results/bench.db` | disk |
+//! | measure | [`measure`] | `Trial` | `Measurement` | pure |
+//! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
+//! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
+//! | report | [`report`] | any of the above | table, CSV, JSON, Markdown | a `Write` |
+//!
+//! [`commands`] puts the stages together, one file a subcommand; [`ui`] talks to the person, and [`error`] says what went
+//! wrong in any of them.
 
-pub mod acquire;
 pub mod catalog;
-pub mod engine;
-pub mod plan;
-pub mod run;
-pub mod spec;
 pub mod suite;
-pub mod telemetry;
+pub mod spec;
+pub mod plan;
 pub mod text;
+pub mod acquire;
+pub mod engine;
+pub mod telemetry;
+pub mod run;
+pub mod store;
+pub mod measure;
+pub mod summarize;
+pub mod recommend;
+pub mod report;
+pub mod error;

@@ -1,0 +1,210 @@
+//! The numbers of one trial.
+//!
+//! t0 is the start of the request, n the number of output tokens, P that of prompt tokens and c that of output
+//! characters, which are Unicode scalar values: 한 is one, however many bytes or tokens it takes. Two programs that print
+//! "TPOT" rarely mean the same thing, so each formula stands here, once, for every engine.
+
+use crate::run::{Outcome, Trial};
+
+/// A gap between two tokens that is longer than this is a stall: a reader sees the text stop.
+pub const STALL_SECONDS: f64 = 0.2;
+
+/// The numbers of one trial. `None` is "not defined for this trial" and never stands for zero.
+///
+/// A failed trial has those that were already determined when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Measurement {
+    /// Time to first token: first arrival − t0, in seconds; lower is better. Undefined if nothing came.
+    pub ttft_seconds: Option<f64>,
+    /// Forward pass over the prompt, the device synchronised, in seconds; lower is better. Undefined over HTTP, where
+    /// the server does not tell.
+    pub prefill_seconds: Option<f64>,
+    /// P ÷ prefill time, in tokens per second; higher is better. Undefined where the prefill time is.
+    pub prefill_tokens_per_second: Option<f64>,
+    /// Time per output token: (last arrival − first arrival) ÷ (n − 1), in seconds; lower is better. The first token is
+    /// excluded because prefill made it. Undefined for n < 2.
+    pub tpot_seconds: Option<f64>,
+    /// Longest gap between two consecutive arrivals, in seconds; lower is better. Undefined for n < 2.
+    pub itl_max_seconds: Option<f64>,
+    /// 1 ÷ TPOT, in tokens per second; higher is better. Does not compare across tokenizers. Undefined for n < 2.
+    pub decode_tokens_per_second: Option<f64>,
+    /// c ÷ (last arrival − first arrival): the speed that a reader sees, and the one that compares across tokenizers;
+    /// higher is better. Undefined for n < 2 and without text.
+    pub characters_per_second: Option<f64>,
+    /// c ÷ n: how much text one decode step makes; higher is better. Undefined for n = 0 and without text.
+    pub characters_per_token: Option<f64>,
+    /// End-to-end latency: last arrival − t0, in seconds; lower is better. Undefined if the trial failed or nothing came.
+    pub latency_seconds: Option<f64>,
+    /// Number of gaps between arrivals over [`STALL_SECONDS`]; lower is better. Undefined for n < 2.
+    pub stalls: Option<f64>,
+}
+
+impl Measurement {
+    pub fn of(trial: &Trial) -> Self {
+        let arrivals = &trial.timeline.arrivals_ns;
+        let (first, last) = (arrivals.first().copied(), arrivals.last().copied());
+        let n = arrivals.len();
+        let completed = matches!(trial.outcome, Outcome::Completed { .. });
+        let characters = trial.text.as_ref().map(|text| text.chars().count() as f64);
+
+        let prefill_seconds = span(trial.timeline.encoded_ns, trial.timeline.prefilled_ns);
+        let decode_seconds = if n >= 2 { span(first, last) } else { None };
+        let tpot_seconds = decode_seconds.map(|seconds| seconds / (n - 1) as f64);
+        // Arrivals that run backwards would be a recorder's mistake; a number made from them would hide it.
+        let gaps: Option<Vec<f64>> =
+            arrivals.windows(2).map(|pair| span(Some(pair[0]), Some(pair[1]))).collect::<Option<_>>();
+        let gaps = gaps.filter(|gaps| !gaps.is_empty());
+
+        Self {
+            ttft_seconds: first.map(seconds),
+            prefill_seconds,
+            prefill_tokens_per_second: per(trial.prompt_tokens.map(f64::from), prefill_seconds),
+            tpot_seconds,
+            itl_max_seconds: gaps.as_ref().and_then(|gaps| gaps.iter().copied().max_by(f64::total_cmp)),
+            decode_tokens_per_second: per(Some(1.0), tpot_seconds),
+            characters_per_second: per(characters, decode_seconds),
+            characters_per_token: per(characters, Some(n as f64)),
+            latency_seconds: last.filter(|_| completed).map(seconds),
+            stalls: gaps.map(|gaps| gaps.iter().filter(|gap| **gap > STALL_SECONDS).count() as f64),
+        }
+    }
+}
+
+fn seconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
+/// Seconds between two instants; undefined if one is missing or they are in the wrong order.
+fn span(from_ns: Option<u64>, to_ns: Option<u64>) -> Option<f64> {
+    to_ns?.checked_sub(from_ns?).map(seconds)
+}
+
+/// A ratio; undefined where either side is, or where the divisor is zero.
+fn per(amount: Option<f64>, divisor: Option<f64>) -> Option<f64> {
+    Some(amount? / divisor.filter(|divisor| *divisor > 0.0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{FailureKind, FinishReason, Timeline, TrialKey};
+
+    const MS: u64 = 1_000_000;
+
+    fn trial(arrivals_ms: &[u64], text: Option<&str>) -> Trial {
+        Trial {
+            key: TrialKey {
+                row: "a".into(),
+                suite: "s".into(),
+                language: None,
+                prompt: "p".into(),
+                repetition: 0,
+                warmup: false,
+            },
+            seed: 0,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            prompt_tokens: Some(100),
+            timeline: Timeline {
+                encoded_ns: Some(10 * MS),
+                prefilled_ns: Some(60 * MS),
+                arrivals_ns: arrivals_ms.iter().map(|ms| ms * MS).collect(),
+            },
+            outcome: Outcome::Completed { finish: FinishReason::Stop },
+            token_ids: vec![0; arrivals_ms.len()],
+            text: text.map(String::from),
+            readings: Vec::new(),
+        }
+    }
+
+    fn close(actual: Option<f64>, expected: f64) {
+        let actual = actual.unwrap_or_else(|| panic!("undefined, expected {expected}"));
+        assert!((actual - expected).abs() < 1e-9, "{actual}, expected {expected}");
+    }
+
+    #[test]
+    fn every_formula_on_four_tokens() {
+        let measured = Measurement::of(&trial(&[100, 150, 400, 400], Some("안녕하세요!")));
+        close(measured.ttft_seconds, 0.1);
+        close(measured.prefill_seconds, 0.05);
+        close(measured.prefill_tokens_per_second, 2000.0);
+        close(measured.tpot_seconds, 0.1);
+        close(measured.decode_tokens_per_second, 10.0);
+        close(measured.itl_max_seconds, 0.25);
+        close(measured.stalls, 1.0);
+        close(measured.characters_per_second, 20.0);
+        close(measured.characters_per_token, 1.5);
+        close(measured.latency_seconds, 0.4);
+    }
+
+    #[test]
+    fn tpot_excludes_the_first_token() {
+        close(Measurement::of(&trial(&[5000, 5010], None)).tpot_seconds, 0.01);
+    }
+
+    #[test]
+    fn one_token_has_no_decode_rate() {
+        let measured = Measurement::of(&trial(&[100], Some("네")));
+        close(measured.ttft_seconds, 0.1);
+        close(measured.latency_seconds, 0.1);
+        close(measured.characters_per_token, 1.0);
+        for undefined in [
+            measured.tpot_seconds,
+            measured.decode_tokens_per_second,
+            measured.characters_per_second,
+            measured.itl_max_seconds,
+            measured.stalls,
+        ] {
+            assert_eq!(undefined, None);
+        }
+    }
+
+    #[test]
+    fn nothing_that_came_is_not_zero() {
+        let measured = Measurement::of(&trial(&[], Some("")));
+        assert_eq!(measured.ttft_seconds, None);
+        assert_eq!(measured.latency_seconds, None);
+        assert_eq!(measured.characters_per_token, None);
+    }
+
+    #[test]
+    fn characters_are_unknown_without_text() {
+        let measured = Measurement::of(&trial(&[100, 200], None));
+        assert_eq!(measured.characters_per_second, None);
+        assert_eq!(measured.characters_per_token, None);
+        close(measured.decode_tokens_per_second, 10.0);
+    }
+
+    #[test]
+    fn a_failed_trial_keeps_what_it_had_determined() {
+        let mut failed = trial(&[100, 200, 300], None);
+        failed.outcome = Outcome::Failed { kind: FailureKind::Engine, message: "at token 4".into() };
+        let measured = Measurement::of(&failed);
+        close(measured.ttft_seconds, 0.1);
+        close(measured.tpot_seconds, 0.1);
+        assert_eq!(measured.latency_seconds, None);
+    }
+
+    #[test]
+    fn prefill_is_unknown_where_the_engine_does_not_tell() {
+        let mut over_http = trial(&[100, 200], None);
+        over_http.timeline.encoded_ns = None;
+        over_http.timeline.prefilled_ns = None;
+        assert_eq!(Measurement::of(&over_http).prefill_tokens_per_second, None);
+    }
+
+    #[test]
+    fn simultaneous_tokens_have_no_infinite_rate() {
+        let measured = Measurement::of(&trial(&[100, 100], Some("ab")));
+        close(measured.tpot_seconds, 0.0);
+        assert_eq!(measured.decode_tokens_per_second, None);
+        assert_eq!(measured.characters_per_second, None);
+    }
+
+    #[test]
+    fn arrivals_out_of_order_give_no_gaps() {
+        let measured = Measurement::of(&trial(&[300, 200], None));
+        assert_eq!(measured.tpot_seconds, None);
+        assert_eq!(measured.itl_max_seconds, None);
+        assert_eq!(measured.stalls, None);
+    }
+}

@@ -1,0 +1,11 @@
+//! Measuring: one trial in, its numbers out.
+//!
+//! Pure. [`Measurement`] computes each number by the formula of its field; [`METRICS`] is the one list of them that
+//! table columns, CSV headers, limits and verdicts are made from; [`units`] prints them.
+
+mod measurement;
+pub mod metric;
+pub mod units;
+
+pub use measurement::Measurement;
+pub use metric::{Direction, METRICS, Metric, Unit};

@@ -1,0 +1,188 @@
+//! A recommendation in words, a paragraph a line.
+
+use super::rank::{CRITERIA, Criterion, TIE_MARGIN};
+use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
+use crate::measure::units::{Rate, Share, Won};
+
+/// The pick and why, then the others and why not, then what the reader must know. Lines that belong to the one above
+/// start with two spaces.
+pub fn explain(recommendation: &Recommendation) -> Vec<String> {
+    let mut lines = Vec::new();
+    verdict(recommendation, &mut lines);
+    others(recommendation, &mut lines);
+    rejected(recommendation, &mut lines);
+    caveats(recommendation, &mut lines);
+    lines
+}
+
+fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
+    let Some(pick) = recommendation.pick() else {
+        lines.push("Recommendation: none. No candidate meets the requirements.".to_owned());
+        if let Some(miss) = &recommendation.nearest_miss {
+            let worst = rejected_for(recommendation, &miss.row);
+            lines.push(format!("Nearest miss: {}{worst}", miss.row));
+        }
+        return;
+    };
+    let provisional = if recommendation.provisional.is_some() { ", provisionally" } else { "" };
+    lines.push(format!("Recommendation{provisional}: {}", pick.row));
+    lines.push(format!("  {}", figures(pick)));
+    if let Some(tie) = &recommendation.tie {
+        let why = if tie.too_few_trials {
+            "too few trials to tell the decode rates and times to first token apart; more `--repeat` may"
+        } else {
+            "the intervals of decode rate and time to first token overlap"
+        };
+        let names = tie.rows.join(", ");
+        lines.push(format!("  A tie with {names}: {why}, and the scores are within {}.", Rate(TIE_MARGIN)));
+    }
+}
+
+fn rejected_for(recommendation: &Recommendation, row: &str) -> String {
+    let reasons = recommendation.rejected.iter().find(|rejected| rejected.row == row).map(|rejected| &rejected.reason);
+    match reasons {
+        Some(Reason::Requirements(broken)) => {
+            let worst = broken.iter().filter(|broken| broken.excess().is_some()).max_by(|a, b| {
+                let excess = |broken: &Broken| broken.excess().unwrap_or(f64::NEG_INFINITY);
+                excess(a).total_cmp(&excess(b))
+            });
+            worst.map(|worst| format!(": {worst}")).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
+fn others(recommendation: &Recommendation, lines: &mut Vec<String>) {
+    if let Some(second) = recommendation.runner_up() {
+        lines.push(format!("Runner-up: {}", second.row));
+        lines.push(format!("  {}", figures(second)));
+    }
+    let rest = recommendation.ranking.iter().skip(2);
+    let rest: Vec<String> =
+        rest.map(|standing| format!("  {}: {}", standing.row, standing_in_brief(standing))).collect();
+    if !rest.is_empty() {
+        lines.push("Also meet the requirements:".to_owned());
+        lines.extend(rest);
+    }
+}
+
+fn figures(standing: &Standing) -> String {
+    let values: Vec<String> = standing
+        .criteria
+        .iter()
+        .filter_map(|scored| {
+            let criterion = criterion(scored.criterion)?;
+            Some(format!("{} {}", criterion.label, criterion.show(scored.value)))
+        })
+        .collect();
+    let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();
+    let attained = standing
+        .attainment
+        .as_ref()
+        .map(|attained| format!("; {} of {} requests within the limits", attained.met, attained.of));
+    format!("{}: {}{}{cost}", standing_in_brief(standing), values.join(", "), attained.unwrap_or_default())
+}
+
+fn standing_in_brief(standing: &Standing) -> String {
+    match &standing.dominated_by {
+        Some(better) => format!("score {:.2}, no better than {better} in anything", standing.score),
+        None => format!("score {:.2}", standing.score),
+    }
+}
+
+fn rejected(recommendation: &Recommendation, lines: &mut Vec<String>) {
+    if recommendation.rejected.is_empty() {
+        return;
+    }
+    lines.push("Rejected:".to_owned());
+    for rejected in &recommendation.rejected {
+        let reason = match &rejected.reason {
+            Reason::Requirements(broken) => broken.iter().map(Broken::to_string).collect::<Vec<_>>().join("; "),
+            Reason::Skipped { reason } => format!("skipped, {reason}"),
+            Reason::Failed { message, .. } => format!("failed, {message}"),
+            Reason::Pending => "not run yet".to_owned(),
+            Reason::NotMeasured { measured: 0, .. } => {
+                format!("ran no {}, which the others are compared by", prompts(recommendation.basis))
+            }
+            Reason::NotMeasured { measured, failed } => {
+                format!("none of {measured} requests gave a token ({failed} failed)")
+            }
+        };
+        lines.push(format!("  {}: {reason}", rejected.row));
+    }
+}
+
+fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
+    if let Some(provisional) = &recommendation.provisional {
+        let not_judged: Vec<String> = provisional.not_judged.iter().map(ToString::to_string).collect();
+        let limits = if not_judged.is_empty() {
+            "speed and cost here say nothing about it".to_owned()
+        } else {
+            format!("not judged here: {}", not_judged.join(", "))
+        };
+        lines.push(format!(
+            "Provisional: the service is to run on {}, this run was on {}; {limits}.",
+            provisional.wanted_device, provisional.run_device
+        ));
+    }
+    if let Some(pick) = recommendation.pick() {
+        let weights: Vec<String> = pick
+            .criteria
+            .iter()
+            .filter_map(|scored| criterion(scored.criterion))
+            .map(|criterion| format!("{} {}", criterion.label, criterion.weight))
+            .collect();
+        lines.push(format!(
+            "Compared by {}. Score: mean of each figure against the best qualified one, weighted {}.",
+            prompts(recommendation.basis),
+            weights.join(", ")
+        ));
+    }
+    if let Some(hours) = recommendation.affordable_hours {
+        lines.push(format!(
+            "The budget buys {} GPU hours a month, {} of it; costs above count only the time spent answering.",
+            Rate(hours),
+            Share(hours / HOURS_PER_MONTH)
+        ));
+    }
+    lines.extend(recommendation.flags.iter().map(flag));
+}
+
+/// 365.25 days ÷ 12.
+const HOURS_PER_MONTH: f64 = 730.5;
+
+fn flag(flag: &Flag) -> String {
+    match flag {
+        Flag::MixedPrecision(precisions) => format!(
+            "Mixed precision: the rows run at {}, so their speed and memory do not compare the models alone.",
+            precisions.join(", ")
+        ),
+        Flag::QualityNotJudged { synthetic } if synthetic.is_empty() => {
+            "Quality is not judged: read the answers before you decide (`bench export`).".to_owned()
+        }
+        Flag::QualityNotJudged { synthetic } => format!(
+            "Quality is not judged: {} with random weights, whose speed and memory are real and whose text is not.",
+            if let [only] = synthetic.as_slice() {
+                format!("{only} ran")
+            } else {
+                format!("{} rows ran", synthetic.len())
+            }
+        ),
+        Flag::CriterionDropped { criterion: key } => format!(
+            "Left out of the ranking, being unknown of some row: {}.",
+            criterion(key).map_or(*key, |criterion| criterion.label)
+        ),
+        Flag::DebugBuild => "Debug build: these speeds are not the program's. Build with --release.".to_owned(),
+    }
+}
+
+fn prompts(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Text => "prompts in Korean or English",
+        Basis::Tokens => "prompts of token ids",
+    }
+}
+
+fn criterion(key: &str) -> Option<&'static Criterion> {
+    CRITERIA.iter().find(|criterion| criterion.key == key)
+}

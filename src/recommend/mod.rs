@@ -1,0 +1,291 @@
+//! Recommending: summaries and requirements in, a pick with its reasons out.
+//!
+//! Pure, and in three steps: hard requirements reject; of those left, some are beaten in everything by another; the rest
+//! are ranked by stated weights. What was decided is data; [`explain`] says it in words.
+
+mod cost;
+mod explain;
+mod pareto;
+mod rank;
+mod requirements;
+
+use serde::Serialize;
+
+use crate::run::{FailureKind, RowOutcome, Run};
+use crate::summarize::{Attainment, Distribution, Figures, Interval, RowSummary};
+
+pub use cost::{MonthlyCost, affordable_hours};
+pub use explain::explain;
+pub use rank::{CRITERIA, Criterion, Scored, TIE_MARGIN};
+pub use requirements::{Broken, Limit};
+
+/// What to put behind the service, and why not the others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recommendation {
+    /// Which requests the figures are of; the same for every row.
+    pub basis: Basis,
+    /// Rows that meet the requirements, best first: those that no other beats in everything, then the rest.
+    pub ranking: Vec<Standing>,
+    /// Rows that are not told apart from the pick.
+    pub tie: Option<Tie>,
+    /// In the order of the plan.
+    pub rejected: Vec<Rejected>,
+    /// If nothing qualifies: which came closest.
+    pub nearest_miss: Option<NearestMiss>,
+    /// Why the recommendation does not settle the question yet.
+    pub provisional: Option<Provisional>,
+    pub flags: Vec<Flag>,
+    /// GPU hours that a month's budget buys; `None` without a budget.
+    pub affordable_hours: Option<f64>,
+}
+
+impl Recommendation {
+    /// The recommended row; `None` if nothing qualifies.
+    pub fn pick(&self) -> Option<&Standing> {
+        self.ranking.first()
+    }
+
+    pub fn runner_up(&self) -> Option<&Standing> {
+        self.ranking.get(1)
+    }
+}
+
+/// Which requests candidates are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// All prompts in a natural language.
+    Text,
+    /// Prompts of token ids, where not every candidate ran text. Times to first token and latencies are the longest
+    /// prompt's.
+    Tokens,
+}
+
+/// A row that meets the requirements.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    pub row: String,
+    /// Weighted mean of the criteria's scores, from just over 0 to 1, the best in everything.
+    pub score: f64,
+    /// What the score is made of; only criteria that are known of every qualified row.
+    pub criteria: Vec<Scored>,
+    /// Where the median decode rate lies, in tokens per second.
+    pub decode_interval: Option<Interval>,
+    /// Where the median time to first token lies, in seconds.
+    pub ttft_interval: Option<Interval>,
+    /// A row that is at least as good in every criterion and better in one.
+    pub dominated_by: Option<String>,
+    pub attainment: Option<Attainment>,
+    pub cost: Option<MonthlyCost>,
+}
+
+/// Rows between which the figures do not decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tie {
+    /// Beside the pick.
+    pub rows: Vec<String>,
+    /// Some interval is unknown: not shown to be equal, but not measured often enough to differ.
+    pub too_few_trials: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rejected {
+    pub row: String,
+    pub reason: Reason,
+}
+
+/// Why a row is not recommended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Requirements(Vec<Broken>),
+    Skipped {
+        reason: String,
+    },
+    Failed {
+        kind: FailureKind,
+        message: String,
+    },
+    /// Not run, the run having been interrupted.
+    Pending,
+    /// It ran, and no request of the basis gave a token.
+    NotMeasured {
+        measured: usize,
+        failed: usize,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearestMiss {
+    pub row: String,
+    /// By what share it exceeds the requirement that it breaks most: 0.1 is a tenth too much.
+    pub excess: f64,
+}
+
+/// The run was made on another device than the service's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Provisional {
+    pub wanted_device: String,
+    pub run_device: String,
+    /// Stated limits on speed and cost, which were not enforced.
+    pub not_judged: Vec<Limit>,
+}
+
+/// Something that a reader of the ranking must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The rows that ran differ in precision, so neither speed nor memory compares the models alone.
+    MixedPrecision(Vec<String>),
+    /// Nothing here says how good the answers are; of these rows, with random weights, nothing could.
+    QualityNotJudged { synthetic: Vec<String> },
+    /// Known of some qualified rows only, and left out of the ranking of all.
+    CriterionDropped { criterion: &'static str },
+    /// The program was built without optimization.
+    DebugBuild,
+}
+
+/// A row with the figures that it is judged by.
+#[derive(Debug, Clone, Copy)]
+struct Contender<'a> {
+    summary: &'a RowSummary,
+    ttft: &'a Distribution,
+    decode: Option<&'a Distribution>,
+    latency: Option<&'a Distribution>,
+    attainment: Option<&'a Attainment>,
+}
+
+impl<'a> Contender<'a> {
+    /// `None` if no request of the basis gave a token.
+    fn of(summary: &'a RowSummary, basis: Basis) -> Option<Self> {
+        use crate::measure::metric::{DECODE, LATENCY, TTFT};
+
+        let (group, waits): (_, &Figures) = match basis {
+            Basis::Text => summary.text.as_ref().map(|text| (text, &text.overall))?,
+            Basis::Tokens => {
+                let tokens = summary.tokens.as_ref()?;
+                (tokens, &tokens.cells.last()?.figures)
+            }
+        };
+        Some(Self {
+            summary,
+            ttft: waits.get(&TTFT)?,
+            decode: group.overall.get(&DECODE),
+            latency: waits.get(&LATENCY),
+            attainment: group.attainment.as_ref(),
+        })
+    }
+}
+
+/// Recommends one of a run's rows. `summaries` are [`crate::summarize::summarize`]'s of the same run.
+pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
+    let basis = basis(run, summaries);
+    let elsewhere = elsewhere(run);
+    let mut qualified = Vec::new();
+    let mut rejected = Vec::new();
+    for (row, summary) in run.rows.iter().zip(summaries) {
+        let reason = match &row.outcome {
+            RowOutcome::Skipped { reason } => Reason::Skipped { reason: reason.clone() },
+            RowOutcome::Failed { kind, message } => Reason::Failed { kind: *kind, message: message.clone() },
+            RowOutcome::Pending => Reason::Pending,
+            RowOutcome::Ran => match Contender::of(summary, basis) {
+                None => not_measured(summary, basis),
+                Some(contender) => {
+                    let broken = requirements::broken(
+                        &contender,
+                        row.candidate.licence.as_deref(),
+                        &run.requirements,
+                        !elsewhere,
+                    );
+                    if broken.is_empty() {
+                        qualified.push(contender);
+                        continue;
+                    }
+                    Reason::Requirements(broken)
+                }
+            },
+        };
+        rejected.push(Rejected { row: summary.row.clone(), reason });
+    }
+
+    let ranking = rank::rank(&qualified, run.requirements.budget.as_ref());
+    Recommendation {
+        basis,
+        tie: rank::tie(&ranking),
+        nearest_miss: if ranking.is_empty() { nearest_miss(&rejected) } else { None },
+        provisional: run.requirements.device.clone().filter(|_| elsewhere).map(|wanted_device| Provisional {
+            wanted_device,
+            run_device: run.environment.device_name.clone(),
+            not_judged: requirements::on_speed_or_cost(&run.requirements),
+        }),
+        flags: flags(run, summaries, &qualified),
+        affordable_hours: run.requirements.budget.as_ref().and_then(affordable_hours),
+        ranking,
+        rejected,
+    }
+}
+
+/// Text if every row that was measured ran text, and so for token ids; else what most rows ran.
+fn basis(run: &Run, summaries: &[RowSummary]) -> Basis {
+    let count = |basis| {
+        let ran = run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
+        ran.filter(|(_, summary)| Contender::of(summary, basis).is_some()).count()
+    };
+    if count(Basis::Text) >= count(Basis::Tokens) { Basis::Text } else { Basis::Tokens }
+}
+
+/// Whether the service will run on another device than this run did.
+fn elsewhere(run: &Run) -> bool {
+    run.requirements
+        .device
+        .as_ref()
+        .is_some_and(|wanted| !run.environment.device_name.to_lowercase().contains(&wanted.to_lowercase()))
+}
+
+fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {
+    let group = match basis {
+        Basis::Text => summary.text.as_ref(),
+        Basis::Tokens => summary.tokens.as_ref(),
+    };
+    Reason::NotMeasured {
+        measured: group.map_or(0, |group| group.measured),
+        failed: group.map_or(0, |group| group.failed),
+    }
+}
+
+/// The rejected row whose worst excess is smallest. Rows with something unknown, or a licence that is not accepted,
+/// cannot be said to be near.
+fn nearest_miss(rejected: &[Rejected]) -> Option<NearestMiss> {
+    let misses = rejected.iter().filter_map(|rejected| match &rejected.reason {
+        Reason::Requirements(broken) => {
+            let excesses: Option<Vec<f64>> = broken.iter().map(Broken::excess).collect();
+            let excess = excesses?.into_iter().max_by(f64::total_cmp)?;
+            Some(NearestMiss { row: rejected.row.clone(), excess })
+        }
+        _ => None,
+    });
+    misses.min_by(|a, b| a.excess.total_cmp(&b.excess))
+}
+
+fn flags(run: &Run, summaries: &[RowSummary], qualified: &[Contender]) -> Vec<Flag> {
+    let ran = || run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
+    let precisions: std::collections::BTreeSet<&str> =
+        ran().filter_map(|(_, summary)| summary.precision_type()).collect();
+    let synthetic = ran().filter(|(_, summary)| summary.synthetic).map(|(_, summary)| summary.row.clone()).collect();
+
+    let mut flags = Vec::new();
+    if precisions.len() > 1 {
+        flags.push(Flag::MixedPrecision(precisions.into_iter().map(String::from).collect()));
+    }
+    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.key }));
+    if ran().next().is_some() {
+        flags.push(Flag::QualityNotJudged { synthetic });
+    }
+    if run.environment.debug_build {
+        flags.push(Flag::DebugBuild);
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests;

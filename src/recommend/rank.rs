@@ -1,0 +1,180 @@
+//! Ranking: a weighted score over the criteria that are known of every row, and what it does not tell apart.
+
+use serde::Serialize;
+
+use super::cost::MonthlyCost;
+use super::requirements::characters_per_second;
+use super::{Contender, Standing, Tie, pareto};
+use crate::catalog::Budget;
+use crate::measure::Direction;
+use crate::measure::units::{Bytes, Rate, Seconds};
+use crate::suite::Language;
+use crate::summarize::Interval;
+
+/// Something that rows are ranked by.
+#[derive(Debug, Clone, Copy)]
+pub struct Criterion {
+    pub key: &'static str,
+    /// For a sentence, after the value.
+    pub label: &'static str,
+    /// Share of the score, before the weights of criteria that drop out are spread over the others.
+    pub weight: f64,
+    pub direction: Direction,
+    of: fn(&Contender) -> Option<f64>,
+    show: fn(f64) -> String,
+}
+
+impl Criterion {
+    /// A value of this criterion as text.
+    pub fn show(&self, value: f64) -> String {
+        (self.show)(value)
+    }
+}
+
+/// The criteria and their weights, which sum to 1. A judgement, not a finding, and so printed with every ranking: waiting
+/// for the answer, watching it being decoded and reading it weigh the same; memory weighs little, because the limit on it
+/// is a requirement already.
+pub const CRITERIA: &[Criterion] = &[
+    Criterion {
+        key: "decode_tokens_per_second",
+        label: "decode tok/s",
+        weight: 0.3,
+        direction: Direction::Higher,
+        of: |contender| contender.decode.map(|decode| decode.median),
+        show: |value| Rate(value).to_string(),
+    },
+    Criterion {
+        key: "ttft_seconds",
+        label: "TTFT",
+        weight: 0.3,
+        direction: Direction::Lower,
+        of: |contender| Some(contender.ttft.median),
+        show: |value| Seconds(value).to_string(),
+    },
+    Criterion {
+        key: "korean_characters_per_second",
+        label: "Korean chars/s",
+        weight: 0.15,
+        direction: Direction::Higher,
+        of: |contender| characters_per_second(contender, Language::Ko),
+        show: |value| Rate(value).to_string(),
+    },
+    Criterion {
+        key: "english_characters_per_second",
+        label: "English chars/s",
+        weight: 0.15,
+        direction: Direction::Higher,
+        of: |contender| characters_per_second(contender, Language::En),
+        show: |value| Rate(value).to_string(),
+    },
+    Criterion {
+        key: "memory_bytes",
+        label: "memory",
+        weight: 0.1,
+        direction: Direction::Lower,
+        of: |contender| contender.summary.memory.needed_bytes().map(|bytes| bytes as f64),
+        show: |value| Bytes(value as u64).to_string(),
+    },
+];
+
+/// Rows whose scores differ by no more than this are tied, if their intervals overlap as well. 0.05 is a sixth faster in
+/// one of the heavier criteria.
+pub const TIE_MARGIN: f64 = 0.05;
+
+/// One criterion's part of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Scored {
+    /// [`Criterion::key`].
+    pub criterion: &'static str,
+    /// In the criterion's unit: bytes, seconds, or a rate.
+    pub value: f64,
+    /// [`Direction::score`] against the best of the qualified rows.
+    pub score: f64,
+}
+
+/// Every qualified row with its score: the Pareto set first, best first, then the dominated.
+pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Standing> {
+    let criteria: Vec<&Criterion> = CRITERIA.iter().filter(|criterion| known_of_all(criterion, qualified)).collect();
+    let directions: Vec<Direction> = criteria.iter().map(|criterion| criterion.direction).collect();
+    let values: Vec<Vec<f64>> = qualified
+        .iter()
+        .map(|contender| criteria.iter().filter_map(|criterion| value(criterion, contender)).collect())
+        .collect();
+    let dominators = pareto::dominators(&directions, &values);
+
+    let mut standings: Vec<Standing> = qualified
+        .iter()
+        .zip(dominators)
+        .map(|(contender, dominator)| {
+            let scored: Vec<Scored> =
+                criteria.iter().filter_map(|criterion| scored(criterion, contender, qualified)).collect();
+            Standing {
+                row: contender.summary.row.clone(),
+                score: weighted_mean(&criteria, &scored),
+                criteria: scored,
+                decode_interval: contender.decode.and_then(|decode| decode.interval),
+                ttft_interval: contender.ttft.interval,
+                dominated_by: dominator.map(|index| qualified[index].summary.row.clone()),
+                attainment: contender.attainment.cloned(),
+                cost: budget.and_then(|budget| Some(MonthlyCost::of(budget, contender.latency?.median))),
+            }
+        })
+        .collect();
+    standings.sort_by(|a, b| {
+        a.dominated_by.is_some().cmp(&b.dominated_by.is_some()).then_with(|| b.score.total_cmp(&a.score))
+    });
+    standings
+}
+
+/// Criteria that some of the qualified rows have and others do not.
+pub(super) fn dropped<'a>(qualified: &'a [Contender]) -> impl Iterator<Item = &'static Criterion> + 'a {
+    CRITERIA.iter().filter(|criterion| {
+        !known_of_all(criterion, qualified) && qualified.iter().any(|contender| value(criterion, contender).is_some())
+    })
+}
+
+/// Rows that the figures do not tell from the pick.
+pub(super) fn tie(ranking: &[Standing]) -> Option<Tie> {
+    let (pick, others) = ranking.split_first()?;
+    let tied: Vec<&Standing> = others
+        .iter()
+        .filter(|other| pick.score - other.score <= TIE_MARGIN)
+        .filter(|other| !differ(pick.decode_interval, other.decode_interval))
+        .filter(|other| !differ(pick.ttft_interval, other.ttft_interval))
+        .collect();
+    let unknown = |standing: &Standing| standing.decode_interval.is_none() || standing.ttft_interval.is_none();
+    (!tied.is_empty()).then(|| Tie {
+        too_few_trials: unknown(pick) || tied.iter().any(|other| unknown(other)),
+        rows: tied.iter().map(|other| other.row.clone()).collect(),
+    })
+}
+
+/// Whether two intervals show a difference; with one unknown, nothing does.
+fn differ(a: Option<Interval>, b: Option<Interval>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if !a.overlaps(&b))
+}
+
+fn known_of_all(criterion: &Criterion, qualified: &[Contender]) -> bool {
+    qualified.iter().all(|contender| value(criterion, contender).is_some())
+}
+
+/// Only what is above zero can be scored as a ratio.
+fn value(criterion: &Criterion, contender: &Contender) -> Option<f64> {
+    (criterion.of)(contender).filter(|value| *value > 0.0)
+}
+
+fn scored(criterion: &Criterion, contender: &Contender, qualified: &[Contender]) -> Option<Scored> {
+    let own = value(criterion, contender)?;
+    let best = qualified
+        .iter()
+        .filter_map(|contender| value(criterion, contender))
+        .reduce(|a, b| criterion.direction.better(a, b))?;
+    Some(Scored { criterion: criterion.key, value: own, score: criterion.direction.score(own, best)? })
+}
+
+fn weighted_mean(criteria: &[&Criterion], scored: &[Scored]) -> f64 {
+    let weights: f64 = criteria.iter().map(|criterion| criterion.weight).sum();
+    let sum: f64 = criteria.iter().zip(scored).map(|(criterion, scored)| criterion.weight * scored.score).sum();
+    // TTFT is known of every contender, so there is always a weight; a TTFT of zero would leave none.
+    if weights > 0.0 { sum / weights } else { 0.0 }
+}

@@ -1,0 +1,259 @@
+//! Hard requirements: what rejects a row, and by how much it missed.
+//!
+//! A stated requirement must be shown to be met. Where the value is not known it is not, and the row is rejected.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Contender;
+use super::cost::MonthlyCost;
+use crate::catalog::Requirements;
+use crate::measure::units::{Bytes, Rate, Share, Won};
+use crate::measure::{Direction, METRICS, metric};
+use crate::suite::Language;
+use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+
+/// A limit that can be stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    Memory,
+    Attainment,
+    KoreanSpeed,
+    Budget,
+    Licence,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Limit::Memory => "memory",
+            Limit::Attainment => "attainment of the request limits",
+            Limit::KoreanSpeed => "Korean characters/s",
+            Limit::Budget => "budget",
+            Limit::Licence => "licence",
+        })
+    }
+}
+
+/// A requirement that a row does not satisfy, or is not shown to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "requirement")]
+pub enum Broken {
+    /// `measured` tells a peak from an estimate.
+    Memory {
+        limit_bytes: u64,
+        needed_bytes: Option<u64>,
+        measured: bool,
+    },
+    /// `None` if no request was measured.
+    Attainment {
+        required: f64,
+        attained: Option<Attainment>,
+    },
+    /// Median characters per second of Korean answers.
+    KoreanSpeed {
+        required: f64,
+        measured: Option<f64>,
+    },
+    Budget {
+        krw_per_month: f64,
+        cost: Option<MonthlyCost>,
+    },
+    Licence {
+        accepted: Vec<String>,
+        stated: Option<String>,
+    },
+}
+
+impl Broken {
+    pub fn limit(&self) -> Limit {
+        match self {
+            Broken::Memory { .. } => Limit::Memory,
+            Broken::Attainment { .. } => Limit::Attainment,
+            Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
+            Broken::Budget { .. } => Limit::Budget,
+            Broken::Licence { .. } => Limit::Licence,
+        }
+    }
+
+    /// By what share the limit is exceeded: see [`Direction::excess`]. Of attainment it is that of the limit which is
+    /// furthest from one that enough requests would have met. `None` where something is unknown, and for licences.
+    pub fn excess(&self) -> Option<f64> {
+        match self {
+            Broken::Memory { limit_bytes, needed_bytes, .. } => {
+                Direction::Lower.excess((*needed_bytes)? as f64, *limit_bytes as f64)
+            }
+            Broken::Attainment { required, attained } => {
+                let attained = attained.as_ref()?;
+                let furthest = worst_limit(attained).map(|(_, excess)| excess).filter(|excess| *excess > 0.0);
+                // Each limit by itself is met often enough and all of them together are not.
+                furthest.or_else(|| Direction::Higher.excess(attained.share(), *required))
+            }
+            Broken::KoreanSpeed { required, measured } => Direction::Higher.excess((*measured)?, *required),
+            Broken::Budget { krw_per_month, cost } => Direction::Lower.excess((*cost)?.krw, *krw_per_month),
+            Broken::Licence { .. } => None,
+        }
+    }
+}
+
+/// The metric key of the limit that is furthest off, and by what share.
+fn worst_limit(attained: &Attainment) -> Option<(&'static str, f64)> {
+    let excesses = attained.limits.iter().filter_map(|limit| {
+        let metric = METRICS.iter().find(|metric| metric.key == limit.metric)?;
+        Some((limit.metric, metric.direction.excess(limit.attainable?, limit.limit)?))
+    });
+    excesses.max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// What of the requirements a row breaks. Limits on speed and cost are looked at only where they can be judged.
+pub(super) fn broken(
+    contender: &Contender,
+    licence: Option<&str>,
+    requirements: &Requirements,
+    judge_speed: bool,
+) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    if let Some(gib) = requirements.memory_gib {
+        let memory = &contender.summary.memory;
+        let limit_bytes = (gib * 1024f64.powi(3)) as u64;
+        if memory.needed_bytes().is_none_or(|needed| needed > limit_bytes) {
+            broken.push(Broken::Memory {
+                limit_bytes,
+                needed_bytes: memory.needed_bytes(),
+                measured: memory.measured_bytes.is_some(),
+            });
+        }
+    }
+    if judge_speed {
+        for limit in on_speed_or_cost(requirements) {
+            broken.extend(match limit {
+                Limit::Attainment => attainment(contender, requirements),
+                Limit::KoreanSpeed => korean_speed(contender, requirements),
+                Limit::Budget => budget(contender, requirements),
+                Limit::Memory | Limit::Licence => None,
+            });
+        }
+    }
+    let accepted = |stated: &str| requirements.licences.iter().any(|licence| licence.eq_ignore_ascii_case(stated));
+    if !requirements.licences.is_empty() && !licence.is_some_and(accepted) {
+        broken.push(Broken::Licence { accepted: requirements.licences.clone(), stated: licence.map(String::from) });
+    }
+    broken
+}
+
+/// The stated limits that only the service's own device can be held to.
+pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
+    let on_requests = [requirements.ttft_seconds, requirements.decode_tokens_per_second, requirements.latency_seconds];
+    let stated = [
+        (Limit::Attainment, on_requests.iter().any(Option::is_some)),
+        (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
+        (Limit::Budget, requirements.budget.is_some()),
+    ];
+    stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit).collect()
+}
+
+fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let required = requirements.attainment.unwrap_or(DEFAULT_ATTAINMENT);
+    let attained = contender.attainment;
+    let met = attained.is_some_and(|attained| attained.share() >= required);
+    (!met).then(|| Broken::Attainment { required, attained: attained.cloned() })
+}
+
+fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let required = requirements.korean_characters_per_second?;
+    let measured = characters_per_second(contender, Language::Ko);
+    let met = measured.is_some_and(|measured| measured >= required);
+    (!met).then_some(Broken::KoreanSpeed { required, measured })
+}
+
+fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let budget = requirements.budget.as_ref()?;
+    let cost = contender.latency.map(|latency| MonthlyCost::of(budget, latency.median));
+    let met = cost.is_some_and(|cost| cost.krw <= budget.krw_per_month);
+    (!met).then_some(Broken::Budget { krw_per_month: budget.krw_per_month, cost })
+}
+
+/// Median characters per second of answers in a language; `None` where none were measured.
+pub(super) fn characters_per_second(contender: &Contender, language: Language) -> Option<f64> {
+    contender.summary.text.as_ref()?.language(language)?.median(&metric::CHARACTERS)
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Memory { limit_bytes, needed_bytes: None, .. } => {
+                write!(f, "memory unknown, so not shown to fit in {}", Bytes(*limit_bytes))
+            }
+            Broken::Memory { limit_bytes, needed_bytes: Some(needed), measured } => {
+                let how = if *measured { "takes" } else { "is estimated to take" };
+                write!(f, "{how} {}, limit {}", Bytes(*needed), Bytes(*limit_bytes))?;
+                write_beyond(f, Direction::Lower, *needed as f64, *limit_bytes as f64)
+            }
+            Broken::Attainment { required, attained: None } => {
+                write!(f, "no request was measured, {} must meet the limits", Share(*required))
+            }
+            Broken::Attainment { required, attained: Some(attained) } => {
+                let Attainment { met, of, limits } = attained;
+                write!(f, "{met} of {of} requests ({}) met the limits", Share(attained.share()))?;
+                write!(f, ", {} must", Share(*required))?;
+                limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, *required))
+            }
+            Broken::KoreanSpeed { required, measured: None } => {
+                write!(f, "Korean characters/s unknown, so not shown to reach {}", Rate(*required))
+            }
+            Broken::KoreanSpeed { required, measured: Some(measured) } => {
+                write!(f, "{} Korean characters/s, at least {} required", Rate(*measured), Rate(*required))?;
+                write_beyond(f, Direction::Higher, *measured, *required)
+            }
+            Broken::Budget { krw_per_month, cost: None } => {
+                write!(f, "cost unknown, so not shown to stay within {} a month", Won(*krw_per_month))
+            }
+            Broken::Budget { krw_per_month, cost: Some(cost) } => {
+                write!(f, "{} a month, budget {}", Won(cost.krw), Won(*krw_per_month))?;
+                write_beyond(f, Direction::Lower, cost.krw, *krw_per_month)
+            }
+            Broken::Licence { accepted, stated } => {
+                match stated {
+                    Some(stated) => write!(f, "licence `{stated}` is not among those accepted")?,
+                    None => write!(f, "licence not stated, and only some are accepted")?,
+                }
+                write!(f, " ({})", accepted.join(", "))
+            }
+        }
+    }
+}
+
+/// One limit on a request: who missed it, and what would have been met.
+fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f64) -> fmt::Result {
+    let Some(metric) = METRICS.iter().find(|metric| metric.key == limit.metric) else {
+        return write!(f, "; {} missed by {}", limit.metric, limit.missed);
+    };
+    let bound = match metric.direction {
+        Direction::Lower => "at most",
+        Direction::Higher => "at least",
+    };
+    write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
+    write!(f, " missed by {}", limit.missed)?;
+    match limit.attainable.filter(|attainable| !metric.direction.meets(*attainable, limit.limit)) {
+        Some(attainable) => {
+            write!(f, ", {} reach {}", Share(required), metric.unit.show_in_text(attainable))?;
+            write_beyond(f, metric.direction, attainable, limit.limit)
+        }
+        None => Ok(()),
+    }
+}
+
+/// How far a value lies beyond its limit, in words.
+fn write_beyond(f: &mut fmt::Formatter<'_>, direction: Direction, value: f64, limit: f64) -> fmt::Result {
+    let percent = |share: f64| {
+        if share < 0.01 { "less than 1 %".to_owned() } else { format!("{:.0} %", share * 100.0) }
+    };
+    match (direction, direction.excess(value, limit)) {
+        (_, None) => Ok(()),
+        (Direction::Lower, Some(excess)) if excess >= 1.0 => write!(f, ": {} times the limit", Rate(1.0 + excess)),
+        (Direction::Lower, Some(excess)) => write!(f, ": {} over", percent(excess)),
+        (Direction::Higher, Some(_)) => write!(f, ": {} below", percent(1.0 - value / limit)),
+    }
+}

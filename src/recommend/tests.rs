@@ -1,0 +1,255 @@
+use super::*;
+use crate::catalog::{Budget, Requirements, Source};
+use crate::run::{Row, Trial};
+use crate::suite::Language;
+use crate::summarize::summarize;
+use crate::summarize::testing::{failed, load, ran, row, run, speed_trial, text_trial};
+
+/// Twelve requests with TTFT and gap in milliseconds, 11 tokens and 20 characters each.
+fn requests(ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
+    (0..12).map(|_| text_trial(ttft_ms, gap_ms, 11, "가나다라마바사아자차카타파하갸냐댜랴먀뱌")).collect()
+}
+
+fn with_memory(mut row: Row, gib: u64) -> Row {
+    row.load = Some(load(gib << 30));
+    row
+}
+
+fn judge(rows: Vec<Row>, requirements: Requirements) -> Recommendation {
+    judge_on("NVIDIA L4", rows, requirements)
+}
+
+fn judge_on(device: &str, rows: Vec<Row>, requirements: Requirements) -> Recommendation {
+    let mut run = run(rows);
+    run.environment.device_name = device.into();
+    run.requirements = requirements;
+    recommend(&run, &summarize(&run))
+}
+
+fn ranked(recommendation: &Recommendation) -> Vec<&str> {
+    recommendation.ranking.iter().map(|standing| standing.row.as_str()).collect()
+}
+
+fn broken(recommendation: &Recommendation, row: &str) -> Vec<Broken> {
+    match recommendation.rejected.iter().find(|rejected| rejected.row == row).map(|rejected| &rejected.reason) {
+        Some(Reason::Requirements(broken)) => broken.clone(),
+        other => panic!("{row} should be rejected for its requirements, got {other:?}"),
+    }
+}
+
+fn text(recommendation: &Recommendation) -> String {
+    explain(recommendation).join("\n")
+}
+
+#[test]
+fn the_faster_of_two_is_picked() {
+    let rows = vec![ran("slow", requests(800, 100)), ran("fast", requests(400, 50))];
+    let recommendation = judge(rows, Requirements::default());
+    assert_eq!(ranked(&recommendation), ["fast", "slow"]);
+    assert_eq!(recommendation.pick().map(|pick| pick.score), Some(1.0));
+    assert_eq!(recommendation.runner_up().and_then(|second| second.dominated_by.as_deref()), Some("fast"));
+    assert_eq!(recommendation.tie, None);
+}
+
+#[test]
+fn the_score_is_the_weighted_mean_of_ratios() {
+    // Half as fast in everything but memory; English is known of neither.
+    let rows = vec![ran("slow", requests(800, 100)), ran("fast", requests(400, 50))];
+    let recommendation = judge(rows, Requirements::default());
+    let expected = ((0.3 + 0.3 + 0.15) * 0.5 + 0.1) / (0.3 + 0.3 + 0.15 + 0.1);
+    assert!((recommendation.ranking[1].score - expected).abs() < 1e-9);
+    assert!((CRITERIA.iter().map(|criterion| criterion.weight).sum::<f64>() - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_criterion_unknown_of_one_is_left_out_for_all() {
+    let mut silent = requests(400, 50);
+    for trial in &mut silent {
+        trial.text = None;
+    }
+    let rows = vec![ran("silent", silent), ran("speaking", requests(800, 100))];
+    let recommendation = judge(rows, Requirements::default());
+    let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion).collect();
+    assert_eq!(keys, ["decode_tokens_per_second", "ttft_seconds", "memory_bytes"]);
+    assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: "korean_characters_per_second" }));
+}
+
+#[test]
+fn equal_rows_are_a_tie() {
+    let recommendation = judge(vec![ran("a", requests(400, 50)), ran("b", requests(400, 50))], Requirements::default());
+    assert_eq!(recommendation.tie, Some(Tie { rows: vec!["b".into()], too_few_trials: false }));
+    assert!(text(&recommendation).contains("A tie with b"), "{}", text(&recommendation));
+}
+
+#[test]
+fn a_small_difference_between_few_trials_is_a_tie() {
+    let few = |ttft| requests(ttft, 50).into_iter().take(3).collect();
+    let recommendation = judge(vec![ran("a", few(400)), ran("b", few(410))], Requirements::default());
+    assert_eq!(recommendation.tie, Some(Tie { rows: vec!["b".into()], too_few_trials: true }));
+}
+
+#[test]
+fn a_certain_difference_is_no_tie_however_small() {
+    let recommendation = judge(vec![ran("a", requests(400, 50)), ran("b", requests(410, 50))], Requirements::default());
+    assert_eq!(recommendation.tie, None);
+}
+
+#[test]
+fn too_much_memory_is_rejected_and_named() {
+    let rows = vec![with_memory(ran("big", requests(100, 10)), 20), ran("small", requests(400, 50))];
+    let recommendation = judge(rows, Requirements { memory_gib: Some(16.0), ..Requirements::default() });
+    assert_eq!(ranked(&recommendation), ["small"]);
+    let broken = broken(&recommendation, "big");
+    assert_eq!(broken.iter().map(Broken::limit).collect::<Vec<_>>(), [Limit::Memory]);
+    assert_eq!(broken[0].excess(), Some(0.25));
+    assert_eq!(broken[0].to_string(), "takes 20.0 GiB, limit 16.0 GiB: 25 % over");
+}
+
+#[test]
+fn what_is_unknown_is_not_shown_to_satisfy() {
+    let mut unknown = ran("unknown", requests(400, 50));
+    unknown.load = None;
+    let requirements = Requirements { memory_gib: Some(16.0), ..Requirements::default() };
+    let recommendation = judge(vec![unknown], requirements);
+    assert_eq!(broken(&recommendation, "unknown")[0].excess(), None);
+    assert_eq!(recommendation.nearest_miss, None);
+}
+
+#[test]
+fn missed_latency_limits_reject_with_the_limit_and_the_distance() {
+    let requirements = Requirements { ttft_seconds: Some(2.0), ..Requirements::default() };
+    let recommendation = judge(vec![ran("late", requests(3000, 50)), ran("prompt", requests(1000, 50))], requirements);
+    assert_eq!(ranked(&recommendation), ["prompt"]);
+    assert_eq!(
+        broken(&recommendation, "late")[0].to_string(),
+        "0 of 12 requests (0 %) met the limits, 95 % must; TTFT at most 2.00 s missed by 12, 95 % reach 3.00 s: 50 % over"
+    );
+}
+
+#[test]
+fn the_nearest_miss_exceeds_least() {
+    let requirements = Requirements { ttft_seconds: Some(1.0), ..Requirements::default() };
+    let recommendation = judge(vec![ran("far", requests(3000, 50)), ran("near", requests(1200, 50))], requirements);
+    assert_eq!(recommendation.pick(), None);
+    let miss = recommendation.nearest_miss.as_ref().unwrap();
+    assert_eq!(miss.row, "near");
+    assert!((miss.excess - 0.2).abs() < 1e-9);
+    assert!(text(&recommendation).contains("Nearest miss: near: 0 of 12"), "{}", text(&recommendation));
+}
+
+#[test]
+fn the_budget_is_judged_by_median_latency() {
+    // Latency 1.4 s and 0.9 s; 100,000 requests take 38.9 and 25 hours of 4,000 KRW.
+    let budget = Budget { krw_per_month: 120_000.0, krw_per_gpu_hour: 4_000.0, requests_per_month: 100_000.0 };
+    let requirements = Requirements { budget: Some(budget), ..Requirements::default() };
+    let rows = vec![ran("dear", requests(400, 100)), ran("cheap", requests(400, 50))];
+    let recommendation = judge(rows, requirements);
+    assert_eq!(ranked(&recommendation), ["cheap"]);
+    assert_eq!(recommendation.pick().and_then(|pick| pick.cost).map(|cost| cost.gpu_hours), Some(25.0));
+    assert_eq!(broken(&recommendation, "dear")[0].to_string(), "155,556 KRW a month, budget 120,000 KRW: 30 % over");
+    assert_eq!(recommendation.affordable_hours, Some(30.0));
+}
+
+#[test]
+fn another_device_judges_memory_and_not_speed() {
+    let requirements = Requirements {
+        device: Some("l4".into()),
+        memory_gib: Some(16.0),
+        ttft_seconds: Some(2.0),
+        korean_characters_per_second: Some(1000.0),
+        ..Requirements::default()
+    };
+    let rows = || vec![with_memory(ran("big", requests(100, 10)), 20), ran("late", requests(9000, 50))];
+    let here = judge_on("NVIDIA L4", rows(), requirements.clone());
+    assert_eq!((here.pick(), &here.provisional), (None, &None));
+
+    let elsewhere = judge_on("AMD EPYC 9B45", rows(), requirements);
+    assert_eq!(ranked(&elsewhere), ["late"]);
+    let provisional = elsewhere.provisional.as_ref().unwrap();
+    assert_eq!(provisional.not_judged, [Limit::Attainment, Limit::KoreanSpeed]);
+    assert!(text(&elsewhere).contains("Recommendation, provisionally: late"), "{}", text(&elsewhere));
+}
+
+#[test]
+fn a_licence_must_be_stated_and_accepted() {
+    let requirements = Requirements { licences: vec!["apache-2.0".into()], ..Requirements::default() };
+    let licensed = |id: &str, licence: Option<&str>| {
+        let mut row = ran(id, requests(400, 50));
+        row.candidate.licence = licence.map(String::from);
+        row
+    };
+    let rows = vec![licensed("free", Some("Apache-2.0")), licensed("gated", Some("gemma")), licensed("silent", None)];
+    let recommendation = judge(rows, requirements);
+    assert_eq!(ranked(&recommendation), ["free"]);
+    assert_eq!(
+        broken(&recommendation, "gated")[0].to_string(),
+        "licence `gemma` is not among those accepted (apache-2.0)"
+    );
+    assert_eq!(broken(&recommendation, "silent")[0].limit(), Limit::Licence);
+}
+
+#[test]
+fn rows_that_did_not_run_are_rejected_with_their_reason() {
+    let skipped = Row { outcome: RowOutcome::Skipped { reason: "does not fit".into() }, ..row("skipped") };
+    let broke = Row {
+        outcome: RowOutcome::Failed { kind: FailureKind::OutOfMemory, message: "out of memory".into() },
+        ..row("broke")
+    };
+    let mute = ran("mute", requests(400, 50).into_iter().map(failed).collect());
+    let recommendation = judge(vec![skipped, broke, row("later"), mute], Requirements::default());
+    let reasons: Vec<&Reason> = recommendation.rejected.iter().map(|rejected| &rejected.reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            &Reason::Skipped { reason: "does not fit".into() },
+            &Reason::Failed { kind: FailureKind::OutOfMemory, message: "out of memory".into() },
+            &Reason::Pending,
+            &Reason::NotMeasured { measured: 12, failed: 12 },
+        ]
+    );
+}
+
+#[test]
+fn prompts_of_token_ids_are_compared_where_there_is_no_text() {
+    let cells = |ttft| vec![speed_trial("pp512", 512, ttft * 4, 50), speed_trial("pp128", 128, ttft, 50)];
+    let recommendation = judge(vec![ran("a", cells(500)), ran("b", cells(400))], Requirements::default());
+    assert_eq!((recommendation.basis, ranked(&recommendation)), (Basis::Tokens, vec!["b", "a"]));
+    // The longest prompt's, not the median over both lengths.
+    let ttft = recommendation.ranking[0].criteria.iter().find(|scored| scored.criterion == "ttft_seconds");
+    assert_eq!(ttft.map(|scored| scored.value), Some(1.6));
+}
+
+#[test]
+fn mixed_precisions_and_random_weights_are_flagged() {
+    let mut half = ran("half", requests(400, 50));
+    half.load.as_mut().unwrap().precision = "bf16".into();
+    let mut random = ran("random", requests(400, 50));
+    random.candidate.source = Source::Synthetic { shape: "llama".into() };
+    let flags = judge(vec![half, random], Requirements::default()).flags;
+    assert!(flags.contains(&Flag::MixedPrecision(vec!["bf16".into(), "q4_k".into()])), "{flags:?}");
+    assert!(flags.contains(&Flag::QualityNotJudged { synthetic: vec!["random".into()] }), "{flags:?}");
+}
+
+#[test]
+fn loosening_a_requirement_never_rejects_a_row() {
+    let rows = || (1..=6).map(|step| ran(&format!("m{step}"), requests(step * 300, 40 * step))).collect::<Vec<_>>();
+    let qualified = |limit: f64| {
+        let requirements = Requirements { ttft_seconds: Some(limit), ..Requirements::default() };
+        judge(rows(), requirements).ranking.len()
+    };
+    let counts: Vec<usize> = (0..20).map(|step| qualified(f64::from(step) / 10.0)).collect();
+    assert!(counts.is_sorted(), "{counts:?}");
+    assert_eq!((counts.first(), counts.last()), (Some(&0), Some(&6)));
+}
+
+#[test]
+fn english_and_korean_weigh_the_same() {
+    let of = |language: Language| {
+        let key = match language {
+            Language::Ko => "korean_characters_per_second",
+            Language::En => "english_characters_per_second",
+        };
+        CRITERIA.iter().find(|criterion| criterion.key == key).map(|criterion| criterion.weight)
+    };
+    assert_eq!(of(Language::Ko), of(Language::En));
+}

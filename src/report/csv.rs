@@ -1,0 +1,355 @@
+//! CSV: one row for each candidate and suite, for spreadsheets and scripts.
+//!
+//! Column names carry their unit and are never renamed. An empty field is unknown, never zero. UTF-8, with a header.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use super::{ReportError, figure};
+use crate::catalog::{Quantization, Source};
+use crate::measure::{METRICS, Metric};
+use crate::run::{FailureKind, LoadFacts, Row, RowOutcome, Run};
+use crate::suite::Language;
+use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+
+/// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
+/// an empty suite and its reason.
+pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
+    let columns = columns();
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(columns.iter().map(|column| &*column.name)).map_err(failed)?;
+    for row in &run.rows {
+        let name = row.candidate.row();
+        let summary = summaries.iter().find(|summary| summary.row == name);
+        let suites = summary.map_or(&[][..], |summary| &summary.suites);
+        for suite in some_or_one_none(suites) {
+            let line = Line { run, row, summary, suite };
+            let fields = columns.iter().map(|column| (column.of)(&line).unwrap_or_default());
+            csv.write_record(fields.map(Cow::into_owned)).map_err(failed)?;
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+fn failed(error: csv::Error) -> ReportError {
+    ReportError::Write { source: error.into() }
+}
+
+fn some_or_one_none<T>(items: &[T]) -> impl Iterator<Item = Option<&T>> {
+    let none = if items.is_empty() { Some(None) } else { None };
+    items.iter().map(Some).chain(none)
+}
+
+/// What a line of the file is about.
+struct Line<'a> {
+    run: &'a Run,
+    row: &'a Row,
+    summary: Option<&'a RowSummary>,
+    suite: Option<&'a SuiteSummary>,
+}
+
+impl<'a> Line<'a> {
+    fn load(&self) -> Option<&'a LoadFacts> {
+        self.row.load.as_ref()
+    }
+
+    /// Of all prompts of the suite, or of those in one language.
+    fn distribution(&self, language: Option<Language>, metric: &Metric) -> Option<&'a Distribution> {
+        let summary = &self.suite?.summary;
+        match language {
+            None => summary.overall.get(metric),
+            Some(language) => summary.language(language)?.get(metric),
+        }
+    }
+}
+
+type Field<'a> = Option<Cow<'a, str>>;
+
+/// A column: its header, and its field of a line.
+struct Column {
+    name: Cow<'static, str>,
+    of: Box<dyn for<'a> Fn(&Line<'a>) -> Field<'a>>,
+}
+
+fn column(name: impl Into<Cow<'static, str>>, of: impl for<'a> Fn(&Line<'a>) -> Field<'a> + 'static) -> Column {
+    Column { name: name.into(), of: Box::new(of) }
+}
+
+fn columns() -> Vec<Column> {
+    let mut columns = facts();
+    for metric in METRICS {
+        columns.extend(figures(*metric));
+    }
+    for metric in METRICS.iter().copied().filter(figure::differs_by_language) {
+        columns.extend(Language::ALL.map(|language| {
+            column(format!("{}_{}_median", language.tag(), metric.key), move |line| {
+                number(line.distribution(Some(language), &metric).map(|distribution| distribution.median))
+            })
+        }));
+    }
+    columns.extend([
+        column("attainment_met", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.met))),
+        column("attainment_of", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.of))),
+    ]);
+    columns
+}
+
+/// What ran, where, and what came of it.
+fn facts() -> Vec<Column> {
+    vec![
+        column("run_id", |line| text(&line.run.id)),
+        column("started_at", |line| number(Some(line.run.started_at))),
+        column("candidate", |line| text(&line.row.candidate.id)),
+        column("quantization", |line| line.row.candidate.quantization.map(Quantization::name).and_then(text)),
+        column("precision", |line| text(&line.load()?.precision)),
+        column("source", |line| Some(source(&line.row.candidate.source).into())),
+        column("commit", |line| text(line.row.checkpoint.as_ref()?.commit.as_deref()?)),
+        column("synthetic", |line| number(line.summary.map(|summary| summary.synthetic))),
+        column("status", |line| text(status(&line.row.outcome))),
+        column("failure_kind", |line| match line.row.outcome {
+            RowOutcome::Failed { kind, .. } => text(failure_kind(kind)),
+            _ => None,
+        }),
+        column("reason", |line| match &line.row.outcome {
+            RowOutcome::Skipped { reason: why } | RowOutcome::Failed { message: why, .. } => text(why),
+            RowOutcome::Pending | RowOutcome::Ran => None,
+        }),
+        column("engine", |line| text(&line.load()?.engine)),
+        column("device", |line| text(line.load().map_or(&line.run.environment.device, |load| &load.device))),
+        column("device_name", |line| text(&line.run.environment.device_name)),
+        column("threads", |line| number(Some(line.run.environment.threads))),
+        column("suite", |line| text(&line.suite?.suite)),
+        column("prompts", |line| number(line.suite.map(|suite| suite.summary.prompts))),
+        column("trials", |line| number(line.suite.map(|suite| suite.summary.measured))),
+        column("failed_trials", |line| number(line.suite.map(|suite| suite.summary.failed))),
+        column("weights_bytes", |line| number(line.load().map(|load| load.weights_bytes))),
+        column("peak_memory_bytes", |line| number(line.summary?.memory.measured_bytes)),
+        column("estimated_memory_bytes", |line| number(line.summary?.memory.estimated_bytes)),
+        column("load_seconds", |line| number(line.summary?.load_seconds)),
+    ]
+}
+
+/// What a column of figures takes of a distribution.
+type Part = fn(&Distribution) -> Option<f64>;
+
+fn figures(metric: Metric) -> Vec<Column> {
+    let parts: [(&str, Part); 7] = [
+        ("median", |of| Some(of.median)),
+        ("low", |of| Some(of.interval?.low)),
+        ("high", |of| Some(of.interval?.high)),
+        ("p50", |of| of.p50),
+        ("p90", |of| of.p90),
+        ("p95", |of| of.p95),
+        ("p99", |of| of.p99),
+    ];
+    let named = |(part, get): (&str, Part)| {
+        column(format!("{}_{part}", metric.key), move |line| number(get(line.distribution(None, &metric)?)))
+    };
+    parts.into_iter().map(named).collect()
+}
+
+fn text(text: &(impl AsRef<str> + ?Sized)) -> Field<'_> {
+    Some(Cow::Borrowed(text.as_ref()))
+}
+
+/// In full, so that reading it gives the same number.
+fn number<'a>(value: Option<impl ToString>) -> Field<'a> {
+    value.map(|value| Cow::Owned(value.to_string()))
+}
+
+fn source(source: &Source) -> String {
+    match source {
+        Source::Hub { repository, revision, file: None } => format!("hub:{repository}@{revision}"),
+        Source::Hub { repository, revision, file: Some(file) } => format!("hub:{repository}@{revision}:{file}"),
+        Source::Local { path } => format!("local:{}", path.display()),
+        Source::Synthetic { shape } => format!("synthetic:{shape}"),
+    }
+}
+
+fn status(outcome: &RowOutcome) -> &'static str {
+    match outcome {
+        RowOutcome::Pending => "pending",
+        RowOutcome::Ran => "ran",
+        RowOutcome::Skipped { .. } => "skipped",
+        RowOutcome::Failed { .. } => "failed",
+    }
+}
+
+fn failure_kind(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Acquire => "acquire",
+        FailureKind::Load => "load",
+        FailureKind::OutOfMemory => "out_of_memory",
+        FailureKind::Engine => "engine",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashSet};
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::store::sample;
+    use crate::summarize::summarize;
+
+    fn written(run: &Run) -> String {
+        let mut out = Vec::new();
+        write(run, &summarize(run), &mut out).expect("writing to memory");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    /// Each line by column.
+    fn lines(run: &Run) -> Vec<BTreeMap<String, String>> {
+        let text = written(run);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        reader.deserialize().collect::<Result<_, _>>().expect("readable")
+    }
+
+    fn field<'a>(line: &'a BTreeMap<String, String>, column: &str) -> &'a str {
+        line.get(column).unwrap_or_else(|| panic!("there is no column `{column}`"))
+    }
+
+    #[test]
+    fn there_is_a_line_for_each_candidate_and_suite_and_for_each_that_did_not_run() {
+        let lines = lines(&sample::run());
+        let of = |column| lines.iter().map(|line| field(line, column)).collect::<Vec<_>>();
+        assert_eq!(of("candidate"), ["qwen2.5-7b", "qwen2.5-7b", "한국어 모델", "deepseek-v2", "gemma-2-9b"]);
+        assert_eq!(of("suite"), ["review", "speed", "", "", ""]);
+        assert_eq!(of("status"), ["ran", "ran", "failed", "skipped", "pending"]);
+        assert_eq!(
+            of("reason"),
+            [
+                "",
+                "",
+                "`config.json` is missing, the folder has | pipes and <tags>",
+                "does not fit: 114 GiB are missing",
+                ""
+            ]
+        );
+    }
+
+    #[test]
+    fn column_names_are_machine_readable_and_none_comes_twice() {
+        let columns = columns();
+        let mut seen = HashSet::new();
+        for column in &columns {
+            assert!(seen.insert(&*column.name), "`{}` comes twice", column.name);
+            let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+            assert!(column.name.chars().all(allowed), "`{}`", column.name);
+        }
+        for metric in METRICS {
+            for part in ["median", "low", "high", "p50", "p90", "p95", "p99"] {
+                assert!(seen.contains(&*format!("{}_{part}", metric.key)), "{} {part}", metric.key);
+            }
+        }
+    }
+
+    /// A header that scripts rely on: adding to it is fine, anything else breaks them.
+    #[test]
+    fn the_first_columns_are_these() {
+        let text = written(&sample::run());
+        let header = text.lines().next().expect("a header");
+        assert!(
+            header.starts_with(
+                "run_id,started_at,candidate,quantization,precision,source,commit,synthetic,status,failure_kind,\
+                 reason,engine,device,device_name,threads,suite,prompts,trials,failed_trials,weights_bytes,\
+                 peak_memory_bytes,estimated_memory_bytes,load_seconds,ttft_seconds_median,ttft_seconds_low,"
+            ),
+            "{header}"
+        );
+    }
+
+    #[test]
+    fn figures_are_those_of_the_summary() {
+        let lines = lines(&sample::run());
+        let review = &lines[0];
+        for (column, value) in [
+            ("run_id", sample::ID),
+            ("started_at", "2026-11-20T05:17:33.25Z"),
+            ("quantization", "q4_k"),
+            ("precision", "q4_k 93 %, q6_k 7 %"),
+            ("source", "hub:Qwen/Qwen2.5-7B-Instruct@main:model-00001-of-00004.safetensors"),
+            ("commit", "a09a35458c702b33eeacc393d103063234e8bc28"),
+            ("synthetic", "false"),
+            ("engine", "candle"),
+            ("device", "cpu"),
+            ("device_name", "Example CPU, \"two cores\""),
+            ("threads", "2"),
+            // The warm-up trial is not among them.
+            ("trials", "4"),
+            ("failed_trials", "1"),
+            ("weights_bytes", "4683073536"),
+            // 6 GiB less the baseline of 1 GiB.
+            ("peak_memory_bytes", "5368709120"),
+            ("load_seconds", "12.5"),
+            ("ttft_seconds_median", "0.5"),
+            // 8 characters in 0.2 s, 3 tokens.
+            ("ko_characters_per_second_median", "40"),
+            ("attainment_met", "3"),
+            ("attainment_of", "4"),
+        ] {
+            assert_eq!(field(review, column), value, "{column}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_empty() {
+        let lines = lines(&sample::run());
+        // Four trials carry neither an interval nor a percentile; token ids have no characters.
+        assert_eq!(field(&lines[0], "ttft_seconds_low"), "");
+        assert_eq!(field(&lines[0], "ttft_seconds_p95"), "");
+        assert_eq!(field(&lines[1], "characters_per_second_median"), "");
+        assert_eq!(field(&lines[1], "ko_characters_per_second_median"), "");
+        for column in ["precision", "commit", "trials", "weights_bytes", "peak_memory_bytes", "ttft_seconds_median"] {
+            assert_eq!(field(&lines[2], column), "", "{column}");
+        }
+        assert_eq!(field(&lines[3], "estimated_memory_bytes"), (134_u64 << 30).to_string());
+    }
+
+    #[test]
+    fn statuses_and_kinds_are_named_as_in_the_json() {
+        for outcome in sample::run().rows.into_iter().map(|row| row.outcome) {
+            let json = serde_json::to_value(&outcome).expect("JSON");
+            assert_eq!(json["status"], status(&outcome));
+        }
+        for kind in [FailureKind::Acquire, FailureKind::Load, FailureKind::OutOfMemory, FailureKind::Engine] {
+            assert_eq!(serde_json::to_value(kind).expect("JSON"), failure_kind(kind));
+        }
+    }
+
+    #[test]
+    fn awkward_text_comes_back_whole() {
+        let mut run = sample::run();
+        let awkward = "쉼표, \"따옴표\"\n새 줄; '작은따옴표'\r\n=1+1";
+        run.rows[2].outcome = RowOutcome::Skipped { reason: awkward.into() };
+        assert_eq!(field(&lines(&run)[3], "reason"), awkward);
+    }
+
+    #[test]
+    fn a_run_without_rows_has_a_header_alone() {
+        let mut run = sample::run();
+        run.rows.clear();
+        assert_eq!(written(&run).lines().count(), 1);
+    }
+
+    #[test]
+    #[ignore = "needs python3"]
+    fn pythons_csv_reads_the_same() {
+        let run = sample::run();
+        let script = "import csv, io, json, sys; sys.stdin.reconfigure(encoding='utf-8', newline='');
+print(json.dumps(list(csv.DictReader(sys.stdin, strict=True))))";
+        let mut python = Command::new("python3")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        python.stdin.take().expect("its input").write_all(written(&run).as_bytes()).expect("sending");
+        let output = python.wait_with_output().expect("its end");
+        let read: Vec<BTreeMap<String, String>> = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(read, lines(&run));
+    }
+}

@@ -1,0 +1,160 @@
+//! JSON: a whole run in one self-contained, versioned document, and back.
+//!
+//! `schemas/run.schema.json` describes it. Raw trials are included, so every figure can be computed from it again.
+
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::ReportError;
+use crate::run::Run;
+
+/// Raised when a reader of the version before could misread the document.
+pub const SCHEMA_VERSION: u64 = 1;
+
+#[derive(Serialize)]
+struct Export<'a> {
+    schema_version: u64,
+    run: &'a Run,
+}
+
+/// Writes `run` on one line: `jq` folds it out.
+pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
+    // Encoded before anything is written: half a document helps nobody.
+    let text = serde_json::to_string(&Export { schema_version: SCHEMA_VERSION, run })
+        .map_err(|source| ReportError::Encode { run: run.id.clone(), source })?;
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
+/// Reads what [`write()`] wrote.
+pub fn read(text: &str) -> Result<Run, ReportError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u64,
+    }
+    #[derive(Deserialize)]
+    struct Import {
+        run: Run,
+    }
+    let not_an_export = |source| ReportError::NotAnExport { source };
+    // The version first: what another layout holds, only its own program knows.
+    let Version { schema_version } = serde_json::from_str(text).map_err(not_an_export)?;
+    if schema_version > SCHEMA_VERSION {
+        return Err(ReportError::Newer { found: schema_version, known: SCHEMA_VERSION });
+    }
+    let Import { run } = serde_json::from_str(text).map_err(not_an_export)?;
+    Ok(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::store::sample;
+
+    fn exported() -> String {
+        let mut out = Vec::new();
+        write(&sample::run(), &mut out).expect("writing to memory");
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    fn schema() -> jsonschema::Validator {
+        let text = include_str!("../../schemas/run.schema.json");
+        let schema: Value = serde_json::from_str(text).expect("the schema is JSON");
+        assert!(jsonschema::meta::is_valid(&schema), "the schema is a JSON Schema");
+        jsonschema::options().should_validate_formats(true).build(&schema).expect("the schema can be used")
+    }
+
+    /// Where a document breaks the schema.
+    fn complaints(document: &Value) -> Vec<String> {
+        schema().iter_errors(document).map(|error| error.instance_path().to_string()).collect()
+    }
+
+    #[test]
+    fn an_export_comes_back_as_the_same_run() {
+        assert_eq!(read(&exported()).expect("reading"), sample::run());
+    }
+
+    #[test]
+    fn an_export_satisfies_its_schema() {
+        let document: Value = serde_json::from_str(&exported()).expect("JSON");
+        assert_eq!(complaints(&document), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_wrong() {
+        let wrong = |pointer: &str, value: Value| {
+            let mut document: Value = serde_json::from_str(&exported()).expect("JSON");
+            *document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is there")) = value;
+            complaints(&document)
+        };
+        for (pointer, value) in [
+            ("/schema_version", json!(2)),
+            ("/run/started_at", json!("yesterday")),
+            ("/run/environment/threads", json!(-1)),
+            ("/run/rows/0/checkpoint/files/0/sha256", json!("0X")),
+            ("/run/rows/0/trials/0/language", json!("xx")),
+            ("/run/rows/0/trials/0/timeline/arrivals_ns/0", json!(0.5)),
+            ("/run/rows/0/outcome/status", json!("skipped")),
+            ("/run/rows/0/candidate/source/kind", json!("local")),
+        ] {
+            let found = wrong(pointer, value);
+            assert!(found.iter().any(|at| pointer.starts_with(at.as_str())), "{pointer}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_member_and_misses_none() {
+        let document: Value = serde_json::from_str(&exported()).expect("JSON");
+        for object in pointers_of_objects(&document, String::new()) {
+            // Any key names a suite.
+            if object.ends_with("/suites") {
+                continue;
+            }
+            let mut more = document.clone();
+            let members = |document: &mut Value| {
+                document.pointer_mut(&object).and_then(Value::as_object_mut).expect("an object").clone()
+            };
+            let known = members(&mut more);
+            more.pointer_mut(&object).expect("an object")["unheard_of"] = json!(1);
+            assert!(!complaints(&more).is_empty(), "an unknown member of `{object}` is let through");
+            for name in known.keys() {
+                let mut less = document.clone();
+                less.pointer_mut(&object).and_then(Value::as_object_mut).expect("an object").remove(name);
+                assert!(!complaints(&less).is_empty(), "`{object}` without `{name}` is let through");
+            }
+        }
+    }
+
+    fn pointers_of_objects(value: &Value, at: String) -> Vec<String> {
+        let inner: Vec<String> = match value {
+            Value::Object(members) => {
+                members.iter().flat_map(|(name, value)| pointers_of_objects(value, format!("{at}/{name}"))).collect()
+            }
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .flat_map(|(n, value)| pointers_of_objects(value, format!("{at}/{n}")))
+                .collect(),
+            _ => Vec::new(),
+        };
+        if value.is_object() { [vec![at], inner].concat() } else { inner }
+    }
+
+    #[test]
+    fn an_export_of_a_newer_program_is_refused_with_a_way_out() {
+        let error = read(r#"{"schema_version": 2, "campaign": {}}"#).expect_err("newer");
+        assert_eq!(error.to_string(), "the export has layout version 2, this program knows up to 1");
+        assert_eq!(error.hint().expect("a hint"), "update `bench`");
+    }
+
+    #[test]
+    fn what_is_no_export_is_refused() {
+        for text in ["", "[]", "{}", r#"{"schema_version": 1}"#, r#"{"schema_version": 1, "run": {"id": "x"}}"#] {
+            let error = read(text).expect_err(text);
+            assert!(matches!(error, ReportError::NotAnExport { .. }), "{text}: {error:?}");
+        }
+    }
+}

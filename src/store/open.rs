@@ -1,0 +1,120 @@
+//! Opening: the file is found or made, recognised, and brought to this program's layout.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use super::{Store, StoreError};
+
+/// In order; a step that was released is never changed, another one follows it.
+const STEPS: &[M<'static>] = &[M::up(include_str!("migrations/0001-runs-rows-trials.sql"))];
+
+/// "benc", as the first migration writes it.
+const APPLICATION_ID: i64 = 1_650_814_563;
+
+/// How long to wait for another process that writes: its transactions take milliseconds, a slow disk's sync seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often opening is tried again while another process may be making or migrating the file, which takes milliseconds.
+const ATTEMPTS: u32 = 20;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(25);
+
+impl Store {
+    /// Opens the results at `path`; makes the file and its folders where they are not there.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
+        let path = path.into();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::CreateFolder { path: folder.to_owned(), source })?;
+        }
+        Store::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    /// Opens the results at `path`, for commands that only read: where there are none, that is the answer.
+    pub fn open_existing(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
+        let path = path.into();
+        if !path.exists() {
+            return Err(StoreError::Missing { path });
+        }
+        Store::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn open_with(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
+        // Two processes that make or migrate the file at the same moment trip over each other: the switch to WAL does
+        // not wait for the busy timeout, and both take the first step. The one that comes second finds it done.
+        for _ in 0..ATTEMPTS {
+            match Store::try_open(&path, flags) {
+                Err(StoreError::Migrate { .. }) => {}
+                Err(StoreError::Open { source, .. }) if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                }
+                result => return result,
+            }
+            std::thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        Store::try_open(&path, flags)
+    }
+
+    fn try_open(path: &Path, flags: OpenFlags) -> Result<Store, StoreError> {
+        let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path: path.to_owned(), source },
+            _ => StoreError::Open { path: path.to_owned(), source },
+        };
+        let mut connection =
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        // Nothing may be written before it is known whose file it is.
+        let header = Header::read(&connection).map_err(failed)?;
+        header.check(path)?;
+        configure(&connection).map_err(failed)?;
+        Migrations::from_slice(STEPS).to_latest(&mut connection).map_err(|error| {
+            let source = match error {
+                // Without the statement, which is the whole step.
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+                other => other.into(),
+            };
+            StoreError::Migrate { path: path.to_owned(), source }
+        })?;
+        Ok(Store { connection, path: path.to_owned() })
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    // Writers do not block readers: `bench history` works while a run goes on.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit that has reached the log survives the death of this process under NORMAL too; FULL makes it survive the
+    // machine's as well, for one sync per trial: milliseconds between trials of seconds, in no timed stretch.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// What tells whose database a file is.
+struct Header {
+    application_id: i64,
+    version: i64,
+    empty: bool,
+}
+
+impl Header {
+    fn read(connection: &Connection) -> rusqlite::Result<Header> {
+        // One view: another process may be making the file.
+        let view = connection.unchecked_transaction()?;
+        let pragma = |name| view.pragma_query_value(None, name, |row| row.get(0));
+        let objects: i64 = view.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(Header { application_id: pragma("application_id")?, version: pragma("user_version")?, empty: objects == 0 })
+    }
+
+    fn check(&self, path: &Path) -> Result<(), StoreError> {
+        let path = || path.to_owned();
+        let known = STEPS.len() as i64;
+        let untouched = self.application_id == 0 && self.version == 0 && self.empty;
+        if !untouched && self.application_id != APPLICATION_ID {
+            return Err(StoreError::Foreign { path: path() });
+        }
+        if self.version > known {
+            return Err(StoreError::Newer { path: path(), found: self.version, known });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Reading: a stored run as it was, and the list of runs.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::columns::Columns;
+use super::{Store, StoreError};
+use crate::run::{Row, Run, Timeline, Trial, TrialKey};
+
+/// A run in the list of runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunHead {
+    pub id: String,
+    pub started_at: Timestamp,
+    /// `None` while it runs, and after it was interrupted.
+    pub finished_at: Option<Timestamp>,
+    pub candidates: usize,
+    /// All that are stored, warm-up included.
+    pub trials: usize,
+    pub device_name: String,
+}
+
+impl Store {
+    /// Loads the run that `selector` means: `latest`, an id, or the beginning of one.
+    pub fn load_run(&self, selector: &str) -> Result<Run, StoreError> {
+        // One view of the file throughout, while another process may be adding to it.
+        let view = self
+            .connection
+            .unchecked_transaction()
+            .map_err(|source| StoreError::Read { what: format!("run `{selector}`"), source })?;
+        let id = self.select_run(selector)?;
+        read_run(&view, &id)
+    }
+
+    /// All runs, the oldest first.
+    pub fn list_runs(&self) -> Result<Vec<RunHead>, StoreError> {
+        let sql = "SELECT id, started_at, finished_at, device_name,
+                          (SELECT count(*) FROM rows WHERE run_id = runs.id) AS candidates,
+                          (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials
+                   FROM runs ORDER BY started_at, id";
+        query(&self.connection, sql, [], "the list of runs", |columns| {
+            Ok(RunHead {
+                id: columns.get("id")?,
+                started_at: columns.instant("started_at")?,
+                finished_at: columns.instant_or_null("finished_at")?,
+                candidates: columns.count("candidates")?,
+                trials: columns.count("trials")?,
+                device_name: columns.get("device_name")?,
+            })
+        })
+    }
+}
+
+fn read_run(connection: &Connection, id: &str) -> Result<Run, StoreError> {
+    let what = format!("run `{id}`");
+    let sql = "SELECT * FROM runs WHERE id = ?1";
+    let mut runs = query(connection, sql, [id], &what, |columns| {
+        Ok(Run {
+            id: columns.get("id")?,
+            started_at: columns.instant("started_at")?,
+            finished_at: columns.instant_or_null("finished_at")?,
+            environment: columns.json("environment")?,
+            settings: columns.json("settings")?,
+            requirements: columns.json("requirements")?,
+            rows: read_rows(connection, id)?,
+        })
+    })?;
+    runs.pop().ok_or_else(|| StoreError::Read { what, source: rusqlite::Error::QueryReturnedNoRows })
+}
+
+fn read_rows(connection: &Connection, run_id: &str) -> Result<Vec<Row>, StoreError> {
+    let sql = "SELECT * FROM rows WHERE run_id = ?1 ORDER BY position";
+    query(connection, sql, [run_id], &format!("a row of run `{run_id}`"), |columns| {
+        Ok(Row {
+            candidate: columns.json("candidate")?,
+            checkpoint: columns.json_or_null("checkpoint")?,
+            load: columns.json_or_null("load")?,
+            fit: columns.json_or_null("fit")?,
+            outcome: columns.json("outcome")?,
+            // By the name that it was stored under, should later versions name rows otherwise.
+            trials: read_trials(connection, run_id, &columns.get::<String>("name")?)?,
+        })
+    })
+}
+
+fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<Trial>, StoreError> {
+    let sql = "SELECT * FROM trials WHERE run_id = ?1 AND row = ?2 ORDER BY sequence";
+    let what = format!("a trial of row `{row}` of run `{run_id}`");
+    query(connection, sql, [run_id, row], &what, |columns| {
+        Ok(Trial {
+            key: TrialKey {
+                row: columns.get("row")?,
+                suite: columns.get("suite")?,
+                language: columns.language("language")?,
+                prompt: columns.get("prompt")?,
+                repetition: columns.get("repetition")?,
+                warmup: columns.get("warmup")?,
+            },
+            seed: columns.decimal("seed")?,
+            started_at: columns.instant("started_at")?,
+            prompt_tokens: columns.get("prompt_tokens")?,
+            timeline: Timeline {
+                encoded_ns: columns.nanoseconds("encoded_ns")?,
+                prefilled_ns: columns.nanoseconds("prefilled_ns")?,
+                arrivals_ns: columns.json("arrivals_ns")?,
+            },
+            outcome: columns.json("outcome")?,
+            token_ids: columns.json("token_ids")?,
+            text: columns.get("text")?,
+            readings: columns.json("readings")?,
+        })
+    })
+}
+
+/// The records that a query finds, each made by `make`.
+fn query<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    what: &str,
+    mut make: impl FnMut(Columns<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let failed = |source| StoreError::Read { what: what.to_owned(), source };
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(parameters).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        found.push(make(Columns { row, what })?);
+    }
+    Ok(found)
+}

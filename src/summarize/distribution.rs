@@ -1,0 +1,133 @@
+//! A distribution: many measurements of one metric, with as many percentiles as their number can carry.
+
+use serde::Serialize;
+
+use super::interval::{Interval, MedianBootstrap};
+
+/// How one metric is distributed over trials, in the metric's unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Distribution {
+    /// Trials in which the metric was defined.
+    pub n: usize,
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+    /// The median again, if there are enough trials to certify it as a percentile. See [`Percentile`].
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    /// Where the median lies, at 95 %. `None` below [`MedianBootstrap::NEEDS`] trials.
+    pub interval: Option<Interval>,
+}
+
+impl Distribution {
+    /// `None` of no values: there is no distribution of nothing. The bootstrap must be of as many values.
+    pub(super) fn of(mut values: Vec<f64>, bootstrap: Option<&MedianBootstrap>) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (*values.first()?, *values.last()?);
+        Some(Self {
+            n: values.len(),
+            median: quantile(&values, 0.5)?,
+            min,
+            max,
+            p50: Percentile::P50.of(&values),
+            p90: Percentile::P90.of(&values),
+            p95: Percentile::P95.of(&values),
+            p99: Percentile::P99.of(&values),
+            interval: bootstrap.and_then(|bootstrap| bootstrap.interval(&values)),
+        })
+    }
+}
+
+/// A percentile that is only stated of a sample large enough to bound it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Percentile {
+    P50,
+    P90,
+    P95,
+    P99,
+}
+
+impl Percentile {
+    pub fn share(self) -> f64 {
+        match self {
+            Percentile::P50 => 0.5,
+            Percentile::P90 => 0.9,
+            Percentile::P95 => 0.95,
+            Percentile::P99 => 0.99,
+        }
+    }
+
+    /// Trials that it takes to bound this percentile at 99 % confidence when none lies beyond it: MLPerf Inference's
+    /// early-stopping table, <https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc>.
+    pub fn needs(self) -> usize {
+        match self {
+            Percentile::P50 => 11,
+            Percentile::P90 => 64,
+            Percentile::P95 => 130,
+            Percentile::P99 => 662,
+        }
+    }
+
+    fn of(self, sorted: &[f64]) -> Option<f64> {
+        if sorted.len() < self.needs() { None } else { quantile(sorted, self.share()) }
+    }
+}
+
+/// The `share`-quantile of sorted values by linear interpolation between the two nearest: type 7 of Hyndman & Fan,
+/// "Sample Quantiles in Statistical Packages" (1996), and numpy's default. Undefined of no values.
+pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let position = share.clamp(0.0, 1.0) * last as f64;
+    let below = position.floor() as usize;
+    let above = (below + 1).min(last);
+    let fraction = position - below as f64;
+    Some(sorted[below] + fraction * (sorted[above] - sorted[below]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_equal_numpys() {
+        // numpy.quantile([15, 20, 35, 40, 50], [0, .05, .25, .4, .5, .95, 1])
+        let values = [15.0, 20.0, 35.0, 40.0, 50.0];
+        for (share, expected) in
+            [(0.0, 15.0), (0.05, 16.0), (0.25, 20.0), (0.4, 29.0), (0.5, 35.0), (0.95, 48.0), (1.0, 50.0)]
+        {
+            let actual = quantile(&values, share).unwrap();
+            assert!((actual - expected).abs() < 1e-9, "at {share}: {actual}, expected {expected}");
+        }
+        // numpy.quantile([1, 2, 3, 10], [.5, .9, .99])
+        for (share, expected) in [(0.5, 2.5), (0.9, 7.9), (0.99, 9.79)] {
+            let actual = quantile(&[1.0, 2.0, 3.0, 10.0], share).unwrap();
+            assert!((actual - expected).abs() < 1e-9, "at {share}: {actual}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_quantile_and_one_value_has_only_itself() {
+        assert_eq!(quantile(&[], 0.5), None);
+        assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
+        assert_eq!(Distribution::of(Vec::new(), None), None);
+    }
+
+    #[test]
+    fn a_percentile_needs_its_number_of_trials() {
+        for percentile in [Percentile::P50, Percentile::P90, Percentile::P95, Percentile::P99] {
+            let needs = percentile.needs();
+            assert_eq!(percentile.of(&vec![1.0; needs - 1]), None, "{percentile:?}");
+            assert_eq!(percentile.of(&vec![1.0; needs]), Some(1.0), "{percentile:?}");
+        }
+    }
+
+    #[test]
+    fn ten_trials_have_a_median_and_no_percentile() {
+        let distribution = Distribution::of((1..=10).rev().map(f64::from).collect(), None).unwrap();
+        assert_eq!((distribution.n, distribution.median), (10, 5.5));
+        assert_eq!((distribution.min, distribution.max), (1.0, 10.0));
+        assert_eq!((distribution.p50, distribution.p95), (None, None));
+    }
+}

@@ -1,0 +1,18 @@
+//! Summarizing: the trials of a run in, distributions with their certainty out.
+//!
+//! Pure. A candidate is summarized suite by suite, and once more over all prompts in a natural language and over all
+//! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
+
+mod attainment;
+mod distribution;
+mod interval;
+mod row;
+mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+pub use distribution::{Distribution, Percentile, quantile};
+pub use interval::{Interval, LEVEL, MedianBootstrap, RESAMPLES};
+pub use row::{Memory, RowSummary, SuiteSummary, summarize};
+pub use summary::{Cell, Figures, Summary};

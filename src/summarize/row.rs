@@ -1,0 +1,156 @@
+//! A candidate's row, summarized.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::summary::{Summarizer, Summary};
+use crate::catalog::Source;
+use crate::run::{Row, Run};
+
+/// What one candidate's part of a run amounts to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RowSummary {
+    /// [`crate::catalog::Candidate::row`].
+    pub row: String,
+    /// Precision of most of the weights as run, with its share if it is not all of them; as asked for if not loaded.
+    /// `None` where the stored precision was not looked at.
+    pub precision: Option<String>,
+    /// Random weights: speed and memory are real, text is not.
+    pub synthetic: bool,
+    pub memory: Memory,
+    /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
+    pub load_seconds: Option<f64>,
+    /// Those with a measured trial, by name.
+    pub suites: Vec<SuiteSummary>,
+    /// Over all prompts in a natural language.
+    pub text: Option<Summary>,
+    /// Over all prompts of token ids.
+    pub tokens: Option<Summary>,
+}
+
+impl RowSummary {
+    /// The precision without its share, for comparing: `q4_k` of `q4_k 93 %`.
+    pub fn precision_type(&self) -> Option<&str> {
+        self.precision.as_deref()?.split_whitespace().next()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SuiteSummary {
+    pub suite: String,
+    pub summary: Summary,
+}
+
+/// Memory that a candidate takes, in bytes; lower is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Peak while it ran − what was in use before it was loaded. `None` if it was not run or nothing could tell.
+    pub measured_bytes: Option<u64>,
+    /// From its shape alone. `None` where that is not known beforehand.
+    pub estimated_bytes: Option<u64>,
+}
+
+impl Memory {
+    fn of(row: &Row) -> Self {
+        let measured_bytes = row.load.as_ref().and_then(|load| match load.baseline_bytes {
+            Some(baseline) => load.peak_bytes?.checked_sub(baseline),
+            // Then all of it is counted as the candidate's: too much rather than too little.
+            None => load.peak_bytes,
+        });
+        Self { measured_bytes, estimated_bytes: row.fit.as_ref().map(|fit| fit.total_bytes()) }
+    }
+
+    /// What was measured, or else the estimate.
+    pub fn needed_bytes(&self) -> Option<u64> {
+        self.measured_bytes.or(self.estimated_bytes)
+    }
+}
+
+/// Summarizes every row of a run, in its order.
+pub fn summarize(run: &Run) -> Vec<RowSummary> {
+    let mut summarizer = Summarizer::new(&run.requirements, run.settings.seed);
+    run.rows.iter().map(|row| summarize_row(row, &mut summarizer)).collect()
+}
+
+fn summarize_row(row: &Row, summarizer: &mut Summarizer) -> RowSummary {
+    let suites: BTreeSet<&str> = row.trials.iter().map(|trial| trial.key.suite.as_str()).collect();
+    RowSummary {
+        row: row.candidate.row(),
+        precision: precision(row),
+        synthetic: matches!(row.candidate.source, Source::Synthetic { .. })
+            || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic),
+        memory: Memory::of(row),
+        load_seconds: row.load.as_ref().map(|load| load.load_seconds),
+        suites: suites
+            .into_iter()
+            .filter_map(|suite| {
+                let summary = summarizer.summarize(row.trials.iter().filter(|trial| trial.key.suite == suite))?;
+                Some(SuiteSummary { suite: suite.to_owned(), summary })
+            })
+            .collect(),
+        text: summarizer.summarize(row.trials.iter().filter(|trial| trial.key.language.is_some())),
+        tokens: summarizer.summarize(row.trials.iter().filter(|trial| trial.key.language.is_none())),
+    }
+}
+
+fn precision(row: &Row) -> Option<String> {
+    let as_run = row.load.as_ref().and_then(|load| load.precision.split(',').next());
+    let as_asked = row.candidate.quantization.map(|quantization| quantization.name());
+    let text = as_run.map(str::trim).filter(|text| !text.is_empty()).or(as_asked)?;
+    Some(text.trim_end_matches("100 %").trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::metric::{DECODE, TTFT};
+    use crate::plan::FitEstimate;
+    use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
+
+    #[test]
+    fn text_and_token_ids_are_not_pooled() {
+        let trials = vec![text_trial(200, 100, 11, "가나다"), speed_trial("pp128", 128, 1000, 50)];
+        let summary = &summarize(&run(vec![ran("a", trials)]))[0];
+        let ttft = |summary: &Option<Summary>| summary.as_ref().and_then(|summary| summary.overall.median(&TTFT));
+        assert_eq!((ttft(&summary.text), ttft(&summary.tokens)), (Some(0.2), Some(1.0)));
+        let suites: Vec<&str> = summary.suites.iter().map(|suite| suite.suite.as_str()).collect();
+        assert_eq!(suites, ["interview", "speed"]);
+    }
+
+    #[test]
+    fn the_same_run_gives_the_same_intervals() {
+        let trials = (1..=20).map(|step| text_trial(200, 50 + step * step, 11, "가")).collect();
+        let run = run(vec![ran("a", trials)]);
+        let first = summarize(&run);
+        assert_eq!(first, summarize(&run));
+        let text = first[0].text.as_ref().unwrap();
+        assert!(text.overall.get(&DECODE).is_some_and(|distribution| distribution.interval.is_some()));
+    }
+
+    #[test]
+    fn memory_is_the_peak_above_what_was_in_use_before() {
+        let mut measured = row("a");
+        measured.load = Some(load(2 << 30));
+        measured.fit =
+            Some(FitEstimate { weights_bytes: 10, kv_cache_bytes: 2, activation_bytes: 3, available_bytes: 100 });
+        assert_eq!(Memory::of(&measured).needed_bytes(), Some(2 << 30));
+        measured.load = None;
+        assert_eq!(Memory::of(&measured).needed_bytes(), Some(15));
+        measured.fit = None;
+        assert_eq!(Memory::of(&measured).needed_bytes(), None);
+    }
+
+    #[test]
+    fn precision_is_as_run_before_as_asked() {
+        let mut as_run = row("a");
+        as_run.candidate.quantization = Some(crate::catalog::Quantization::Q4K);
+        assert_eq!(precision(&as_run).as_deref(), Some("q4_k"));
+        for (stored, shown) in [("q8_0 60 %, q4_k 40 %", "q8_0 60 %"), ("f32 100 %", "f32"), ("bf16", "bf16")] {
+            let mut facts = load(1);
+            facts.precision = stored.into();
+            as_run.load = Some(facts);
+            assert_eq!(precision(&as_run).as_deref(), Some(shown));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A summary: what the trials of one candidate on one set of prompts amount to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::attainment::Attainment;
+use super::distribution::Distribution;
+use super::interval::MedianBootstrap;
+use crate::catalog::Requirements;
+use crate::measure::{METRICS, Measurement, Metric};
+use crate::run::{Outcome, Phase, Trial};
+use crate::suite::Language;
+
+/// A distribution for each metric that was defined in some trial, by [`Metric::key`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Figures(BTreeMap<&'static str, Distribution>);
+
+impl Figures {
+    pub fn get(&self, metric: &Metric) -> Option<&Distribution> {
+        self.0.get(metric.key)
+    }
+
+    pub fn median(&self, metric: &Metric) -> Option<f64> {
+        self.get(metric).map(|distribution| distribution.median)
+    }
+}
+
+/// Many trials of one candidate. Figures are of those that completed; those that failed are counted beside them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Measured trials, the failed ones included.
+    pub measured: usize,
+    pub failed: usize,
+    /// Warm-up trials, which enter no figure.
+    pub warmup: usize,
+    /// Distinct prompts among the measured trials.
+    pub prompts: usize,
+    pub overall: Figures,
+    /// Characters mean different things in different languages: a Hangul syllable is one, and about three letters' worth.
+    pub languages: BTreeMap<Language, Figures>,
+    /// Prompts without a language, each apart, shortest first. Their lengths are chosen far from each other, so the
+    /// median over all of them would lie where no trial does.
+    pub cells: Vec<Cell>,
+    pub attainment: Option<Attainment>,
+}
+
+/// One prompt of token ids.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    pub prompt: String,
+    pub prompt_tokens: Option<u32>,
+    pub figures: Figures,
+}
+
+impl Summary {
+    /// The figures of requests in a language; `None` if there were none.
+    pub fn language(&self, language: Language) -> Option<&Figures> {
+        self.languages.get(&language)
+    }
+}
+
+/// Makes summaries with the same seed, and draws the resamples of each sample size once.
+pub(super) struct Summarizer<'a> {
+    requirements: &'a Requirements,
+    seed: u64,
+    bootstraps: BTreeMap<usize, Option<MedianBootstrap>>,
+}
+
+impl<'a> Summarizer<'a> {
+    pub(super) fn new(requirements: &'a Requirements, seed: u64) -> Self {
+        Self { requirements, seed, bootstraps: BTreeMap::new() }
+    }
+
+    /// `None` if no trial was measured.
+    pub(super) fn summarize<'t>(&mut self, trials: impl Iterator<Item = &'t Trial>) -> Option<Summary> {
+        let (warmup, measured): (Vec<&Trial>, Vec<&Trial>) =
+            trials.partition(|trial| trial.key.phase() == Phase::Warmup);
+        if measured.is_empty() {
+            return None;
+        }
+        let measured: Vec<(&Trial, Measurement)> =
+            measured.into_iter().map(|trial| (trial, Measurement::of(trial))).collect();
+        let completed: Vec<(&Trial, Measurement)> =
+            measured.iter().filter(|(trial, _)| matches!(trial.outcome, Outcome::Completed { .. })).copied().collect();
+
+        let languages = Language::ALL
+            .into_iter()
+            .filter(|language| measured.iter().any(|(trial, _)| trial.key.language == Some(*language)))
+            .map(|language| (language, self.figures(&completed, |trial| trial.key.language == Some(language))))
+            .collect();
+
+        Some(Summary {
+            measured: measured.len(),
+            failed: measured.len() - completed.len(),
+            warmup: warmup.len(),
+            prompts: measured.iter().map(|(trial, _)| prompt(trial)).collect::<BTreeSet<_>>().len(),
+            overall: self.figures(&completed, |_| true),
+            languages,
+            cells: self.cells(&completed),
+            attainment: Attainment::of(&measured, self.requirements),
+        })
+    }
+
+    fn cells(&mut self, completed: &[(&Trial, Measurement)]) -> Vec<Cell> {
+        let prompts: BTreeMap<&str, Option<u32>> = completed
+            .iter()
+            .filter(|(trial, _)| trial.key.language.is_none())
+            .map(|(trial, _)| (trial.key.prompt.as_str(), trial.prompt_tokens))
+            .collect();
+        let mut cells: Vec<Cell> = prompts
+            .into_iter()
+            .map(|(prompt, prompt_tokens)| Cell {
+                prompt: prompt.to_owned(),
+                prompt_tokens,
+                figures: self.figures(completed, |trial| trial.key.language.is_none() && trial.key.prompt == prompt),
+            })
+            .collect();
+        cells.sort_by_key(|cell| cell.prompt_tokens);
+        cells
+    }
+
+    fn figures(&mut self, completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool) -> Figures {
+        let chosen: Vec<&Measurement> =
+            completed.iter().filter(|(trial, _)| belongs(trial)).map(|(_, measurement)| measurement).collect();
+        let of = |metric: &Metric| {
+            let values: Vec<f64> = chosen.iter().filter_map(|measurement| (metric.of)(measurement)).collect();
+            let n = values.len();
+            let bootstrap = self.bootstraps.entry(n).or_insert_with(|| MedianBootstrap::new(n, self.seed));
+            Some((metric.key, Distribution::of(values, bootstrap.as_ref())?))
+        };
+        Figures(METRICS.iter().filter_map(of).collect())
+    }
+}
+
+fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
+    (&trial.key.suite, trial.key.language, &trial.key.prompt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::metric::{CHARACTERS, DECODE, TTFT};
+    use crate::summarize::testing::{failed, in_suite, speed_trial, text_trial, warmup};
+
+    fn summarize(trials: &[Trial]) -> Option<Summary> {
+        Summarizer::new(&Requirements::default(), 1).summarize(trials.iter())
+    }
+
+    #[test]
+    fn warm_up_is_counted_and_enters_no_figure() {
+        let summary = summarize(&[warmup(text_trial(9000, 100, 5, "가")), text_trial(200, 100, 5, "가")]).unwrap();
+        assert_eq!((summary.measured, summary.warmup), (1, 1));
+        assert_eq!(summary.overall.median(&TTFT), Some(0.2));
+        assert_eq!(summarize(&[warmup(text_trial(200, 100, 5, "가"))]), None);
+    }
+
+    #[test]
+    fn failures_are_counted_and_enter_no_figure() {
+        let summary = summarize(&[failed(text_trial(9000, 100, 5, "가")), text_trial(200, 100, 5, "가")]).unwrap();
+        assert_eq!((summary.measured, summary.failed), (2, 1));
+        assert_eq!(summary.overall.median(&TTFT), Some(0.2));
+    }
+
+    #[test]
+    fn korean_characters_come_from_korean_prompts_alone() {
+        let mut english = text_trial(200, 100, 11, "thirty characters, more or so.");
+        english.key.language = Some(Language::En);
+        let summary = summarize(&[text_trial(200, 100, 11, "열 글자쯤 되는 답."), english]).unwrap();
+        // One second of decoding: 11 characters of Korean, 30 of English.
+        let of = |language| summary.language(language).and_then(|figures| figures.median(&CHARACTERS));
+        assert_eq!((of(Language::Ko), of(Language::En)), (Some(11.0), Some(30.0)));
+    }
+
+    #[test]
+    fn an_unmeasured_metric_is_missing() {
+        let summary = summarize(&[text_trial(200, 100, 1, "네")]).unwrap();
+        assert_eq!(summary.overall.get(&DECODE), None);
+    }
+
+    #[test]
+    fn prompts_of_token_ids_are_told_apart_by_length() {
+        let summary = summarize(&[
+            speed_trial("long", 512, 2000, 50),
+            speed_trial("short", 128, 500, 50),
+            speed_trial("short", 128, 500, 50),
+        ])
+        .unwrap();
+        let cells: Vec<_> =
+            summary.cells.iter().map(|cell| (cell.prompt.as_str(), cell.figures.median(&TTFT))).collect();
+        assert_eq!(cells, [("short", Some(0.5)), ("long", Some(2.0))]);
+        assert_eq!((summary.prompts, summary.measured), (2, 3));
+    }
+
+    #[test]
+    fn the_same_prompt_id_in_two_languages_is_two_prompts() {
+        let mut english = text_trial(200, 100, 5, "a");
+        english.key.language = Some(Language::En);
+        let other = in_suite("other", text_trial(200, 100, 5, "가"));
+        assert_eq!(summarize(&[text_trial(200, 100, 5, "가"), english, other]).unwrap().prompts, 3);
+    }
+}

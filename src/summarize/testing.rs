@@ -1,0 +1,138 @@
+//! Made-up runs for the tests of the pure stages: every figure can be worked out from the arguments.
+
+use crate::catalog::{Candidate, Requirements, Source};
+use crate::measure::Measurement;
+use crate::run::{
+    FailureKind, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
+};
+use crate::suite::Language;
+use crate::telemetry::Environment;
+
+const MS: u64 = 1_000_000;
+
+/// A Korean request: `tokens` tokens, the first after `ttft_ms`, the others `gap_ms` apart.
+pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> Trial {
+    Trial {
+        key: TrialKey {
+            row: String::new(),
+            suite: "interview".into(),
+            language: Some(Language::Ko),
+            prompt: "p1".into(),
+            repetition: 0,
+            warmup: false,
+        },
+        seed: 0,
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        prompt_tokens: Some(100),
+        timeline: Timeline {
+            encoded_ns: Some(0),
+            prefilled_ns: Some(ttft_ms * MS),
+            arrivals_ns: (0..tokens).map(|index| (ttft_ms + index * gap_ms) * MS).collect(),
+        },
+        outcome: Outcome::Completed { finish: FinishReason::Stop },
+        token_ids: (0..tokens as u32).collect(),
+        text: Some(text.into()),
+        readings: Vec::new(),
+    }
+}
+
+/// 64 tokens after a prompt of token ids, without text.
+pub(crate) fn speed_trial(prompt: &str, prompt_tokens: u32, ttft_ms: u64, gap_ms: u64) -> Trial {
+    let mut trial = in_suite("speed", text_trial(ttft_ms, gap_ms, 64, ""));
+    trial.key.language = None;
+    trial.key.prompt = prompt.into();
+    trial.prompt_tokens = Some(prompt_tokens);
+    trial.text = None;
+    trial
+}
+
+pub(crate) fn in_suite(suite: &str, mut trial: Trial) -> Trial {
+    trial.key.suite = suite.into();
+    trial
+}
+
+pub(crate) fn warmup(mut trial: Trial) -> Trial {
+    trial.key.warmup = true;
+    trial
+}
+
+pub(crate) fn failed(mut trial: Trial) -> Trial {
+    trial.outcome = Outcome::Failed { kind: FailureKind::Engine, message: "the engine stopped".into() };
+    trial
+}
+
+pub(crate) fn measured(trials: &[Trial]) -> Vec<(&Trial, Measurement)> {
+    trials.iter().map(|trial| (trial, Measurement::of(trial))).collect()
+}
+
+/// A candidate that was not come to.
+pub(crate) fn row(id: &str) -> Row {
+    Row {
+        candidate: Candidate {
+            id: id.into(),
+            source: Source::Local { path: "models".into() },
+            quantization: None,
+            licence: None,
+            notes: None,
+            prompt_format: None,
+        },
+        checkpoint: None,
+        load: None,
+        fit: None,
+        outcome: RowOutcome::Pending,
+        trials: Vec::new(),
+    }
+}
+
+/// A candidate that ran `trials` in 4 GiB.
+pub(crate) fn ran(id: &str, trials: Vec<Trial>) -> Row {
+    Row { load: Some(load(4 << 30)), outcome: RowOutcome::Ran, trials, ..row(id) }
+}
+
+/// A load of 4.2 seconds that peaked at `peak` bytes above its baseline.
+pub(crate) fn load(peak: u64) -> LoadFacts {
+    const BASELINE: u64 = 100 << 20;
+    LoadFacts {
+        engine: "candle".into(),
+        device: "cpu".into(),
+        precision: "q4_k 93 %, q6_k 7 %".into(),
+        weights_bytes: peak / 2,
+        kv_bytes_per_token: 1024,
+        acquire_seconds: 0.0,
+        load_seconds: 4.2,
+        baseline_bytes: Some(BASELINE),
+        loaded_bytes: Some(BASELINE + peak / 2),
+        peak_bytes: Some(BASELINE + peak),
+    }
+}
+
+pub(crate) fn run(rows: Vec<Row>) -> Run {
+    Run {
+        id: "20261120-051733-4f2a".into(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        environment: Environment {
+            program_version: "0.1.0".into(),
+            build_features: Vec::new(),
+            debug_build: false,
+            os: "Linux".into(),
+            kernel: None,
+            cpu: "AMD EPYC 9B45".into(),
+            threads: 2,
+            memory_bytes: 24 << 30,
+            device: "cpu".into(),
+            device_name: "AMD EPYC 9B45".into(),
+            gpu_driver: None,
+        },
+        settings: Settings {
+            seed: 7,
+            repeat: None,
+            warmup: None,
+            max_new_tokens: None,
+            suites: Default::default(),
+            languages: Vec::new(),
+        },
+        requirements: Requirements::default(),
+        rows,
+    }
+}
