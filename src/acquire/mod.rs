@@ -1,0 +1,3 @@
+//! Acquire: from a candidate to the files of its checkpoint.
+
+pub mod hub;
