@@ -1,0 +1,4 @@
+//! What the program does, seen from outside.
+
+mod hub;
+mod support;
