@@ -1,6 +1,7 @@
 //! Acquiring: from a candidate to its checkpoint, found, downloaded or made.
 
 pub mod gguf;
+pub mod hub;
 pub mod local;
 pub mod synthetic;
 
@@ -60,6 +61,10 @@ pub enum AcquireError {
     GgufText { path: PathBuf, source: gguf::GgufTextError },
     #[error("the shape of `{0}` does not ship with the program")]
     NoShape(String),
+    #[error("could not download `{repository}`")]
+    Hub { repository: String, source: hub::HubError },
+    #[error("could not use the Hub's settings")]
+    HubSettings(#[source] hub::HubError),
 }
 
 impl AcquireError {
@@ -74,6 +79,7 @@ impl AcquireError {
             Self::NoShape(_) => {
                 Some("leave it out with --candidate, or give a directory that holds its config.json with --local".into())
             }
+            Self::Hub { source, .. } | Self::HubSettings(source) => source.hint(),
             Self::Spec { source: SpecError::UnsupportedArchitecture(_), .. } => {
                 Some("supported now: llama, mistral, qwen2".into())
             }

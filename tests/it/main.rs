@@ -3,4 +3,5 @@
 mod support;
 
 mod checkpoints;
+mod hub;
 mod text;

@@ -1,5 +1,7 @@
 //! What several test files share.
 
+pub mod hub_stand_in;
+
 use std::path::PathBuf;
 
 /// A file or folder under `tests/fixtures`.

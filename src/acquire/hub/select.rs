@@ -1,0 +1,134 @@
+//! Which files of a repository a checkpoint needs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Deserialize;
+
+use super::error::{HubError, shown};
+use super::names::check_path;
+
+/// The file without which a checkpoint in Hugging Face layout has no shape.
+pub(super) const CONFIG: &str = "config.json";
+
+/// Taken beside the weights where they are there.
+const BESIDE: [&str; 7] = [
+    CONFIG,
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "chat_template.json",
+];
+
+/// The forms that weights come in, the most wanted first. All else (`consolidated.safetensors`, `original/…`, other
+/// precisions, other frameworks) holds the same weights again.
+const FORMS: [Form; 2] = [
+    Form { index: "model.safetensors.index.json", single: "model.safetensors", suffix: ".safetensors" },
+    Form { index: "pytorch_model.bin.index.json", single: "pytorch_model.bin", suffix: ".bin" },
+];
+
+/// Weights in one file, or in several that an index names.
+#[derive(Debug, PartialEq, Eq)]
+struct Form {
+    index: &'static str,
+    single: &'static str,
+    suffix: &'static str,
+}
+
+/// What a repository's list of files says about its weights.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Weights {
+    One(&'static str),
+    /// The shards stand in this index, and must end so.
+    Indexed {
+        index: &'static str,
+        suffix: &'static str,
+    },
+}
+
+/// The weights of a repository with these files, if it has any.
+pub(super) fn weights(has: impl Fn(&str) -> bool) -> Option<Weights> {
+    FORMS.iter().find_map(|form| {
+        if has(form.index) {
+            Some(Weights::Indexed { index: form.index, suffix: form.suffix })
+        } else {
+            has(form.single).then_some(Weights::One(form.single))
+        }
+    })
+}
+
+/// The files to take beside the weights, of those that are there.
+pub(super) fn beside(has: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static str> {
+    BESIDE.into_iter().filter(move |name| has(name))
+}
+
+/// Whether a file holds weights.
+pub(super) fn is_weights(path: &str) -> bool {
+    FORMS.iter().any(|form| path.ends_with(form.suffix))
+}
+
+/// The files that an index names, each once.
+pub(super) fn shards(file: &str, suffix: &str, index: &[u8]) -> Result<BTreeSet<String>, HubError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: HashMap<String, String>,
+    }
+    let bad = |reason| HubError::BadIndex { file: file.to_owned(), reason };
+    let index: Index = serde_json::from_slice(index).map_err(|error| bad(shown(&error.to_string())))?;
+    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    if shards.is_empty() {
+        return Err(bad("it names no file".to_owned()));
+    }
+    for shard in &shards {
+        check_path(shard)?;
+        if !shard.ends_with(suffix) {
+            return Err(bad(format!("it names `{}`, which does not end in `{suffix}`", shown(shard))));
+        }
+    }
+    Ok(shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights_of(files: &[&str]) -> Option<Weights> {
+        weights(|name| files.contains(&name))
+    }
+
+    #[test]
+    fn safetensors_are_taken_before_pickles_and_an_index_before_one_file() {
+        let all = ["pytorch_model.bin", "model.safetensors", "model.safetensors.index.json"];
+        let indexed = Weights::Indexed { index: "model.safetensors.index.json", suffix: ".safetensors" };
+        assert_eq!(weights_of(&all), Some(indexed));
+        assert_eq!(weights_of(&all[..2]), Some(Weights::One("model.safetensors")));
+        assert_eq!(weights_of(&all[..1]), Some(Weights::One("pytorch_model.bin")));
+    }
+
+    #[test]
+    fn copies_of_the_weights_are_no_weights() {
+        assert_eq!(weights_of(&["consolidated.safetensors", "original/model.safetensors", "x.gguf"]), None);
+    }
+
+    #[test]
+    fn each_shard_is_named_once() {
+        let index =
+            br#"{"metadata": {"total_size": 1}, "weight_map": {"a": "m-2.bin", "b": "m-1.bin", "c": "m-2.bin"}}"#;
+        let shards = shards("index", ".bin", index).unwrap();
+        assert_eq!(shards.into_iter().collect::<Vec<_>>(), ["m-1.bin", "m-2.bin"]);
+    }
+
+    #[test]
+    fn a_hostile_index_is_refused() {
+        let shards = |index: &str| shards("index", ".safetensors", index.as_bytes());
+        for path in ["../x.safetensors", "/x.safetensors", "", "a\\u0000.safetensors"] {
+            let index = format!(r#"{{"weight_map": {{"a": "{path}"}}}}"#);
+            assert!(matches!(shards(&index), Err(HubError::UnsafePath { .. })), "{path}");
+        }
+        for index in ["", "<html>", "{}", r#"{"weight_map": {}}"#, r#"{"weight_map": {"a": 1}}"#, "[[[["] {
+            assert!(matches!(shards(index), Err(HubError::BadIndex { .. })), "{index}");
+        }
+        assert!(matches!(shards(r#"{"weight_map": {"a": "run.py"}}"#), Err(HubError::BadIndex { .. })));
+    }
+}

@@ -1,0 +1,74 @@
+//! Step two: from the list of files to those that a checkpoint needs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use super::select::{self, CONFIG, Weights};
+use super::snapshot::{RemoteFile, Snapshot};
+use super::{Hub, HubError};
+
+impl Hub {
+    /// The files that a checkpoint needs: its configuration, its tokenizer and its weights as the index names them, or
+    /// the one GGUF file that the candidate chose. Downloads the index, if there is one, to read it.
+    pub fn wanted(
+        &self,
+        snapshot: &Snapshot,
+        gguf: Option<&str>,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<RemoteFile>, HubError> {
+        if let Some(file) = gguf {
+            return Ok(vec![pick(snapshot, file, || snapshot.gguf())?]);
+        }
+        let has = |path: &str| snapshot.file(path).is_some();
+        let mut paths: BTreeSet<String> = select::beside(has).map(str::to_owned).collect();
+        match select::weights(has) {
+            Some(Weights::One(file)) => {
+                paths.insert(file.to_owned());
+            }
+            Some(Weights::Indexed { index, suffix }) => {
+                let text = self.read_index(snapshot, index, cancel)?;
+                paths.extend(select::shards(index, suffix, &text)?);
+                paths.insert(index.to_owned());
+            }
+            None if snapshot.from_cache => return Err(snapshot.not_cached(vec!["model.safetensors".to_owned()])),
+            None => {
+                let (repository, revision) = (snapshot.repository.clone(), snapshot.revision.clone());
+                return Err(HubError::NoWeights { repository, revision, gguf: snapshot.gguf() });
+            }
+        }
+        paths.insert(CONFIG.to_owned());
+        // The weights last: what is wrong with a configuration should show before they are here, and where they are
+        // whole, so is all that stands before them.
+        let mut files = paths.iter().map(|path| pick(snapshot, path, Vec::new)).collect::<Result<Vec<_>, _>>()?;
+        files.sort_by_key(|file| select::is_weights(&file.path));
+        Ok(files)
+    }
+
+    fn read_index(&self, snapshot: &Snapshot, index: &str, cancel: &AtomicBool) -> Result<Vec<u8>, HubError> {
+        const LARGEST: u64 = 64 << 20;
+        let file = pick(snapshot, index, Vec::new)?;
+        if file.size > LARGEST {
+            let reason = format!("it is larger than {} MiB", LARGEST >> 20);
+            return Err(HubError::BadIndex { file: index.to_owned(), reason });
+        }
+        let folder = self.folder(&snapshot.repository);
+        if !snapshot.from_cache {
+            self.bring(snapshot, std::slice::from_ref(&file), cancel)?;
+        }
+        let path = folder.snapshot(&snapshot.commit).join(index);
+        fs::read(&path).map_err(|source| HubError::io("read the index", &path, source))
+    }
+}
+
+/// A file of the snapshot, or what its absence means.
+fn pick(snapshot: &Snapshot, path: &str, similar: impl FnOnce() -> Vec<String>) -> Result<RemoteFile, HubError> {
+    if let Some(file) = snapshot.file(path) {
+        return Ok(file.clone());
+    }
+    if snapshot.from_cache {
+        return Err(snapshot.not_cached(vec![path.to_owned()]));
+    }
+    let (repository, revision) = (snapshot.repository.clone(), snapshot.revision.clone());
+    Err(HubError::FileNotFound { repository, revision, file: path.to_owned(), similar: similar() })
+}
