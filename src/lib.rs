@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod measure;
 pub mod plan;
 pub mod recommend;
+pub mod report;
 pub mod run;
 pub mod suite;
 pub mod summarize;

@@ -11,6 +11,7 @@ mod requirements;
 
 use serde::Serialize;
 
+use crate::measure::Direction;
 use crate::run::{FailureKind, RowOutcome, Run};
 use crate::summarize::{Attainment, Distribution, Figures, Interval, RowSummary};
 
@@ -212,7 +213,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     Recommendation {
         basis,
         tie: rank::tie(&ranking),
-        nearest_miss: if ranking.is_empty() { nearest_miss(&rejected) } else { None },
+        nearest_miss: if ranking.is_empty() { nearest_miss(run, &rejected) } else { None },
         provisional: run.requirements.device.clone().filter(|_| elsewhere).map(|wanted_device| Provisional {
             wanted_device,
             run_device: run.environment.device_name.clone(),
@@ -253,16 +254,23 @@ fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {
     }
 }
 
-/// The rejected row whose worst excess is smallest. Rows with something unknown, or a licence that is not accepted,
-/// cannot be said to be near.
-fn nearest_miss(rejected: &[Rejected]) -> Option<NearestMiss> {
-    let misses = rejected.iter().filter_map(|rejected| match &rejected.reason {
-        Reason::Requirements(broken) => {
-            let excesses: Option<Vec<f64>> = broken.iter().map(Broken::excess).collect();
-            let excess = excesses?.into_iter().max_by(f64::total_cmp)?;
-            Some(NearestMiss { row: rejected.row.clone(), excess })
-        }
-        _ => None,
+/// The rejected row whose worst excess is smallest; of a row that does not fit, how much more memory it needs than is
+/// there. Rows with something unknown, or a licence that is not accepted, cannot be said to be near.
+fn nearest_miss(run: &Run, rejected: &[Rejected]) -> Option<NearestMiss> {
+    let misses = rejected.iter().filter_map(|rejected| {
+        let excess = match &rejected.reason {
+            Reason::Requirements(broken) => {
+                let excesses: Option<Vec<f64>> = broken.iter().map(Broken::excess).collect();
+                excesses?.into_iter().max_by(f64::total_cmp)?
+            }
+            Reason::Skipped { .. } => {
+                let fit = run.rows.iter().find(|row| row.candidate.row() == rejected.row)?.fit.as_ref()?;
+                fit.missing_bytes()?;
+                Direction::Lower.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
+            }
+            _ => return None,
+        };
+        Some(NearestMiss { row: rejected.row.clone(), excess })
     });
     misses.min_by(|a, b| a.excess.total_cmp(&b.excess))
 }

@@ -12,7 +12,7 @@ use crate::catalog::Requirements;
 use crate::measure::units::{Bytes, Rate, Share, Won};
 use crate::measure::{Direction, METRICS, metric};
 use crate::suite::Language;
-use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 
 /// A limit that can be stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -145,9 +145,8 @@ pub(super) fn broken(
 
 /// The stated limits that only the service's own device can be held to.
 pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
-    let on_requests = [requirements.ttft_seconds, requirements.decode_tokens_per_second, requirements.latency_seconds];
     let stated = [
-        (Limit::Attainment, on_requests.iter().any(Option::is_some)),
+        (Limit::Attainment, !request_limits(requirements).is_empty()),
         (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
         (Limit::Budget, requirements.budget.is_some()),
     ];
@@ -230,10 +229,7 @@ fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f6
     let Some(metric) = METRICS.iter().find(|metric| metric.key == limit.metric) else {
         return write!(f, "; {} missed by {}", limit.metric, limit.missed);
     };
-    let bound = match metric.direction {
-        Direction::Lower => "at most",
-        Direction::Higher => "at least",
-    };
+    let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
     write!(f, " missed by {}", limit.missed)?;
     match limit.attainable.filter(|attainable| !metric.direction.meets(*attainable, limit.limit)) {

@@ -44,7 +44,7 @@ enum Judgement {
 impl Attainment {
     /// Of measured trials; `None` where no limit on a request is stated, or none was measured.
     pub(super) fn of(trials: &[(&Trial, Measurement)], requirements: &Requirements) -> Option<Self> {
-        let limits = limits(requirements);
+        let limits = request_limits(requirements);
         if limits.is_empty() || trials.is_empty() {
             return None;
         }
@@ -77,8 +77,8 @@ impl Attainment {
     }
 }
 
-/// The limits that each request must meet.
-fn limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
+/// The stated limits that each request must meet, by metric.
+pub fn request_limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
     [
         (metric::TTFT, requirements.ttft_seconds),
         (metric::DECODE, requirements.decode_tokens_per_second),
