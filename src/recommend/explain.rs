@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::rank::{CRITERIA, Criterion, TIE_MARGIN};
 use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
-use crate::measure::units::{Rate, Share, Won};
+use crate::measure::units::Won;
 
 /// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
 /// start with two spaces. [`Flag`]s print themselves, and belong with the figures that they are about.
@@ -31,12 +31,12 @@ fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     lines.push(format!("  {}", figures(pick)));
     if let Some(tie) = &recommendation.tie {
         let why = if tie.too_few_trials {
-            "too few trials to tell the decode rates and times to first token apart; more `--repeat` may"
+            "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
         } else {
             "the intervals of decode rate and time to first token overlap"
         };
         let names = tie.rows.join(", ");
-        lines.push(format!("  A tie with {names}: {why}, and the scores are within {}.", Rate(TIE_MARGIN)));
+        lines.push(format!("  A tie with {names}: {why}, and the scores are within {TIE_MARGIN}."));
     }
 }
 
@@ -111,7 +111,7 @@ fn reason(reason: &Reason, basis: Basis) -> String {
         Reason::Requirements(broken) => broken.iter().map(Broken::to_string).collect::<Vec<_>>().join("; "),
         Reason::Skipped { reason } => format!("skipped, {reason}"),
         Reason::Failed { message, .. } => format!("failed, {message}"),
-        Reason::Pending => "not run yet".to_owned(),
+        Reason::Pending => "not run yet (`--resume` goes on)".to_owned(),
         Reason::NotMeasured { measured: 0, .. } => {
             format!("ran no {}, which the others are compared by", prompts(basis))
         }
@@ -148,11 +148,12 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         ));
     }
     if let Some(hours) = recommendation.affordable_hours {
-        lines.push(format!(
-            "The budget buys {} GPU hours a month, {} of it; costs above count only the time spent answering.",
-            Rate(hours),
-            Share(hours / HOURS_PER_MONTH)
-        ));
+        let bought = if hours < HOURS_PER_MONTH {
+            format!("{hours:.0} of a month's {HOURS_PER_MONTH:.0} GPU hours")
+        } else {
+            "the GPU for the whole month".to_owned()
+        };
+        lines.push(format!("The budget buys {bought}; costs above count only the time spent answering."));
     }
 }
 

@@ -10,7 +10,7 @@ use super::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::Requirements;
 use crate::measure::units::{Bytes, Rate, Share, Won};
-use crate::measure::{Direction, METRICS, metric};
+use crate::measure::{Direction, METRICS};
 use crate::suite::Language;
 use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 
@@ -162,7 +162,7 @@ fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Brok
 
 fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
     let required = requirements.korean_characters_per_second?;
-    let measured = characters_per_second(contender, Language::Ko);
+    let measured = contender.characters_per_second(Language::Ko);
     let met = measured.is_some_and(|measured| measured >= required);
     (!met).then_some(Broken::KoreanSpeed { required, measured })
 }
@@ -172,11 +172,6 @@ fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> 
     let cost = contender.latency.map(|latency| MonthlyCost::of(budget, latency.median));
     let met = cost.is_some_and(|cost| cost.krw <= budget.krw_per_month);
     (!met).then_some(Broken::Budget { krw_per_month: budget.krw_per_month, cost })
-}
-
-/// Median characters per second of answers in a language; `None` where none were measured.
-pub(super) fn characters_per_second(contender: &Contender, language: Language) -> Option<f64> {
-    contender.summary.text.as_ref()?.language(language)?.median(&metric::CHARACTERS)
 }
 
 impl fmt::Display for Broken {
@@ -194,9 +189,12 @@ impl fmt::Display for Broken {
                 write!(f, "no request was measured, {} must meet the limits", Share(*required))
             }
             Broken::Attainment { required, attained: Some(attained) } => {
-                let Attainment { met, of, limits } = attained;
+                let Attainment { met, of, unanswered, limits } = attained;
                 write!(f, "{met} of {of} requests ({}) met the limits", Share(attained.share()))?;
                 write!(f, ", {} must", Share(*required))?;
+                if *unanswered > 0 {
+                    write!(f, "; {unanswered} failed or gave no token")?;
+                }
                 limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, *required))
             }
             Broken::KoreanSpeed { required, measured: None } => {

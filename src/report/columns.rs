@@ -55,13 +55,14 @@ pub(super) fn resources(lines: &[Line]) -> Vec<Column> {
                 (None, None) => UNKNOWN.to_owned(),
             }
         }),
-        joined(column("load", Align::Right, lines, |(row, summary)| match (summary.load_seconds, &row.outcome) {
+        column("load", Align::Right, lines, |(row, summary)| match (summary.load_seconds, &row.outcome) {
             (Some(seconds), _) => Seconds(seconds).to_string(),
             (None, RowOutcome::Skipped { .. }) => "skipped".to_owned(),
             (None, RowOutcome::Failed { .. }) => "failed".to_owned(),
             (None, RowOutcome::Pending) => "pending".to_owned(),
             (None, RowOutcome::Ran) => UNKNOWN.to_owned(),
-        })),
+        })
+        .joined(),
     ]
 }
 
@@ -93,7 +94,7 @@ fn count(summary: Option<&Summary>) -> String {
     match summary {
         None => UNKNOWN.to_owned(),
         Some(summary) if summary.failed == 0 => summary.measured.to_string(),
-        Some(summary) => format!("{} of {}", summary.measured - summary.failed, summary.measured),
+        Some(summary) => format!("{}/{}", summary.measured - summary.failed, summary.measured),
     }
 }
 
@@ -107,7 +108,7 @@ fn waits(lines: &[Line]) -> Vec<Column> {
     let prefill = |(_, summary): &Line| show(summary.text.as_ref().map(|text| &text.overall), &PREFILL);
     vec![
         column("TTFT\np50", Align::Right, lines, ttft(|distribution| distribution.p50)),
-        joined(column("TTFT\np95", Align::Right, lines, ttft(|distribution| distribution.p95))),
+        column("TTFT\np95", Align::Right, lines, ttft(|distribution| distribution.p95)).joined(),
         column(heading(&PREFILL), Align::Right, lines, prefill),
     ]
 }
@@ -138,7 +139,7 @@ fn cells(lines: &[Line]) -> Vec<Column> {
             };
             [
                 column(format!("TTFT\n{name}"), Align::Right, lines, of(prompt, TTFT)),
-                joined(column(format!("prefill\n{name}"), Align::Right, lines, of(prompt, PREFILL))),
+                column(format!("prefill\n{name}"), Align::Right, lines, of(prompt, PREFILL)).joined(),
             ]
         })
         .collect()
@@ -148,11 +149,12 @@ fn cells(lines: &[Line]) -> Vec<Column> {
 fn decode(group: Group, lines: &[Line]) -> Vec<Column> {
     vec![
         column(heading(&DECODE), Align::Right, lines, |(_, summary)| show(group.overall(summary), &DECODE)),
-        joined(column("95 %\ninterval", Align::Left, lines, |(_, summary)| {
+        column("95 %\ninterval", Align::Left, lines, |(_, summary)| {
             let interval = group.overall(summary).and_then(|figures| figures.get(&DECODE)?.interval);
             let text = interval.map(|interval| format!("{}–{}", Rate(interval.low), Rate(interval.high)));
             Known(text).to_string()
-        })),
+        })
+        .joined(),
     ]
 }
 
@@ -166,7 +168,7 @@ fn reading(lines: &[Line]) -> Vec<Column> {
     };
     [CHARACTERS, CHARACTERS_PER_TOKEN]
         .into_iter()
-        .flat_map(|metric| [by_language(metric, Language::Ko), joined(by_language(metric, Language::En))])
+        .flat_map(|metric| [by_language(metric, Language::Ko), by_language(metric, Language::En).joined()])
         .collect()
 }
 
@@ -180,10 +182,5 @@ fn heading(metric: &Metric) -> String {
 }
 
 fn column(heading: impl Into<String>, align: Align, lines: &[Line], cell: impl Fn(&Line) -> String) -> Column {
-    Column { heading: heading.into(), align, joined: false, cells: lines.iter().map(cell).collect() }
-}
-
-/// In one table with the column before.
-fn joined(column: Column) -> Column {
-    Column { joined: true, ..column }
+    Column::new(heading, align, lines.iter().map(cell).collect())
 }

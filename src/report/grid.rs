@@ -12,17 +12,37 @@ const GAP: usize = 2;
 /// A rule under the heading and nothing else: numbers in aligned columns need no lines between them.
 const STYLE: TableStyle = TableStyle::new()
     .header_lines(ContentLineStyle::none())
-    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .header_separator(LineStyle::none().fill('─'))
     .content_lines(ContentLineStyle::none());
+
+/// A name is wrapped rather than pushing numbers out of the window, but not into fewer columns than this.
+const NARROWEST_NAME: usize = 10;
 
 /// A column with a cell for each row of the grid.
 pub(super) struct Column {
-    /// May have two lines.
-    pub heading: String,
-    pub align: Align,
+    heading: String,
+    align: Align,
+    joined: bool,
+    cells: Vec<String>,
+    /// Terminal columns of the widest cell; a Hangul syllable takes two.
+    width: usize,
+}
+
+impl Column {
+    /// The heading may have two lines.
+    pub(super) fn new(heading: impl Into<String>, align: Align, cells: Vec<String>) -> Self {
+        let heading = heading.into();
+        let mut table = Table::new();
+        table.set_header([&heading]);
+        table.add_rows(cells.iter().map(|cell| [cell]));
+        let width = table.column_max_content_widths().first().copied().map_or(0, usize::from);
+        Self { heading, align, joined: false, cells, width }
+    }
+
     /// Stays in one table with the column before it.
-    pub joined: bool,
-    pub cells: Vec<String>,
+    pub(super) fn joined(self) -> Self {
+        Self { joined: true, ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,21 +72,28 @@ pub(super) struct Grid {
 impl Grid {
     /// One table or several, separated by blank lines.
     pub(super) fn render(&self, layout: &Layout) -> String {
-        let tables = self.pack(layout.width);
+        let tables = self.balanced(layout.width);
         let rendered: Vec<String> =
             tables.iter().enumerate().map(|(index, columns)| self.table(columns, index == 0, layout)).collect();
         rendered.join("\n\n")
     }
 
+    /// As few tables as the width allows, as narrow as that number allows: else the last may be left a single column.
+    fn balanced(&self, width: Option<usize>) -> Vec<Vec<&Column>> {
+        let Some(width) = width else { return self.pack(usize::MAX) };
+        let fewest = self.pack(width).len();
+        let narrowest = (1..width).find(|narrower| self.pack(*narrower).len() == fewest);
+        self.pack(narrowest.unwrap_or(width))
+    }
+
     /// Fills one table after the other, in order. A table holds at least one set of joined columns, however narrow.
-    fn pack(&self, width: Option<usize>) -> Vec<Vec<&Column>> {
-        let names: usize = self.names.iter().map(|column| width_of(column) + GAP).sum();
+    fn pack(&self, width: usize) -> Vec<Vec<&Column>> {
+        let names = width_of_all(&self.names);
         let mut tables: Vec<Vec<&Column>> = vec![Vec::new()];
         let mut used = names;
         for group in self.columns.chunk_by(|_, next| next.joined) {
-            // The gap after the last column is trimmed.
-            let needed: usize = group.iter().map(|column| width_of(column) + GAP).sum();
-            let full = width.is_some_and(|width| used + needed > width + GAP);
+            let needed: usize = group.iter().map(|column| GAP + column.width).sum();
+            let full = used.saturating_add(needed) > width;
             if full && tables.last().is_some_and(|table| !table.is_empty()) {
                 tables.push(Vec::new());
                 used = names;
@@ -100,13 +127,14 @@ impl Grid {
                 }
             }));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, GAP as u16));
+        let last = columns.len() - 1;
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if index == last { 0 } else { GAP as u16 }));
         }
-        let beside: usize = columns.iter().skip(1).map(|column| width_of(column) + GAP).sum();
+        let beside: usize = columns.iter().skip(1).map(|column| GAP + column.width).sum();
         if let (Some(width), Some(name)) = (layout.width, table.column_mut(0)) {
-            let room = (width + GAP).saturating_sub(beside).max(GAP + 8);
-            name.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room as u16)));
+            let room = u16::try_from(width.saturating_sub(beside).max(NARROWEST_NAME)).unwrap_or(u16::MAX);
+            name.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));
         }
         table.trim_fmt()
     }
@@ -121,10 +149,7 @@ impl Align {
     }
 }
 
-/// Terminal columns of the widest cell; a Hangul syllable takes two.
-fn width_of(column: &Column) -> usize {
-    let mut table = Table::new();
-    table.set_header([&column.heading]);
-    table.add_rows(column.cells.iter().map(|cell| [cell]));
-    table.column_max_content_widths().first().copied().map_or(0, usize::from)
+/// Terminal columns of columns side by side.
+fn width_of_all(columns: &[Column]) -> usize {
+    columns.iter().map(|column| column.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
 }

@@ -5,7 +5,7 @@ use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, paragraph};
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
-use crate::run::{RowOutcome, Run};
+use crate::run::{Outcome, Phase, Row, Run};
 use crate::summarize::{MedianBootstrap, Percentile, RowSummary, Summary, request_limits};
 
 /// What the terminal can show.
@@ -76,7 +76,7 @@ fn grid(
 
 fn title(group: Group, lines: &[Line]) -> String {
     match group {
-        Group::Tokens => "Speed: medians on prompts of token ids, by prompt length".to_owned(),
+        Group::Tokens => "Speed: medians on prompts of so many (@) token ids, prefill in tok/s".to_owned(),
         Group::Text => {
             let suites = lines.iter().flat_map(|(_, summary)| &summary.suites);
             let mut names: Vec<&str> =
@@ -90,18 +90,7 @@ fn title(group: Group, lines: &[Line]) -> String {
 
 /// What the tables cannot say in their cells.
 fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<String> {
-    let mut notes: Vec<String> = lines
-        .iter()
-        .filter_map(|(row, summary)| {
-            let name = &summary.row;
-            match &row.outcome {
-                RowOutcome::Ran => None,
-                RowOutcome::Pending => Some(format!("{name}: not run yet, resume with `--resume`")),
-                RowOutcome::Skipped { reason } => Some(format!("{name}: skipped, {reason}")),
-                RowOutcome::Failed { message, .. } => Some(format!("{name}: failed, {message}")),
-            }
-        })
-        .collect();
+    let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
     if lines.iter().any(|(_, summary)| summary.synthetic) {
         notes.push("* random weights at the model's real shape".to_owned());
     }
@@ -122,6 +111,24 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     }
     notes.extend(recommendation.flags.iter().map(ToString::to_string));
     notes
+}
+
+/// How many of a row's measured requests failed, and what the first of them said.
+fn failures(row: &Row) -> Option<String> {
+    let measured = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+    let messages: Vec<&str> = measured
+        .filter_map(|trial| match &trial.outcome {
+            Outcome::Failed { message, .. } => Some(message.as_str()),
+            Outcome::Completed { .. } => None,
+        })
+        .collect();
+    let requests = if messages.len() == 1 { "request" } else { "requests" };
+    Some(format!(
+        "{}: {} {requests} failed, the first with: {}",
+        row.candidate.row(),
+        messages.len(),
+        messages.first()?
+    ))
 }
 
 /// Why a percentile or an interval is a dash, and how many repetitions would give it.
