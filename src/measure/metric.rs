@@ -50,6 +50,14 @@ impl Direction {
         self.score(value, limit).map(|score| 1.0 / score - 1.0)
     }
 
+    /// How a limit in this direction is said: `at most 2 s`.
+    pub fn bound(self) -> &'static str {
+        match self {
+            Direction::Higher => "at least",
+            Direction::Lower => "at most",
+        }
+    }
+
     /// The better of two values.
     pub fn better(self, a: f64, b: f64) -> f64 {
         match self {

@@ -7,5 +7,5 @@ mod measurement;
 pub mod metric;
 pub mod units;
 
-pub use measurement::Measurement;
+pub use measurement::{Measurement, STALL_SECONDS};
 pub use metric::{Direction, METRICS, Metric, Unit};

@@ -1,11 +1,13 @@
 //! A recommendation in words, a paragraph a line.
 
+use std::fmt;
+
 use super::rank::{CRITERIA, Criterion, TIE_MARGIN};
 use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
-use crate::measure::units::{Rate, Share, Won};
+use crate::measure::units::Won;
 
-/// The pick and why, then the others and why not, then what the reader must know. Lines that belong to the one above
-/// start with two spaces.
+/// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
+/// start with two spaces. [`Flag`]s print themselves, and belong with the figures that they are about.
 pub fn explain(recommendation: &Recommendation) -> Vec<String> {
     let mut lines = Vec::new();
     verdict(recommendation, &mut lines);
@@ -29,26 +31,27 @@ fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     lines.push(format!("  {}", figures(pick)));
     if let Some(tie) = &recommendation.tie {
         let why = if tie.too_few_trials {
-            "too few trials to tell the decode rates and times to first token apart; more `--repeat` may"
+            "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
         } else {
             "the intervals of decode rate and time to first token overlap"
         };
         let names = tie.rows.join(", ");
-        lines.push(format!("  A tie with {names}: {why}, and the scores are within {}.", Rate(TIE_MARGIN)));
+        lines.push(format!("  A tie with {names}: {why}, and the scores are within {TIE_MARGIN}."));
     }
 }
 
+/// The reason that weighs most, after a colon.
 fn rejected_for(recommendation: &Recommendation, row: &str) -> String {
-    let reasons = recommendation.rejected.iter().find(|rejected| rejected.row == row).map(|rejected| &rejected.reason);
-    match reasons {
-        Some(Reason::Requirements(broken)) => {
-            let worst = broken.iter().filter(|broken| broken.excess().is_some()).max_by(|a, b| {
-                let excess = |broken: &Broken| broken.excess().unwrap_or(f64::NEG_INFINITY);
-                excess(a).total_cmp(&excess(b))
-            });
+    let Some(rejected) = recommendation.rejected.iter().find(|rejected| rejected.row == row) else {
+        return String::new();
+    };
+    let excess = |broken: &Broken| broken.excess().unwrap_or(f64::NEG_INFINITY);
+    match &rejected.reason {
+        Reason::Requirements(broken) => {
+            let worst = broken.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
             worst.map(|worst| format!(": {worst}")).unwrap_or_default()
         }
-        _ => String::new(),
+        other => format!(": {}", reason(other, recommendation.basis)),
     }
 }
 
@@ -95,20 +98,26 @@ fn rejected(recommendation: &Recommendation, lines: &mut Vec<String>) {
         return;
     }
     lines.push("Rejected:".to_owned());
-    for rejected in &recommendation.rejected {
-        let reason = match &rejected.reason {
-            Reason::Requirements(broken) => broken.iter().map(Broken::to_string).collect::<Vec<_>>().join("; "),
-            Reason::Skipped { reason } => format!("skipped, {reason}"),
-            Reason::Failed { message, .. } => format!("failed, {message}"),
-            Reason::Pending => "not run yet".to_owned(),
-            Reason::NotMeasured { measured: 0, .. } => {
-                format!("ran no {}, which the others are compared by", prompts(recommendation.basis))
-            }
-            Reason::NotMeasured { measured, failed } => {
-                format!("none of {measured} requests gave a token ({failed} failed)")
-            }
-        };
-        lines.push(format!("  {}: {reason}", rejected.row));
+    lines.extend(
+        recommendation
+            .rejected
+            .iter()
+            .map(|rejected| format!("  {}: {}", rejected.row, reason(&rejected.reason, recommendation.basis))),
+    );
+}
+
+fn reason(reason: &Reason, basis: Basis) -> String {
+    match reason {
+        Reason::Requirements(broken) => broken.iter().map(Broken::to_string).collect::<Vec<_>>().join("; "),
+        Reason::Skipped { reason } => format!("skipped, {reason}"),
+        Reason::Failed { message, .. } => format!("failed, {message}"),
+        Reason::Pending => "not run yet (`--resume` goes on)".to_owned(),
+        Reason::NotMeasured { measured: 0, .. } => {
+            format!("ran no {}, which the others are compared by", prompts(basis))
+        }
+        Reason::NotMeasured { measured, failed } => {
+            format!("none of {measured} requests gave a token ({failed} failed)")
+        }
     }
 }
 
@@ -139,40 +148,41 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         ));
     }
     if let Some(hours) = recommendation.affordable_hours {
-        lines.push(format!(
-            "The budget buys {} GPU hours a month, {} of it; costs above count only the time spent answering.",
-            Rate(hours),
-            Share(hours / HOURS_PER_MONTH)
-        ));
+        let bought = if hours < HOURS_PER_MONTH {
+            format!("{hours:.0} of a month's {HOURS_PER_MONTH:.0} GPU hours")
+        } else {
+            "the GPU for the whole month".to_owned()
+        };
+        lines.push(format!("The budget buys {bought}; costs above count only the time spent answering."));
     }
-    lines.extend(recommendation.flags.iter().map(flag));
 }
 
 /// 365.25 days ÷ 12.
 const HOURS_PER_MONTH: f64 = 730.5;
 
-fn flag(flag: &Flag) -> String {
-    match flag {
-        Flag::MixedPrecision(precisions) => format!(
-            "Mixed precision: the rows run at {}, so their speed and memory do not compare the models alone.",
-            precisions.join(", ")
-        ),
-        Flag::QualityNotJudged { synthetic } if synthetic.is_empty() => {
-            "Quality is not judged: read the answers before you decide (`bench export`).".to_owned()
-        }
-        Flag::QualityNotJudged { synthetic } => format!(
-            "Quality is not judged: {} with random weights, whose speed and memory are real and whose text is not.",
-            if let [only] = synthetic.as_slice() {
-                format!("{only} ran")
-            } else {
-                format!("{} rows ran", synthetic.len())
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Flag::MixedPrecision(precisions) => {
+                write!(f, "mixed precision ({}): ", precisions.join(", "))?;
+                write!(f, "speed and memory of these rows do not compare the models alone")
             }
-        ),
-        Flag::CriterionDropped { criterion: key } => format!(
-            "Left out of the ranking, being unknown of some row: {}.",
-            criterion(key).map_or(*key, |criterion| criterion.label)
-        ),
-        Flag::DebugBuild => "Debug build: these speeds are not the program's. Build with --release.".to_owned(),
+            Flag::QualityNotJudged { synthetic } if synthetic.is_empty() => {
+                write!(f, "quality is not judged: read the answers before you decide (`bench export`)")
+            }
+            Flag::QualityNotJudged { synthetic } => {
+                match synthetic.as_slice() {
+                    [only] => write!(f, "quality is not judged: {only} has")?,
+                    rows => write!(f, "quality is not judged: {} rows have", rows.len())?,
+                }
+                write!(f, " random weights, whose speed and memory are real and whose text is not")
+            }
+            Flag::CriterionDropped { criterion: key } => {
+                let name = criterion(key).map_or(*key, |criterion| criterion.label);
+                write!(f, "{name} is left out of the ranking, being unknown of some row")
+            }
+            Flag::DebugBuild => write!(f, "debug build: these speeds are not the program's, build with --release"),
+        }
     }
 }
 

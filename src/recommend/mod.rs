@@ -3,6 +3,7 @@
 //! Pure, and in three steps: hard requirements reject; of those left, some are beaten in everything by another; the rest
 //! are ranked by stated weights. What was decided is data; [`explain`] says it in words.
 
+mod contender;
 mod cost;
 mod explain;
 mod pareto;
@@ -11,9 +12,13 @@ mod requirements;
 
 use serde::Serialize;
 
+use crate::measure::Direction;
 use crate::run::{FailureKind, RowOutcome, Run};
-use crate::summarize::{Attainment, Distribution, Figures, Interval, RowSummary};
+use crate::summarize::{Attainment, Interval, RowSummary};
 
+use contender::Contender;
+
+pub use contender::Basis;
 pub use cost::{MonthlyCost, affordable_hours};
 pub use explain::explain;
 pub use rank::{CRITERIA, Criterion, Scored, TIE_MARGIN};
@@ -24,7 +29,7 @@ pub use requirements::{Broken, Limit};
 pub struct Recommendation {
     /// Which requests the figures are of; the same for every row.
     pub basis: Basis,
-    /// Rows that meet the requirements, best first: those that no other beats in everything, then the rest.
+    /// Rows that meet the requirements, best score first.
     pub ranking: Vec<Standing>,
     /// Rows that are not told apart from the pick.
     pub tie: Option<Tie>,
@@ -48,17 +53,6 @@ impl Recommendation {
     pub fn runner_up(&self) -> Option<&Standing> {
         self.ranking.get(1)
     }
-}
-
-/// Which requests candidates are compared by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Basis {
-    /// All prompts in a natural language.
-    Text,
-    /// Prompts of token ids, where not every candidate ran text. Times to first token and latencies are the longest
-    /// prompt's.
-    Tokens,
 }
 
 /// A row that meets the requirements.
@@ -145,41 +139,9 @@ pub enum Flag {
     DebugBuild,
 }
 
-/// A row with the figures that it is judged by.
-#[derive(Debug, Clone, Copy)]
-struct Contender<'a> {
-    summary: &'a RowSummary,
-    ttft: &'a Distribution,
-    decode: Option<&'a Distribution>,
-    latency: Option<&'a Distribution>,
-    attainment: Option<&'a Attainment>,
-}
-
-impl<'a> Contender<'a> {
-    /// `None` if no request of the basis gave a token.
-    fn of(summary: &'a RowSummary, basis: Basis) -> Option<Self> {
-        use crate::measure::metric::{DECODE, LATENCY, TTFT};
-
-        let (group, waits): (_, &Figures) = match basis {
-            Basis::Text => summary.text.as_ref().map(|text| (text, &text.overall))?,
-            Basis::Tokens => {
-                let tokens = summary.tokens.as_ref()?;
-                (tokens, &tokens.cells.last()?.figures)
-            }
-        };
-        Some(Self {
-            summary,
-            ttft: waits.get(&TTFT)?,
-            decode: group.overall.get(&DECODE),
-            latency: waits.get(&LATENCY),
-            attainment: group.attainment.as_ref(),
-        })
-    }
-}
-
 /// Recommends one of a run's rows. `summaries` are [`crate::summarize::summarize`]'s of the same run.
 pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
-    let basis = basis(run, summaries);
+    let basis = Basis::of_run(run, summaries);
     let elsewhere = elsewhere(run);
     let mut qualified = Vec::new();
     let mut rejected = Vec::new();
@@ -212,7 +174,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     Recommendation {
         basis,
         tie: rank::tie(&ranking),
-        nearest_miss: if ranking.is_empty() { nearest_miss(&rejected) } else { None },
+        nearest_miss: if ranking.is_empty() { nearest_miss(run, &rejected) } else { None },
         provisional: run.requirements.device.clone().filter(|_| elsewhere).map(|wanted_device| Provisional {
             wanted_device,
             run_device: run.environment.device_name.clone(),
@@ -225,15 +187,6 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     }
 }
 
-/// Text if every row that was measured ran text, and so for token ids; else what most rows ran.
-fn basis(run: &Run, summaries: &[RowSummary]) -> Basis {
-    let count = |basis| {
-        let ran = run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
-        ran.filter(|(_, summary)| Contender::of(summary, basis).is_some()).count()
-    };
-    if count(Basis::Text) >= count(Basis::Tokens) { Basis::Text } else { Basis::Tokens }
-}
-
 /// Whether the service will run on another device than this run did.
 fn elsewhere(run: &Run) -> bool {
     run.requirements
@@ -243,26 +196,30 @@ fn elsewhere(run: &Run) -> bool {
 }
 
 fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {
-    let group = match basis {
-        Basis::Text => summary.text.as_ref(),
-        Basis::Tokens => summary.tokens.as_ref(),
-    };
+    let group = basis.of(summary);
     Reason::NotMeasured {
         measured: group.map_or(0, |group| group.measured),
         failed: group.map_or(0, |group| group.failed),
     }
 }
 
-/// The rejected row whose worst excess is smallest. Rows with something unknown, or a licence that is not accepted,
-/// cannot be said to be near.
-fn nearest_miss(rejected: &[Rejected]) -> Option<NearestMiss> {
-    let misses = rejected.iter().filter_map(|rejected| match &rejected.reason {
-        Reason::Requirements(broken) => {
-            let excesses: Option<Vec<f64>> = broken.iter().map(Broken::excess).collect();
-            let excess = excesses?.into_iter().max_by(f64::total_cmp)?;
-            Some(NearestMiss { row: rejected.row.clone(), excess })
-        }
-        _ => None,
+/// The rejected row whose worst excess is smallest; of a row that does not fit, how much more memory it needs than is
+/// there. Rows with something unknown, or a licence that is not accepted, cannot be said to be near.
+fn nearest_miss(run: &Run, rejected: &[Rejected]) -> Option<NearestMiss> {
+    let misses = rejected.iter().filter_map(|rejected| {
+        let excess = match &rejected.reason {
+            Reason::Requirements(broken) => {
+                let excesses: Option<Vec<f64>> = broken.iter().map(Broken::excess).collect();
+                excesses?.into_iter().max_by(f64::total_cmp)?
+            }
+            Reason::Skipped { .. } => {
+                let fit = run.rows.iter().find(|row| row.candidate.row() == rejected.row)?.fit.as_ref()?;
+                fit.missing_bytes()?;
+                Direction::Lower.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
+            }
+            _ => return None,
+        };
+        Some(NearestMiss { row: rejected.row.clone(), excess })
     });
     misses.min_by(|a, b| a.excess.total_cmp(&b.excess))
 }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::cost::MonthlyCost;
-use super::requirements::characters_per_second;
 use super::{Contender, Standing, Tie, pareto};
 use crate::catalog::Budget;
 use crate::measure::Direction;
-use crate::measure::units::{Bytes, Rate, Seconds};
+use crate::measure::metric::{CHARACTERS, DECODE, TTFT};
+use crate::measure::units::Bytes;
 use crate::suite::Language;
 use crate::summarize::Interval;
 
@@ -15,7 +15,7 @@ use crate::summarize::Interval;
 #[derive(Debug, Clone, Copy)]
 pub struct Criterion {
     pub key: &'static str,
-    /// For a sentence, after the value.
+    /// For a sentence, before the value.
     pub label: &'static str,
     /// Share of the score, before the weights of criteria that drop out are spread over the others.
     pub weight: f64,
@@ -37,11 +37,11 @@ impl Criterion {
 pub const CRITERIA: &[Criterion] = &[
     Criterion {
         key: "decode_tokens_per_second",
-        label: "decode tok/s",
+        label: "decode",
         weight: 0.3,
         direction: Direction::Higher,
         of: |contender| contender.decode.map(|decode| decode.median),
-        show: |value| Rate(value).to_string(),
+        show: |value| DECODE.unit.show_in_text(value),
     },
     Criterion {
         key: "ttft_seconds",
@@ -49,23 +49,23 @@ pub const CRITERIA: &[Criterion] = &[
         weight: 0.3,
         direction: Direction::Lower,
         of: |contender| Some(contender.ttft.median),
-        show: |value| Seconds(value).to_string(),
+        show: |value| TTFT.unit.show_in_text(value),
     },
     Criterion {
         key: "korean_characters_per_second",
-        label: "Korean chars/s",
+        label: "Korean text",
         weight: 0.15,
         direction: Direction::Higher,
-        of: |contender| characters_per_second(contender, Language::Ko),
-        show: |value| Rate(value).to_string(),
+        of: |contender| contender.characters_per_second(Language::Ko),
+        show: |value| CHARACTERS.unit.show_in_text(value),
     },
     Criterion {
         key: "english_characters_per_second",
-        label: "English chars/s",
+        label: "English text",
         weight: 0.15,
         direction: Direction::Higher,
-        of: |contender| characters_per_second(contender, Language::En),
-        show: |value| Rate(value).to_string(),
+        of: |contender| contender.characters_per_second(Language::En),
+        show: |value| CHARACTERS.unit.show_in_text(value),
     },
     Criterion {
         key: "memory_bytes",
@@ -92,7 +92,8 @@ pub struct Scored {
     pub score: f64,
 }
 
-/// Every qualified row with its score: the Pareto set first, best first, then the dominated.
+/// Every qualified row with its score, best first. What dominates a row scores higher in the criterion that it is better
+/// in and as high in the others, so the first is always of the Pareto set.
 pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Standing> {
     let criteria: Vec<&Criterion> = CRITERIA.iter().filter(|criterion| known_of_all(criterion, qualified)).collect();
     let directions: Vec<Direction> = criteria.iter().map(|criterion| criterion.direction).collect();
@@ -120,9 +121,7 @@ pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Stan
             }
         })
         .collect();
-    standings.sort_by(|a, b| {
-        a.dominated_by.is_some().cmp(&b.dominated_by.is_some()).then_with(|| b.score.total_cmp(&a.score))
-    });
+    standings.sort_by(|a, b| b.score.total_cmp(&a.score));
     standings
 }
 

@@ -10,9 +10,9 @@ use super::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::Requirements;
 use crate::measure::units::{Bytes, Rate, Share, Won};
-use crate::measure::{Direction, METRICS, metric};
+use crate::measure::{Direction, METRICS};
 use crate::suite::Language;
-use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 
 /// A limit that can be stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -145,9 +145,8 @@ pub(super) fn broken(
 
 /// The stated limits that only the service's own device can be held to.
 pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
-    let on_requests = [requirements.ttft_seconds, requirements.decode_tokens_per_second, requirements.latency_seconds];
     let stated = [
-        (Limit::Attainment, on_requests.iter().any(Option::is_some)),
+        (Limit::Attainment, !request_limits(requirements).is_empty()),
         (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
         (Limit::Budget, requirements.budget.is_some()),
     ];
@@ -163,7 +162,7 @@ fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Brok
 
 fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
     let required = requirements.korean_characters_per_second?;
-    let measured = characters_per_second(contender, Language::Ko);
+    let measured = contender.characters_per_second(Language::Ko);
     let met = measured.is_some_and(|measured| measured >= required);
     (!met).then_some(Broken::KoreanSpeed { required, measured })
 }
@@ -173,11 +172,6 @@ fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> 
     let cost = contender.latency.map(|latency| MonthlyCost::of(budget, latency.median));
     let met = cost.is_some_and(|cost| cost.krw <= budget.krw_per_month);
     (!met).then_some(Broken::Budget { krw_per_month: budget.krw_per_month, cost })
-}
-
-/// Median characters per second of answers in a language; `None` where none were measured.
-pub(super) fn characters_per_second(contender: &Contender, language: Language) -> Option<f64> {
-    contender.summary.text.as_ref()?.language(language)?.median(&metric::CHARACTERS)
 }
 
 impl fmt::Display for Broken {
@@ -195,9 +189,12 @@ impl fmt::Display for Broken {
                 write!(f, "no request was measured, {} must meet the limits", Share(*required))
             }
             Broken::Attainment { required, attained: Some(attained) } => {
-                let Attainment { met, of, limits } = attained;
+                let Attainment { met, of, unanswered, limits } = attained;
                 write!(f, "{met} of {of} requests ({}) met the limits", Share(attained.share()))?;
                 write!(f, ", {} must", Share(*required))?;
+                if *unanswered > 0 {
+                    write!(f, "; {unanswered} failed or gave no token")?;
+                }
                 limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, *required))
             }
             Broken::KoreanSpeed { required, measured: None } => {
@@ -230,10 +227,7 @@ fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f6
     let Some(metric) = METRICS.iter().find(|metric| metric.key == limit.metric) else {
         return write!(f, "; {} missed by {}", limit.metric, limit.missed);
     };
-    let bound = match metric.direction {
-        Direction::Lower => "at most",
-        Direction::Higher => "at least",
-    };
+    let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
     write!(f, " missed by {}", limit.missed)?;
     match limit.attainable.filter(|attainable| !metric.direction.meets(*attainable, limit.limit)) {

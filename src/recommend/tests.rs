@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::{Budget, Requirements, Source};
+use crate::plan::FitEstimate;
 use crate::run::{Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
@@ -135,6 +136,18 @@ fn the_nearest_miss_exceeds_least() {
     assert_eq!(miss.row, "near");
     assert!((miss.excess - 0.2).abs() < 1e-9);
     assert!(text(&recommendation).contains("Nearest miss: near: 0 of 12"), "{}", text(&recommendation));
+}
+
+#[test]
+fn where_nothing_fits_the_nearest_miss_lacks_least() {
+    let skipped = |id: &str, gib: u64| {
+        let fit =
+            FitEstimate { weights_bytes: gib << 30, kv_cache_bytes: 0, activation_bytes: 0, available_bytes: 20 << 30 };
+        Row { fit: Some(fit), outcome: RowOutcome::Skipped { reason: "does not fit".into() }, ..row(id) }
+    };
+    let recommendation = judge(vec![skipped("huge", 200), skipped("large", 25)], Requirements::default());
+    assert_eq!(recommendation.nearest_miss, Some(NearestMiss { row: "large".into(), excess: 0.25 }));
+    assert!(text(&recommendation).contains("Nearest miss: large: skipped, does not fit"), "{}", text(&recommendation));
 }
 
 #[test]

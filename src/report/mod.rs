@@ -1,11 +1,17 @@
 //! Reports: what was found, in the form that its reader wants.
+//!
+//! Pure: a reporter writes to what it is given, and who calls it decides where that goes.
 
+mod columns;
 pub mod csv;
 mod error;
 mod escape;
 mod figure;
+mod grid;
 pub mod history;
 pub mod json;
 pub mod markdown;
+mod prose;
+pub mod table;
 
 pub use error::ReportError;

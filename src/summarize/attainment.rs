@@ -16,6 +16,8 @@ pub struct Attainment {
     pub met: usize,
     /// All measured trials, those that failed included: a user who got an error was not served.
     pub of: usize,
+    /// Trials that failed or gave no token.
+    pub unanswered: usize,
     pub limits: Vec<LimitAttainment>,
 }
 
@@ -25,7 +27,7 @@ pub struct LimitAttainment {
     /// [`Metric::key`].
     pub metric: &'static str,
     pub limit: f64,
-    /// Trials that broke this limit. One may break several.
+    /// Answered trials that broke this limit. One may break several.
     pub missed: usize,
     /// The strictest limit that the required share of trials would have met, in the metric's unit: how far off it is.
     /// `None` if none would do, too many having failed, or if any would.
@@ -44,7 +46,7 @@ enum Judgement {
 impl Attainment {
     /// Of measured trials; `None` where no limit on a request is stated, or none was measured.
     pub(super) fn of(trials: &[(&Trial, Measurement)], requirements: &Requirements) -> Option<Self> {
-        let limits = limits(requirements);
+        let limits = request_limits(requirements);
         if limits.is_empty() || trials.is_empty() {
             return None;
         }
@@ -63,12 +65,17 @@ impl Attainment {
                 LimitAttainment {
                     metric: metric.key,
                     limit: *limit,
-                    missed: judgements.iter().filter(|judgement| !judgement.meets(metric.direction, *limit)).count(),
+                    missed: judgements
+                        .iter()
+                        .filter(|judgement| matches!(judgement, Judgement::Value(_)))
+                        .filter(|judgement| !judgement.meets(metric.direction, *limit))
+                        .count(),
                     attainable: attainable(&judgements, metric.direction, required),
                 }
             })
             .collect();
-        Some(Self { met, of: trials.len(), limits })
+        let unanswered = trials.iter().filter(|(trial, measurement)| !answered(trial, measurement)).count();
+        Some(Self { met, of: trials.len(), unanswered, limits })
     }
 
     /// Met ÷ all, from 0 to 1.
@@ -77,8 +84,8 @@ impl Attainment {
     }
 }
 
-/// The limits that each request must meet.
-fn limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
+/// The stated limits that each request must meet, by metric.
+pub fn request_limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
     [
         (metric::TTFT, requirements.ttft_seconds),
         (metric::DECODE, requirements.decode_tokens_per_second),
@@ -89,10 +96,13 @@ fn limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
     .collect()
 }
 
+fn answered(trial: &Trial, measurement: &Measurement) -> bool {
+    matches!(trial.outcome, Outcome::Completed { .. }) && measurement.ttft_seconds.is_some()
+}
+
 fn judge(trial: &Trial, measurement: &Measurement, metric: &Metric) -> Judgement {
-    let came = matches!(trial.outcome, Outcome::Completed { .. }) && measurement.ttft_seconds.is_some();
     match (metric.of)(measurement) {
-        _ if !came => Judgement::Never,
+        _ if !answered(trial, measurement) => Judgement::Never,
         Some(value) => Judgement::Value(value),
         None => Judgement::Exempt,
     }
@@ -155,7 +165,8 @@ mod tests {
     fn a_failed_request_is_not_met() {
         let trials = [text_trial(500, 100, 11, "가"), failed(text_trial(500, 100, 11, "가"))];
         let attainment = Attainment::of(&testing::measured(&trials), &ttft(2.0)).unwrap();
-        assert_eq!((attainment.met, attainment.of, attainment.limits[0].missed), (1, 2, 1));
+        assert_eq!((attainment.met, attainment.of, attainment.unanswered), (1, 2, 1));
+        assert_eq!(attainment.limits[0].missed, 0);
     }
 
     #[test]

@@ -59,8 +59,10 @@ impl Percentile {
         }
     }
 
-    /// Trials that it takes to bound this percentile at 99 % confidence when none lies beyond it: MLPerf Inference's
-    /// early-stopping table, <https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc>.
+    /// Trials that it takes to bound this percentile at 99 % confidence with one of them beyond it: the smallest n for
+    /// which n draws hold at most one from the 1 − share beyond with a probability of at most 1 %. They are the entries of
+    /// MLPerf Inference's early-stopping table,
+    /// <https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc>.
     pub fn needs(self) -> usize {
         match self {
             Percentile::P50 => 11,
@@ -120,6 +122,16 @@ mod tests {
             let needs = percentile.needs();
             assert_eq!(percentile.of(&vec![1.0; needs - 1]), None, "{percentile:?}");
             assert_eq!(percentile.of(&vec![1.0; needs]), Some(1.0), "{percentile:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_needed_follow_from_the_binomial_distribution() {
+        for percentile in [Percentile::P50, Percentile::P90, Percentile::P95, Percentile::P99] {
+            let (within, needs) = (percentile.share(), percentile.needs() as i32);
+            let at_most_one_beyond = |n: i32| within.powi(n) + f64::from(n) * (1.0 - within) * within.powi(n - 1);
+            assert!(at_most_one_beyond(needs) <= 0.01, "{percentile:?}");
+            assert!(at_most_one_beyond(needs - 1) > 0.01, "{percentile:?}");
         }
     }
 

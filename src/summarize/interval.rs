@@ -57,7 +57,7 @@ impl MedianBootstrap {
                 let (lower, upper, _) = ranks.select_nth_unstable(n / 2);
                 let upper = *upper;
                 let below = lower.iter().copied().max().unwrap_or(upper);
-                (if n % 2 == 0 { below } else { upper }, upper)
+                (if n.is_multiple_of(2) { below } else { upper }, upper)
             })
             .collect();
         Some(Self { n, middles })

@@ -11,7 +11,7 @@ mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 pub use distribution::{Distribution, Percentile, quantile};
 pub use interval::{Interval, LEVEL, MedianBootstrap, RESAMPLES};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};

@@ -1,0 +1,70 @@
+//! A contender: a measured row with the figures that it is judged by.
+
+use serde::Serialize;
+
+use crate::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
+use crate::run::{RowOutcome, Run};
+use crate::suite::Language;
+use crate::summarize::{Attainment, Distribution, RowSummary, Summary};
+
+/// Which requests candidates are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// All prompts in a natural language.
+    Text,
+    /// Prompts of token ids, where not every candidate ran text. Times to first token and latencies are the longest
+    /// prompt's.
+    Tokens,
+}
+
+impl Basis {
+    /// What most of the measured rows ran; text where as many ran both.
+    pub(super) fn of_run(run: &Run, summaries: &[RowSummary]) -> Self {
+        let count = |basis| {
+            let ran = run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
+            ran.filter(|(_, summary)| Contender::of(summary, basis).is_some()).count()
+        };
+        if count(Basis::Text) >= count(Basis::Tokens) { Basis::Text } else { Basis::Tokens }
+    }
+
+    pub(super) fn of(self, summary: &RowSummary) -> Option<&Summary> {
+        match self {
+            Basis::Text => summary.text.as_ref(),
+            Basis::Tokens => summary.tokens.as_ref(),
+        }
+    }
+}
+
+/// A row with the figures that it is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contender<'a> {
+    pub summary: &'a RowSummary,
+    pub ttft: &'a Distribution,
+    pub decode: Option<&'a Distribution>,
+    pub latency: Option<&'a Distribution>,
+    pub attainment: Option<&'a Attainment>,
+}
+
+impl<'a> Contender<'a> {
+    /// `None` if no request of the basis gave a token.
+    pub(super) fn of(summary: &'a RowSummary, basis: Basis) -> Option<Self> {
+        let group = basis.of(summary)?;
+        let waits = match basis {
+            Basis::Text => &group.overall,
+            Basis::Tokens => &group.cells.last()?.figures,
+        };
+        Some(Self {
+            summary,
+            ttft: waits.get(&TTFT)?,
+            decode: group.overall.get(&DECODE),
+            latency: waits.get(&LATENCY),
+            attainment: group.attainment.as_ref(),
+        })
+    }
+
+    /// Median characters per second of answers in a language; `None` where none were measured.
+    pub(super) fn characters_per_second(&self, language: Language) -> Option<f64> {
+        self.summary.text.as_ref()?.language(language)?.median(&CHARACTERS)
+    }
+}

@@ -1,0 +1,169 @@
+//! The comparison as a person reads it in a terminal: tables, notes, and the recommendation.
+
+use super::columns::{self, Group, Line};
+use super::grid::{Column, Grid, Tone};
+use super::prose::{bold, paragraph};
+use crate::measure::metric::{DECODE, TTFT};
+use crate::recommend::{Recommendation, explain};
+use crate::run::{Outcome, Phase, Row, Run};
+use crate::summarize::{MedianBootstrap, Percentile, RowSummary, Summary, request_limits};
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Columns; `None` puts each row on one line, however long.
+    pub width: Option<usize>,
+    pub color: bool,
+}
+
+/// The tables of a run with their notes, and the recommendation below. Ends with a line feed.
+pub fn render(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation, layout: &Layout) -> String {
+    let lines: Vec<Line> = run.rows.iter().zip(summaries).collect();
+    let mut parts = vec![paragraph(&where_it_ran(run), layout)];
+    parts.extend(blocks(run, &lines, recommendation, layout));
+    let notes = notes(run, &lines, recommendation);
+    parts.extend((!notes.is_empty()).then(|| paragraphs(&notes, layout)));
+    parts.push(advice(recommendation, layout));
+    parts.join("\n\n") + "\n"
+}
+
+fn where_it_ran(run: &Run) -> String {
+    let environment = &run.environment;
+    let threads = environment.threads;
+    format!("Run {} on {} ({}, {threads} threads)", run.id, environment.device_name, environment.device)
+}
+
+/// A block for each kind of prompts that was run. The first lists every row, also those without a figure.
+fn blocks(run: &Run, lines: &[Line], recommendation: &Recommendation, layout: &Layout) -> Vec<String> {
+    let measured: Vec<Group> =
+        Group::ALL.into_iter().filter(|group| lines.iter().any(|(_, summary)| group.of(summary).is_some())).collect();
+    if measured.is_empty() {
+        return vec![grid(lines, columns::resources(lines), |_| false, recommendation).render(layout)];
+    }
+    let limits = !request_limits(&run.requirements).is_empty();
+    measured
+        .iter()
+        .enumerate()
+        .map(|(index, group)| {
+            let first = index == 0;
+            let shown: Vec<Line> =
+                lines.iter().filter(|(_, summary)| first || group.of(summary).is_some()).copied().collect();
+            let mut columns = if first { columns::resources(&shown) } else { Vec::new() };
+            columns.extend(columns::figures(*group, &shown, limits));
+            let grid = grid(&shown, columns, |summary| group.of(summary).is_some(), recommendation);
+            format!("{}\n{}", bold(&title(*group, &shown), layout), grid.render(layout))
+        })
+        .collect()
+}
+
+fn grid(
+    lines: &[Line],
+    columns: Vec<Column>,
+    measured: impl Fn(&RowSummary) -> bool,
+    recommendation: &Recommendation,
+) -> Grid {
+    let pick = recommendation.pick().map(|pick| pick.row.as_str());
+    let tones = lines
+        .iter()
+        .map(|(_, summary)| match () {
+            () if pick == Some(summary.row.as_str()) => Tone::Pick,
+            () if measured(summary) => Tone::Plain,
+            () => Tone::Empty,
+        })
+        .collect();
+    Grid { names: columns::names(lines), columns, tones }
+}
+
+fn title(group: Group, lines: &[Line]) -> String {
+    match group {
+        Group::Tokens => "Speed: medians on prompts of so many (@) token ids, prefill in tok/s".to_owned(),
+        Group::Text => {
+            let suites = lines.iter().flat_map(|(_, summary)| &summary.suites);
+            let mut names: Vec<&str> =
+                suites.filter(|suite| !suite.summary.languages.is_empty()).map(|suite| suite.suite.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            format!("Text: {}", names.join(", "))
+        }
+    }
+}
+
+/// What the tables cannot say in their cells.
+fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<String> {
+    let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
+    if lines.iter().any(|(_, summary)| summary.synthetic) {
+        notes.push("* random weights at the model's real shape".to_owned());
+    }
+    let estimated =
+        |summary: &RowSummary| summary.memory.measured_bytes.is_none() && summary.memory.estimated_bytes.is_some();
+    if lines.iter().any(|(_, summary)| estimated(summary)) {
+        notes.push("~ estimated from the shape, not measured".to_owned());
+    }
+    notes.extend(too_few(lines));
+    let limits: Vec<String> = request_limits(&run.requirements)
+        .iter()
+        .map(|(metric, limit)| {
+            format!("{} {} {}", metric.label, metric.direction.bound(), metric.unit.show_in_text(*limit))
+        })
+        .collect();
+    if !limits.is_empty() {
+        notes.push(format!("within limits: share of requests with {}", limits.join(" and ")));
+    }
+    notes.extend(recommendation.flags.iter().map(ToString::to_string));
+    notes
+}
+
+/// How many of a row's measured requests failed, and what the first of them said.
+fn failures(row: &Row) -> Option<String> {
+    let measured = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+    let messages: Vec<&str> = measured
+        .filter_map(|trial| match &trial.outcome {
+            Outcome::Failed { message, .. } => Some(message.as_str()),
+            Outcome::Completed { .. } => None,
+        })
+        .collect();
+    let requests = if messages.len() == 1 { "request" } else { "requests" };
+    Some(format!(
+        "{}: {} {requests} failed, the first with: {}",
+        row.candidate.row(),
+        messages.len(),
+        messages.first()?
+    ))
+}
+
+/// Why a percentile or an interval is a dash, and how many repetitions would give it.
+fn too_few(lines: &[Line]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let texts: Vec<&Summary> = lines.iter().filter_map(|(_, summary)| summary.text.as_ref()).collect();
+    for (name, percentile) in [("p50", Percentile::P50), ("p95", Percentile::P95)] {
+        let fewest = texts.iter().filter_map(|text| Some((text.overall.get(&TTFT)?.n, text.prompts))).min();
+        notes.extend(fewest.and_then(|fewest| more_trials(name, percentile.needs(), fewest)));
+    }
+    let groups = lines.iter().flat_map(|(_, summary)| [summary.tokens.as_ref(), summary.text.as_ref()]);
+    let fewest = groups.flatten().filter_map(|summary| Some((summary.overall.get(&DECODE)?.n, summary.prompts))).min();
+    notes.extend(fewest.and_then(|fewest| more_trials("an interval", MedianBootstrap::NEEDS, fewest)));
+    notes
+}
+
+fn more_trials(what: &str, needs: usize, (n, prompts): (usize, usize)) -> Option<String> {
+    if n >= needs || prompts == 0 {
+        return None;
+    }
+    let repeat = needs.div_ceil(prompts);
+    let gives = repeat * prompts;
+    Some(format!("— {what} needs {needs} requests and there are {n}: `--repeat {repeat}` gives {gives}"))
+}
+
+fn advice(recommendation: &Recommendation, layout: &Layout) -> String {
+    let mut advice = explain(recommendation).into_iter();
+    let verdict = advice.next().map(|verdict| bold(&paragraph(&verdict, layout), layout));
+    let rest: Vec<String> = advice.collect();
+    verdict.into_iter().chain((!rest.is_empty()).then(|| paragraphs(&rest, layout))).collect::<Vec<_>>().join("\n")
+}
+
+fn paragraphs(lines: &[String], layout: &Layout) -> String {
+    lines.iter().map(|line| paragraph(line, layout)).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+use super::*;
+use crate::catalog::{Budget, Quantization, Requirements, Source};
+use crate::plan::FitEstimate;
+use crate::recommend::recommend;
+use crate::run::{FailureKind, Row, RowOutcome, Trial};
+use crate::suite::Language;
+use crate::summarize::summarize;
+use crate::summarize::testing::{failed, load, ran, row, run, speed_trial, text_trial};
+
+fn show(run: &Run, width: Option<usize>) -> String {
+    let summaries = summarize(run);
+    let recommendation = recommend(run, &summaries);
+    render(run, &summaries, &recommendation, &Layout { width, color: false })
+}
+
+fn text(n: u64, prompts: u64, ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
+    (0..n)
+        .map(|index| {
+            let korean = index % 2 == 0;
+            let text = if korean {
+                "면접에서 받은 질문에 이렇게 답했습니다."
+            } else {
+                "I answered the question in the interview so."
+            };
+            let mut trial = text_trial(ttft_ms + 7 * (index % 5), gap_ms + index % 3, 25, text);
+            trial.key.language = Some(if korean { Language::Ko } else { Language::En });
+            trial.key.prompt = format!("p{}", index % prompts);
+            trial
+        })
+        .collect()
+}
+
+fn speed(ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
+    (0..5)
+        .flat_map(|_| [speed_trial("pp128", 128, ttft_ms, gap_ms), speed_trial("pp512", 512, ttft_ms * 4, gap_ms)])
+        .collect()
+}
+
+fn quantized(mut row: Row) -> Row {
+    row.candidate.quantization = Some(Quantization::Q4K);
+    row
+}
+
+fn realistic() -> Run {
+    let both = |ttft, gap| [speed(ttft, gap), text(40, 16, ttft, gap)].concat();
+    let mut half = ran("gemma-ko-7b", both(420, 37));
+    half.load = Some(load(17 << 30));
+    half.load.as_mut().unwrap().precision = "bf16 100 %".into();
+    let mut flaky = quantized(ran("mistral-7b-v0.3", both(310, 26)));
+    flaky.trials = flaky.trials.into_iter().enumerate().map(|(i, t)| if i % 9 == 4 { failed(t) } else { t }).collect();
+    let mut huge = quantized(row("deepseek-v2"));
+    huge.fit = Some(FitEstimate {
+        weights_bytes: 131 << 30,
+        kv_cache_bytes: 1 << 30,
+        activation_bytes: 1 << 30,
+        available_bytes: 22 << 30,
+    });
+    huge.outcome = RowOutcome::Skipped { reason: "needs 133 GiB, 111 GiB more than there is".into() };
+    let mut broken = quantized(row("koalpaca-12.8b"));
+    broken.outcome =
+        RowOutcome::Failed { kind: FailureKind::Load, message: "tensor `gpt_neox.embed_in.weight` is missing".into() };
+    let mut run = run(vec![
+        quantized(ran("qwen2.5-7b", both(300, 25))),
+        flaky,
+        half,
+        quantized(ran("한국어-라마-7b", both(290, 60))),
+        huge,
+        broken,
+    ]);
+    run.requirements = Requirements {
+        memory_gib: Some(16.0),
+        ttft_seconds: Some(2.0),
+        decode_tokens_per_second: Some(20.0),
+        budget: Some(Budget { krw_per_month: 150_000.0, krw_per_gpu_hour: 1_180.0, requests_per_month: 50_000.0 }),
+        ..Requirements::default()
+    };
+    run
+}
+
+/// Three trials of one length, with random weights, on another device than the service's.
+fn few_and_synthetic() -> Run {
+    let mut run = realistic();
+    run.rows.truncate(2);
+    for row in &mut run.rows {
+        row.candidate.source = Source::Synthetic { shape: "Qwen/Qwen2.5-7B-Instruct".into() };
+        row.trials.retain(|trial| trial.key.prompt == "pp512");
+        row.trials.truncate(3);
+    }
+    run.requirements.device = Some("L4".into());
+    run.requirements.budget = None;
+    run
+}
+
+/// Terminal columns, for text in Latin and Hangul.
+fn width(line: &str) -> usize {
+    line.chars().map(|c| if ('가'..='힣').contains(&c) { 2 } else { 1 }).sum()
+}
+
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain + rest
+}
+
+fn lines_trimmed(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim_end).collect()
+}
+
+#[test]
+fn the_whole_report() {
+    insta::assert_snapshot!(show(&realistic(), Some(130)), @r#"
+    Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
+
+    Speed: medians on prompts of so many (@) token ids, prefill in tok/s
+    candidate        precision    memory     load     n    TTFT  prefill    TTFT  prefill  decode  95 %       within
+                                                           @128     @128    @512     @512   tok/s  interval   limits
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %  4.00 GiB   4.20 s    10  300 ms      427  1.20 s      427    40.0  40.0–40.0   100 %
+    mistral-7b-v0.3  q4_k 93 %  4.00 GiB   4.20 s  9/10  310 ms      413  1.24 s      413    38.5  38.5–38.5    90 %
+    gemma-ko-7b      bf16       17.0 GiB   4.20 s    10  420 ms      305  1.68 s      305    27.0  27.0–27.0   100 %
+    한국어-라마-7b   q4_k 93 %  4.00 GiB   4.20 s    10  290 ms      441  1.16 s      441    16.7  16.7–16.7     0 %
+    deepseek-v2      q4_k       ~133 GiB  skipped     —       —        —       —        —       —  —               —
+    koalpaca-12.8b   q4_k              —   failed     —       —        —       —        —       —  —               —
+
+    Text: interview
+    candidate        precision      n    TTFT  TTFT  prefill  decode  95 %       chars/s  chars/s  chars/tok  chars/tok  within
+                                          p50   p95    tok/s   tok/s  interval        ko       en         ko         en  limits
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.2     35.3     70.5      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %  35/40  324 ms     —      309    37.0  35.7–37.0     34.0     67.9      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16          40  434 ms     —      230    26.3  26.3–26.7     24.1     48.2      0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.5     15.0     30.1      0.880       1.76     0 %
+
+    mistral-7b-v0.3 q4_k: 6 requests failed, the first with: the engine stopped
+    ~ estimated from the shape, not measured
+    — p95 needs 130 requests and there are 35: `--repeat 9` gives 144
+    within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
+    mixed precision (bf16, q4_k): speed and memory of these rows do not compare the models alone
+    quality is not judged: read the answers before you decide (`bench export`)
+
+    Recommendation: qwen2.5-7b q4_k
+      score 1.00: decode 38.5 tok/s, TTFT 314 ms, Korean text 35.3 chars/s, English text 70.5 chars/s, memory 4.00 GiB; 40 of 40
+        requests within the limits; 15,373 KRW a month
+    Rejected:
+      mistral-7b-v0.3 q4_k: 35 of 40 requests (87.5 %) met the limits, 95 % must; 5 failed or gave no token
+      gemma-ko-7b: takes 17.0 GiB, limit 16.0 GiB: 6 % over
+      한국어-라마-7b q4_k: 0 of 40 requests (0 %) met the limits, 95 % must; decode at least 20.0 tok/s missed by 40, 95 % reach
+        16.1 tok/s: 19 % below
+      deepseek-v2 q4_k: skipped, needs 133 GiB, 111 GiB more than there is
+      koalpaca-12.8b q4_k: failed, tensor `gpt_neox.embed_in.weight` is missing
+    Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT
+      0.3, Korean text 0.15, English text 0.15, memory 0.1.
+    The budget buys 127 of a month's 730 GPU hours; costs above count only the time spent answering.
+    "#);
+}
+
+#[test]
+fn few_trials_of_random_weights() {
+    insta::assert_snapshot!(show(&few_and_synthetic(), Some(100)), @r#"
+    Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
+
+    Speed: medians on prompts of so many (@) token ids, prefill in tok/s
+    candidate          precision    memory    load  n    TTFT  prefill  decode  95 %      within
+                                                         @512     @512   tok/s  interval  limits
+    ────────────────────────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b *       q4_k 93 %  4.00 GiB  4.20 s  3  1.20 s      427    40.0  —          100 %
+    mistral-7b-v0.3 *  q4_k 93 %  4.00 GiB  4.20 s  3  1.24 s      413    38.5  —          100 %
+
+    * random weights at the model's real shape
+    — an interval needs 6 requests and there are 3: `--repeat 6` gives 6
+    within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
+    quality is not judged: 2 rows have random weights, whose speed and memory are real and whose text
+      is not
+
+    Recommendation, provisionally: qwen2.5-7b q4_k
+      score 1.00: decode 40.0 tok/s, TTFT 1.20 s, memory 4.00 GiB; 3 of 3 requests within the limits
+      A tie with mistral-7b-v0.3 q4_k: too few trials for intervals of decode rate and time to first
+        token (see `--repeat`), and the scores are within 0.05.
+    Runner-up: mistral-7b-v0.3 q4_k
+      score 0.97, no better than qwen2.5-7b q4_k in anything: decode 38.5 tok/s, TTFT 1.24 s, memory
+        4.00 GiB; 3 of 3 requests within the limits
+    Provisional: the service is to run on L4, this run was on AMD EPYC 9B45; not judged here:
+      attainment of the request limits.
+    Compared by prompts of token ids. Score: mean of each figure against the best qualified one,
+      weighted decode 0.3, TTFT 0.3, memory 0.1.
+    "#);
+}
+
+#[test]
+fn where_nothing_ran_the_report_says_why() {
+    let mut run = realistic();
+    run.rows.drain(..4);
+    run.rows.push(row("later"));
+    run.requirements = Requirements::default();
+    insta::assert_snapshot!(show(&run, Some(100)), @r#"
+    Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
+
+    candidate       precision    memory     load
+    ────────────────────────────────────────────
+    deepseek-v2     q4_k       ~133 GiB  skipped
+    koalpaca-12.8b  q4_k              —   failed
+    later           —                 —  pending
+
+    ~ estimated from the shape, not measured
+
+    Recommendation: none. No candidate meets the requirements.
+    Nearest miss: deepseek-v2 q4_k: skipped, needs 133 GiB, 111 GiB more than there is
+    Rejected:
+      deepseek-v2 q4_k: skipped, needs 133 GiB, 111 GiB more than there is
+      koalpaca-12.8b q4_k: failed, tensor `gpt_neox.embed_in.weight` is missing
+      later: not run yet (`--resume` goes on)
+    "#);
+}
+
+#[test]
+fn at_80_columns_numbers_go_into_further_tables() {
+    let shown = show(&realistic(), Some(80));
+    let (_, text) = shown.split_once("Text: ").unwrap();
+    let (tables, _) = text.split_once("\n\nmistral").unwrap();
+    insta::assert_snapshot!(tables, @r#"
+    interview
+    candidate        precision      n    TTFT  TTFT  prefill  decode  95 %
+                                          p50   p95    tok/s   tok/s  interval
+    ───────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.2
+    mistral-7b-v0.3  q4_k 93 %  35/40  324 ms     —      309    37.0  35.7–37.0
+    gemma-ko-7b      bf16          40  434 ms     —      230    26.3  26.3–26.7
+    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.5
+
+    candidate        precision  chars/s  chars/s  chars/tok  chars/tok  within
+                                     ko       en         ko         en  limits
+    ──────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %     35.3     70.5      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %     34.0     67.9      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16          24.1     48.2      0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %     15.0     30.1      0.880       1.76     0 %
+    "#);
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for terminal in [72, 80, 100, 120, 160, 200] {
+        for run in [realistic(), few_and_synthetic()] {
+            for line in show(&run, Some(terminal)).lines() {
+                assert!(width(line) <= terminal, "{} of {terminal} columns: {line}", width(line));
+            }
+        }
+    }
+}
+
+#[test]
+fn korean_names_keep_the_columns_aligned() {
+    let shown = show(&realistic(), None);
+    let precisions: Vec<usize> = shown
+        .lines()
+        .filter(|line| line.contains("4.00 GiB   4.20 s"))
+        .filter_map(|line| line.split_once("q4_k").map(|(name, _)| width(name)))
+        .collect();
+    assert_eq!(precisions, [17, 17, 17]);
+}
+
+#[test]
+fn colours_change_nothing_else() {
+    let run = realistic();
+    let summaries = summarize(&run);
+    let recommendation = recommend(&run, &summaries);
+    let shown = |color| render(&run, &summaries, &recommendation, &Layout { width: Some(100), color });
+    assert!(shown(true).contains('\x1b') && !shown(false).contains('\x1b'));
+    assert_eq!(lines_trimmed(&without_escapes(&shown(true))), lines_trimmed(&shown(false)));
+}
+
+#[test]
+fn a_run_of_nothing_is_no_error() {
+    assert!(show(&run(Vec::new()), Some(80)).contains("Recommendation: none."));
+}
