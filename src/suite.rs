@@ -177,7 +177,8 @@ fn parse(root: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Vec<Suite>, T
         if let Some(twice) = part.prompts.iter().find(|prompt| !seen.insert(&prompt.id)) {
             return Err(TomlError::at(&file, text, 0..0, format!("prompt `{}` is there twice", twice.id)));
         }
-        let (suite, hash) = suites.entry(name).or_insert_with(|| (Suite { prompts: Vec::new(), ..part.clone() }, Sha256::new()));
+        let (suite, hash) =
+            suites.entry(name).or_insert_with(|| (Suite { prompts: Vec::new(), ..part.clone() }, Sha256::new()));
         suite.prompts.extend(part.prompts);
         hash.update(path.to_string_lossy().as_bytes());
         hash.update(text.as_bytes());
@@ -229,7 +230,8 @@ fn token_suite(file: &Path, text: &str, name: &str) -> Result<Suite, TomlError> 
 mod tests {
     use super::*;
 
-    const SERVICES: [&str; 5] = ["interview-feedback", "interview-follow-up", "job-posting", "python-code", "review-analysis"];
+    const SERVICES: [&str; 5] =
+        ["interview-feedback", "interview-follow-up", "job-posting", "python-code", "review-analysis"];
 
     #[test]
     fn the_shipped_suites_are_the_five_services_and_speed() {
@@ -290,7 +292,9 @@ mod tests {
     #[test]
     fn another_prompt_is_another_hash() {
         let suite = |text: &str| {
-            let file = format!("description = \"d\"\nsystem = \"s\"\nmax_new_tokens = 1\n[[prompt]]\nid = \"a\"\ntext = \"{text}\"\n");
+            let file = format!(
+                "description = \"d\"\nsystem = \"s\"\nmax_new_tokens = 1\n[[prompt]]\nid = \"a\"\ntext = \"{text}\"\n"
+            );
             parse(Path::new("prompts"), &BTreeMap::from([(PathBuf::from("ko/x.toml"), file)])).unwrap().remove(0)
         };
         assert_eq!(suite("안녕").sha256, suite("안녕").sha256);

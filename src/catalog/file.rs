@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn defaults_hold_where_a_candidate_says_nothing() {
-        let text = "[defaults]\nquantization = [\"q4_k\"]\nrevision = \"v1\"\n[[candidate]]\nid = \"a\"\nhub = \"o/n\"\n";
+        let text =
+            "[defaults]\nquantization = [\"q4_k\"]\nrevision = \"v1\"\n[[candidate]]\nid = \"a\"\nhub = \"o/n\"\n";
         let candidate = parse(text).unwrap().candidates.remove(0);
         assert_eq!(candidate.quantization, Some(Quantization::Q4K));
         let source = Source::Hub { repository: "o/n".into(), revision: "v1".into(), file: None };
@@ -206,7 +207,9 @@ mod tests {
         assert!(mistake(&candidate("")).contains("has no source"));
         assert!(mistake(&candidate("hub = \"o/n\"\nlocal = \"m\"")).contains("has two sources"));
         assert!(mistake(&candidate("local = \"m\"\nrevision = \"x\"")).contains("mean nothing"));
-        assert!(mistake(&candidate("hub = \"no-owner\"")).starts_with("models.toml:3:7: `no-owner` is not of the form"));
+        assert!(
+            mistake(&candidate("hub = \"no-owner\"")).starts_with("models.toml:3:7: `no-owner` is not of the form")
+        );
         let twice = mistake(&(candidate("hub = \"o/n\"") + &candidate("hub = \"o/m\"")));
         assert_eq!(twice, "models.toml:5:6: `a` is there twice, first in line 2");
     }
@@ -222,7 +225,9 @@ mod tests {
         let catalog = Catalog::shipped().unwrap();
         assert_eq!(catalog.candidates.len(), 10);
         for candidate in &catalog.candidates {
-            let Source::Hub { repository, .. } = &candidate.source else { panic!("{} is not from the Hub", candidate.id) };
+            let Source::Hub { repository, .. } = &candidate.source else {
+                panic!("{} is not from the Hub", candidate.id)
+            };
             assert!(crate::spec::shipped_shape(repository).is_some(), "no shape for {repository}");
             assert!(candidate.licence.is_some(), "{} states no licence", candidate.id);
         }

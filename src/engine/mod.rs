@@ -114,7 +114,9 @@ impl EngineError {
         Some(match self {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
-            Self::Spec(crate::spec::SpecError::UnsupportedArchitecture(_)) => "supported now: llama, mistral, qwen2".into(),
+            Self::Spec(crate::spec::SpecError::UnsupportedArchitecture(_)) => {
+                "supported now: llama, mistral, qwen2".into()
+            }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),

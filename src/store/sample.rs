@@ -32,7 +32,7 @@ pub fn run() -> Run {
             kernel: Some("6.8.0".into()),
             cpu: "Example CPU, \"two cores\"".into(),
             threads: 2,
-            memory_bytes: 24 << 30,
+            memory_bytes: Some(24 << 30),
             device: "cpu".into(),
             device_name: "Example CPU, \"two cores\"".into(),
             gpu_driver: None,

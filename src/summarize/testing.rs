@@ -119,7 +119,7 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
             kernel: None,
             cpu: "AMD EPYC 9B45".into(),
             threads: 2,
-            memory_bytes: 24 << 30,
+            memory_bytes: Some(24 << 30),
             device: "cpu".into(),
             device_name: "AMD EPYC 9B45".into(),
             gpu_driver: None,

@@ -14,7 +14,7 @@ pub struct Environment {
     pub cpu: String,
     /// Threads that the engine computes with.
     pub threads: usize,
-    pub memory_bytes: u64,
+    pub memory_bytes: Option<u64>,
     /// The device that the engine ran on: `cpu`, `cuda:0`.
     pub device: String,
     /// Its name for people: the GPU's, or the CPU's.
@@ -35,8 +35,8 @@ impl Environment {
             program_version: env!("CARGO_PKG_VERSION").into(),
             build_features: if cfg!(feature = "cuda") { vec!["cuda".into()] } else { Vec::new() },
             debug_build: cfg!(debug_assertions),
-            os: sysinfo::System::long_os_version().unwrap_or_else(|| std::env::consts::OS.into()),
-            kernel: sysinfo::System::kernel_version(),
+            os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
+            kernel: sysinfo::System::kernel_version().ok(),
             threads,
             memory_bytes: super::host::total_bytes(),
             device: device.into(),

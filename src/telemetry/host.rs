@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use sysinfo::System;
+
 /// Resident memory of this process now, in bytes; `None` where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
     status_bytes("VmRSS:")
@@ -37,27 +39,31 @@ pub fn cpu_seconds() -> Option<f64> {
 
 /// Memory that a new process could use without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let free = system.available_memory();
+    let system = with_memory()?;
     // Inside a container its own limit is what counts.
     let limit = system.cgroup_limits().map(|limits| limits.free_memory);
-    [Some(free), limit].into_iter().flatten().filter(|bytes| *bytes > 0).min()
+    [Some(system.available_memory()), limit].into_iter().flatten().filter(|bytes| *bytes > 0).min()
 }
 
 /// All memory of the machine, in bytes.
-pub fn total_bytes() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    system.total_memory()
+pub fn total_bytes() -> Option<u64> {
+    Some(with_memory()?.total_memory()).filter(|bytes| *bytes > 0)
 }
 
-/// The processor's name, as `AMD EPYC 9R14`.
+fn with_memory() -> Option<System> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    Some(system)
+}
+
+/// The processor's name, as `AMD EPYC 9R14`; its architecture where the system does not tell.
 pub fn cpu_name() -> String {
-    let mut system = sysinfo::System::new();
-    system.refresh_cpu_all();
-    let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
-    brand.filter(|brand| !brand.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    let brand = || {
+        let mut system = System::new().ok()?;
+        system.refresh_cpu_all();
+        Some(system.cpus().first()?.brand().trim().to_owned()).filter(|brand| !brand.is_empty())
+    };
+    brand().unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
 /// Threads that this process may run at once.
@@ -75,6 +81,6 @@ mod tests {
         let touched = vec![1u8; 64 << 20];
         assert!(peak_resident_bytes().unwrap() >= 64 << 20);
         assert!(touched.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
-        assert!(resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes());
+        assert!(resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes().unwrap());
     }
 }

@@ -207,7 +207,11 @@ impl Blob<'_> {
     }
 
     fn wrong_hash(&self, got: &str) -> HubError {
-        HubError::WrongHash { file: self.path.to_owned(), expected: self.expected_hash().to_owned(), got: got.to_owned() }
+        HubError::WrongHash {
+            file: self.path.to_owned(),
+            expected: self.expected_hash().to_owned(),
+            got: got.to_owned(),
+        }
     }
 }
 
