@@ -1,7 +1,8 @@
 //! The download of one blob: resumed, hashed as it streams, checked before it gets its name.
 //!
 //! A blob is named by its content's hash, and so is its part: a part can only be a beginning of that very content, and
-//! what a server glues to it wrongly shows in the hash. Large files state a SHA-256, the others the hash of their git blob.
+//! what a server glues to it wrongly shows in the hash. Large files state a SHA-256, the others the hash of their git
+//! blob.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -220,8 +221,8 @@ impl Blob<'_> {
 enum ContentHash {
     /// Of files in large-file storage.
     Sha256(Sha256),
-    /// Of all others: git's name of the blob, SHA-1 over `blob SIZE\0` and the content. It guards against damage and error
-    /// bodies, not against a forger; who controls the endpoint controls the listing too.
+    /// Of all others: git's name of the blob, SHA-1 over `blob SIZE\0` and the content. It guards against damage and
+    /// error bodies, not against a forger; who controls the endpoint controls the listing too.
     GitBlob(Sha1),
 }
 
