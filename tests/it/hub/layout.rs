@@ -35,6 +35,20 @@ fn the_layout_is_the_one_of_hugging_face() {
 }
 
 #[test]
+fn small_files_are_named_as_git_names_them() {
+    // By `git hash-object`, so that the stand-in and what is tested cannot agree on a hash of their own.
+    let contents = Contents::default()
+        .small("config.json", "{}")
+        .small("generation_config.json", "")
+        .large("model.safetensors", weights(10));
+    let place = Place::new(contents);
+    place.assert_whole(&place.pull().unwrap());
+    for hash in ["9e26dfeeb6e641a33dae4961196235bdb965b21b", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"] {
+        assert!(place.blobs().join(hash).exists(), "{hash}");
+    }
+}
+
+#[test]
 fn hf_hub_reads_what_was_written() {
     let place = Place::new(with_gguf());
     place.pull().unwrap();

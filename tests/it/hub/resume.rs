@@ -7,8 +7,9 @@ use std::time::Duration;
 use bench::acquire::hub::{FetchProgress, HubError};
 
 use super::{Bar, Place, checkpoint, pull, weights};
-use crate::support::hub_stand_in::{Contents, Fault, REPOSITORY, revision_address, sha256};
+use crate::support::hub_stand_in::{Contents, Fault, REPOSITORY, git_blob_hash, revision_address, sha256};
 
+const CONFIG: &str = "config.json";
 const MODEL: &str = "model.safetensors";
 
 fn from(byte: u64) -> Option<String> {
@@ -72,7 +73,7 @@ fn a_part_of_an_earlier_run_is_hashed_along_and_not_fetched_again() {
     let local = hub.fetch(&snapshot, &files, &mut bar, &never).unwrap();
     place.assert_whole(&local);
     assert_eq!(place.server.ranges(MODEL), [from(299_000)]);
-    let names = vec!["config.json".to_owned(), MODEL.to_owned()];
+    let names = vec![CONFIG.to_owned(), MODEL.to_owned()];
     assert_eq!(bar, Bar { total: 1_023, files: 2, names, received: 1_023, ended: true });
 }
 
@@ -127,22 +128,36 @@ fn a_range_that_begins_elsewhere_is_not_glued_on() {
 }
 
 #[test]
-fn a_small_file_is_never_continued_because_its_hash_is_not_checked() {
+fn a_small_file_cut_mid_way_goes_on_from_the_received_byte() {
     let place = Place::new(checkpoint());
-    place.server.once("config.json", Fault::BodyWithoutLength(b"{\"error\"".to_vec()));
+    place.server.once(CONFIG, Fault::CutAfter(10));
     place.assert_whole(&place.pull().unwrap());
-    assert_eq!(place.server.ranges("config.json"), [None, None]);
+    assert_eq!(place.server.ranges(CONFIG), [None, from(10)]);
+    assert_eq!(place.waits(), [1]);
+}
+
+#[test]
+fn the_part_of_a_small_file_is_kept_for_the_next_run() {
+    let place = Place::new(checkpoint());
+    place.server.once(CONFIG, Fault::CutAfter(10));
+    place.server.once(CONFIG, Fault::Status(404, &[("X-Error-Code", "EntryNotFound")]));
+    assert!(matches!(place.pull(), Err(HubError::FileNotFound { .. })));
+    assert_eq!(fs::read(place.part(CONFIG)).unwrap(), place.contents.content(CONFIG)[..10]);
+    place.assert_whole(&place.pull().unwrap());
+    assert_eq!(place.server.ranges(CONFIG), [None, from(10), from(10)]);
 }
 
 #[test]
 fn a_part_of_other_content_is_found_out_and_removed() {
-    let place = Place::new(checkpoint());
-    fs::create_dir_all(place.blobs()).unwrap();
-    fs::write(place.part(MODEL), vec![7; 200_000]).unwrap();
-    let error = place.pull().unwrap_err();
-    assert!(matches!(error, HubError::WrongHash { .. }), "{error:?}");
-    assert!(!place.part(MODEL).exists());
-    place.assert_whole(&place.pull().unwrap());
+    for (file, length) in [(MODEL, 200_000), (CONFIG, 10)] {
+        let place = Place::new(checkpoint());
+        fs::create_dir_all(place.blobs()).unwrap();
+        fs::write(place.part(file), vec![7; length]).unwrap();
+        let error = place.pull().unwrap_err();
+        assert!(matches!(error, HubError::WrongHash { .. }), "{error:?}");
+        assert!(!place.part(file).exists());
+        place.assert_whole(&place.pull().unwrap());
+    }
 }
 
 #[test]
@@ -162,10 +177,9 @@ fn a_wrong_hash_is_told_and_nothing_is_kept() {
 
 #[test]
 fn an_error_body_with_a_good_status_is_never_stored_as_the_file() {
-    // Of another size than the file: of a small file nothing but the size is checked.
     for (file, fault) in [
         (MODEL, Fault::Body(b"<html>try later</html>".to_vec())),
-        ("config.json", Fault::Body(b"{\"error\": \"try again later\"}".to_vec())),
+        (CONFIG, Fault::Body(b"{\"error\": \"try again later\"}".to_vec())),
     ] {
         let place = Place::new(checkpoint());
         place.server.once(file, fault);
@@ -177,14 +191,34 @@ fn an_error_body_with_a_good_status_is_never_stored_as_the_file() {
 }
 
 #[test]
+fn an_error_body_of_just_the_right_length_is_never_stored_as_the_file() {
+    let body = b"{\"error\": \"try later\"} ".to_vec();
+    for fault in [Fault::Body(body.clone()), Fault::BodyWithoutLength(body.clone())] {
+        let place = Place::new(checkpoint());
+        assert_eq!(body.len(), place.contents.content(CONFIG).len());
+        place.server.once(CONFIG, fault);
+        let error = place.pull().unwrap_err();
+        let HubError::WrongHash { file, expected, got } = &error else { panic!("{error:?}") };
+        assert_eq!((file.as_str(), expected.as_str()), (CONFIG, place.contents.hash(CONFIG)));
+        assert_eq!(*got, git_blob_hash(&body));
+        assert!(!place.part(CONFIG).exists() && !place.blobs().join(expected).exists());
+        assert_eq!(place.hub().cached(REPOSITORY, "main", None).unwrap(), None);
+        place.assert_whole(&place.pull().unwrap());
+        assert_eq!(place.server.ranges(CONFIG), [None, None]);
+    }
+}
+
+#[test]
 fn an_error_body_without_a_length_is_never_stored_either() {
-    let place = Place::new(checkpoint());
-    place.server.always(MODEL, Fault::BodyWithoutLength(b"<html>try later</html>".to_vec()));
-    assert!(matches!(place.pull(), Err(HubError::GaveUp { .. })));
-    place.server.heal();
-    // What the error body left is not a beginning of the file: the hash shows it, and the run after that is clean.
-    assert!(matches!(place.pull(), Err(HubError::WrongHash { .. })));
-    place.assert_whole(&place.pull().unwrap());
+    for file in [MODEL, CONFIG] {
+        let place = Place::new(checkpoint());
+        place.server.always(file, Fault::BodyWithoutLength(b"try later".to_vec()));
+        assert!(matches!(place.pull(), Err(HubError::GaveUp { .. })));
+        place.server.heal();
+        // What the error body left is not a beginning of the file: the hash shows it, and the run after that is clean.
+        assert!(matches!(place.pull(), Err(HubError::WrongHash { .. })));
+        place.assert_whole(&place.pull().unwrap());
+    }
 }
 
 #[test]
@@ -226,7 +260,7 @@ fn stopping_keeps_the_part_and_the_next_run_goes_on() {
         }
         fn end(&mut self) {}
     }
-    let place = Place::new(Contents::default().small("config.json", "{}").large(MODEL, weights(2_000_000)));
+    let place = Place::new(Contents::default().small(CONFIG, "{}").large(MODEL, weights(2_000_000)));
     let cancel = AtomicBool::new(false);
     let stopped = place.hub().pull(REPOSITORY, "main", None, &mut Stopper(&cancel), &cancel);
     assert!(matches!(stopped, Err(HubError::Cancelled)));
@@ -238,7 +272,7 @@ fn stopping_keeps_the_part_and_the_next_run_goes_on() {
 
 #[test]
 fn two_at_once_download_each_blob_once() {
-    let place = Place::new(Contents::default().small("config.json", "{}").large(MODEL, weights(3_000_000)));
+    let place = Place::new(Contents::default().small(CONFIG, "{}").large(MODEL, weights(3_000_000)));
     std::thread::scope(|scope| {
         let both = [scope.spawn(|| place.pull()), scope.spawn(|| place.pull())];
         for one in both {
@@ -256,6 +290,6 @@ fn a_full_disk_is_told_before_the_first_byte() {
     let HubError::DiskFull { needed: 300_023, free: Some(300_000), folder } = &error else { panic!("{error:?}") };
     assert_eq!(folder, place.folder.path());
     assert!(error.hint().unwrap().contains("HF_HOME"));
-    assert!(place.server.ranges("config.json").is_empty());
+    assert!(place.server.ranges(CONFIG).is_empty());
     assert!(pull(&place.hub().with_free_bytes(|_| Some(300_023)), None).is_ok());
 }

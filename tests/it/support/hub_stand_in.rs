@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -30,10 +31,10 @@ struct StoredFile {
 }
 
 impl Contents {
-    /// A file that stands in git itself: no SHA-256 is stated.
+    /// A file that stands in git itself: the hash of its git blob is stated, and no SHA-256.
     pub fn small(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
         let content = content.into();
-        let hash = sha256(&content)[..40].to_owned();
+        let hash = git_blob_hash(&content);
         self.files.insert(path.to_owned(), StoredFile { content, large: false, hash });
         self
     }
@@ -199,7 +200,17 @@ pub fn tree_address() -> String {
 }
 
 pub fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(content))
+}
+
+/// What `git hash-object` prints.
+pub fn git_blob_hash(content: &[u8]) -> String {
+    let header = format!("blob {}\0", content.len());
+    hex(&Sha1::digest([header.as_bytes(), content].concat()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn serve(mut stream: TcpStream, own: SocketAddr, state: &Mutex<State>, stop: &AtomicBool) -> std::io::Result<()> {
