@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::acquire::AcquireError;
-use crate::catalog::TomlError;
+use crate::catalog::{RequirementError, TomlError};
 use crate::engine::EngineError;
 use crate::report::ReportError;
 use crate::store::StoreError;
@@ -16,6 +16,8 @@ pub enum Error {
     Catalog(#[source] TomlError),
     #[error("could not read `{path}`")]
     ReadCatalog { path: std::path::PathBuf, source: std::io::Error },
+    #[error("could not use --require")]
+    Requirement(#[source] RequirementError),
     #[error("could not read the prompts")]
     Suite(#[source] SuiteError),
     #[error(transparent)]
@@ -45,13 +47,16 @@ impl Error {
         match self {
             Self::Catalog(error) => error.hint(),
             Self::Suite(SuiteError::Toml(error)) => error.hint(),
+            Self::Requirement(RequirementError::Unknown { nearest, .. }) => {
+                nearest.as_ref().map(|word| format!("did you mean `{word}`?"))
+            }
             Self::Acquire(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Report(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::ReadCatalog { .. } => Some("give the file with --models, or leave it out for the shipped one".into()),
-            Self::Suite(_) | Self::Write { .. } | Self::Output(_) => None,
+            Self::Requirement(_) | Self::Suite(_) | Self::Write { .. } | Self::Output(_) => None,
         }
     }
 }

@@ -33,3 +33,6 @@ pub mod summarize;
 pub mod recommend;
 pub mod report;
 pub mod error;
+pub mod cli;
+pub mod ui;
+pub mod commands;

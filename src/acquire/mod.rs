@@ -6,12 +6,15 @@ pub mod local;
 pub mod synthetic;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
-use crate::run::CheckpointFacts;
-use crate::spec::{Config, SpecError};
+use crate::catalog::Source;
+use crate::run::{CheckpointFacts, FileFacts};
+use crate::spec::{Config, SpecError, shipped_shape};
 use crate::text::{TextError, TextModel};
 
 use gguf::{GgufError, GgufFile};
+use hub::{FetchProgress, Hub};
 
 /// A candidate's files, found or made.
 pub struct Checkpoint {
@@ -30,6 +33,66 @@ pub enum Weights {
     Synthetic {
         seed: u64,
     },
+}
+
+/// Seed of synthetic weights: the same in every run, so that two runs of a shape multiply the same numbers.
+const SYNTHETIC_SEED: u64 = 1;
+
+/// Gets a candidate's checkpoint: finds it, downloads it as far as it is not there, or makes it.
+///
+/// # Errors
+/// Whatever keeps it from being complete and readable.
+pub fn acquire(
+    source: &Source,
+    progress: &mut dyn FetchProgress,
+    cancel: &AtomicBool,
+) -> Result<Checkpoint, AcquireError> {
+    match source {
+        Source::Local { path } => local::open(path),
+        Source::Synthetic { shape } => synthetic::open(shape, SYNTHETIC_SEED),
+        Source::Hub { repository, revision, file } => {
+            let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
+            let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
+            let snapshot = hub.pull(repository, revision, file.as_deref(), progress, cancel).map_err(failed)?;
+            let path = match file {
+                Some(file) => snapshot.file(file).unwrap_or(&snapshot.folder).to_owned(),
+                None => snapshot.folder.clone(),
+            };
+            let mut checkpoint = local::open(&path)?;
+            checkpoint.facts.commit = Some(snapshot.commit);
+            let facts = |file: hub::LocalFile| FileFacts { path: file.path, bytes: file.size, sha256: file.sha256 };
+            checkpoint.facts.files = snapshot.files.into_iter().map(facts).collect();
+            Ok(checkpoint)
+        }
+    }
+}
+
+/// A candidate's config before its weights are downloaded, to see whether it can run at all; `None` where only the
+/// weights' own file tells.
+///
+/// # Errors
+/// As [`acquire`].
+pub fn config(
+    source: &Source,
+    progress: &mut dyn FetchProgress,
+    cancel: &AtomicBool,
+) -> Result<Option<Config>, AcquireError> {
+    match source {
+        Source::Local { path } => local::config(path).map(Some),
+        Source::Synthetic { shape } => synthetic::config(shape).map(Some),
+        Source::Hub { file: Some(_), .. } => Ok(None),
+        Source::Hub { repository, revision, file: None } => {
+            if let Some(config) = shipped_shape(repository) {
+                return Ok(Some(config));
+            }
+            let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
+            let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
+            let snapshot = hub.resolve(repository, revision, cancel).map_err(failed)?;
+            let Some(file) = snapshot.file("config.json").cloned() else { return Ok(None) };
+            let snapshot = hub.fetch(&snapshot, &[file], progress, cancel).map_err(failed)?;
+            local::config(&snapshot.folder).map(Some)
+        }
+    }
 }
 
 /// Why a checkpoint could not be had.

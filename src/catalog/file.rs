@@ -24,8 +24,7 @@ pub struct Catalog {
 struct File {
     #[serde(default)]
     defaults: Defaults,
-    #[serde(default)]
-    requirements: Requirements,
+    requirements: Option<Spanned<Requirements>>,
     #[serde(default, rename = "candidate")]
     candidates: Vec<Spanned<Entry>>,
 }
@@ -60,7 +59,12 @@ impl Catalog {
     pub fn parse(file: &Path, text: &str, base: &Path) -> Result<Self, TomlError> {
         let parsed: File = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
         let mut rows = HashMap::new();
-        let mut catalog = Self { requirements: parsed.requirements, candidates: Vec::new() };
+        let mut catalog = Self::default();
+        if let Some(requirements) = parsed.requirements {
+            let span = requirements.span();
+            catalog.requirements = requirements.into_inner();
+            catalog.requirements.check().map_err(|error| TomlError::at(file, text, span, error.to_string()))?;
+        }
         for entry in parsed.candidates {
             let (span, id_span) = (entry.span(), entry.get_ref().id.span());
             for candidate in candidates(entry.into_inner(), &parsed.defaults, base, span, &|span, message| {
@@ -212,6 +216,13 @@ mod tests {
         );
         let twice = mistake(&(candidate("hub = \"o/n\"") + &candidate("hub = \"o/m\"")));
         assert_eq!(twice, "models.toml:5:6: `a` is there twice, first in line 2");
+    }
+
+    #[test]
+    fn a_limit_that_means_nothing_is_refused() {
+        let message = mistake("[requirements]\nttft_seconds = -1.0\n");
+        assert_eq!(message, "models.toml:1:1: the requirement `ttft_seconds` cannot be -1");
+        assert!(mistake("[requirements]\nmemory_gib = inf\n").contains("`memory_gib` cannot be inf"));
     }
 
     #[test]

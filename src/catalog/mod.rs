@@ -7,5 +7,5 @@ mod toml_error;
 
 pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source};
 pub use file::{Catalog, is_repository};
-pub use requirements::{Budget, Requirements};
+pub use requirements::{Budget, RequirementError, Requirements};
 pub use toml_error::{TomlError, nearest};

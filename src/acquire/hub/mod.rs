@@ -68,6 +68,11 @@ impl Hub {
         &self.settings
     }
 
+    /// Bytes that are free on the cache's disk; `None` where the system does not tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        (self.free_bytes)(&self.settings.cache)
+    }
+
     /// All three steps: the files of a checkpoint, downloaded as far as they are not there.
     pub fn pull(
         &self,

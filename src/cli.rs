@@ -1,0 +1,356 @@
+//! The command line: what can be said, and nothing of what is done about it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::catalog::Quantization;
+use crate::suite::Language;
+
+/// Which language model should we put behind our Korean and English service, on this GPU, within this budget?
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  bench compare --synthetic            screen every candidate of models.toml now: random weights, nothing downloaded
+  bench compare                        download the candidates, run all prompts, compare, recommend
+  bench run ./model.gguf --prompt '대한민국의 수도는?'
+  bench recommend --require ttft_seconds=1
+  bench doctor                         what this machine has, and what to do about what it lacks
+
+Exit status: 0 the answer is yes, 1 the answer is no (nothing qualifies, a candidate failed), 2 no answer
+(wrong arguments, no network, no such model, interrupted).")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// How much is said beside the answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Talk {
+    /// Say nothing on standard error but warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
+    pub quiet: bool,
+    /// Say on standard error what is being done, step by step
+    #[arg(short, long, global = true, display_order = 901)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the candidates on the same prompts, compare them, and recommend one
+    Compare(Compare),
+    /// Ask one checkpoint one prompt, and show the answer and its timings
+    Run(Run),
+    /// Download candidates into the Hugging Face cache
+    Pull(Pull),
+    /// Recommend again from a stored run, under other requirements; nothing is measured
+    Recommend(Recommend),
+    /// Write a stored run as CSV, JSON or Markdown, answers included
+    Export(Export),
+    /// List the stored runs, or one metric's course over them
+    History(History),
+    /// Show what this machine and build have, and what to do about what they lack
+    Doctor(Doctor),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Where models.toml is.
+#[derive(Debug, Clone, Args)]
+pub struct Models {
+    /// The candidates and requirements [default: ./models.toml, else the shipped one]
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
+}
+
+/// Where results are kept.
+#[derive(Debug, Clone, Args)]
+pub struct Results {
+    /// Folder of the results; they are in its bench.db
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+}
+
+/// What to compute on.
+#[derive(Debug, Clone, Args)]
+pub struct Device {
+    /// cpu, cuda or cuda:N [default: cuda in a CUDA build that finds a GPU, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Processor threads [default: all that this process may use]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench compare --synthetic                     random weights at the real shapes: speed and memory, no quality
+  bench compare --candidate qwen2.5-7b --candidate llama-3-8b
+  bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
+  bench compare --suite speed --repeat 11       enough trials for a certified median
+  bench compare --require ttft_seconds=1 --format json --output run.json
+  bench compare --resume                        go on with the run that was interrupted last")]
+pub struct Compare {
+    #[command(flatten)]
+    pub models: Models,
+    /// Only this candidate of models.toml; may be repeated
+    #[arg(short, long, value_name = "ID")]
+    pub candidate: Vec<String>,
+    /// This directory or .gguf file instead of models.toml's candidates; may be repeated
+    #[arg(short, long, value_name = "PATH", conflicts_with = "candidate")]
+    pub local: Vec<PathBuf>,
+    /// Random weights at each candidate's real shape, made on the spot: no download, and no quality
+    #[arg(long)]
+    pub synthetic: bool,
+    /// Only this suite; may be repeated [default: all; speed alone with --synthetic]
+    #[arg(short, long, value_name = "NAME")]
+    pub suite: Vec<String>,
+    /// Only texts in this language; may be repeated
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Vec<Language>,
+    /// Prompts of this folder instead of the shipped ones
+    #[arg(long, value_name = "DIR")]
+    pub prompts: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: Device,
+    /// Run every candidate at this precision, whatever models.toml says
+    #[arg(long, value_name = "PRECISION")]
+    pub quantization: Option<Quantization>,
+    /// Longest answer, in tokens, where a prompt allows more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_new_tokens: Option<u32>,
+    /// Measured trials of each prompt [default: the suite's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
+    /// Warm-up trials of each suite [default: the suite's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub warmup: Option<u32>,
+    /// Base of all seeds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub require: Require,
+    #[command(flatten)]
+    pub results: Results,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+    /// Write it to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Go on with an interrupted run, with the settings that it was started with
+    #[arg(
+        long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
+        conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
+            "quantization", "max_new_tokens", "repeat", "warmup", "require"]
+    )]
+    pub resume: Option<String>,
+}
+
+/// Other requirements than the file's, or than the run's own.
+#[derive(Debug, Clone, Args)]
+pub struct Require {
+    /// A requirement of models.toml with another value, as ttft_seconds=1.5 or budget.krw_per_month=100000; `none` drops it;
+    /// may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub require: Vec<String>,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Csv,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench run ./SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'What is the capital of France?'
+  bench run qwen2.5-7b --prompt '대한민국의 수도는 어디인가요?' --max-new-tokens 64
+  bench run Qwen/Qwen2.5-0.5B-Instruct --ids '[1, 2, 3]' --ignore-eos --format json")]
+pub struct Run {
+    /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
+    pub checkpoint: String,
+    /// What to ask; put into the model's chat template where it has one
+    #[arg(short, long, value_name = "TEXT", required_unless_present = "ids", conflicts_with = "ids")]
+    pub prompt: Option<String>,
+    /// System message before the prompt
+    #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
+    pub system: Option<String>,
+    /// Give the prompt as it stands, without the chat template
+    #[arg(long, conflicts_with_all = ["ids", "system"])]
+    pub raw: bool,
+    /// Token ids in place of text, as a JSON list
+    #[arg(long, value_name = "LIST", value_parser = token_ids)]
+    pub ids: Option<TokenIds>,
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_new_tokens: u32,
+    /// Go on past the end of the answer
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// Draw tokens at this temperature instead of taking the most likely one
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f64>,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub models: Models,
+    #[command(flatten)]
+    pub device: Device,
+    /// Precision of the weights [default: as stored]
+    #[arg(long, value_name = "PRECISION")]
+    pub quantization: Option<Quantization>,
+    /// text streams the answer; json prints one object at the end
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: RunFormat,
+}
+
+/// A list of token ids, as one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIds(pub Vec<u32>);
+
+fn token_ids(text: &str) -> Result<TokenIds, String> {
+    serde_json::from_str(text).map(TokenIds).map_err(|_| "expected a JSON list of token ids, as [1, 2, 3]".into())
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    let valid = text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
+    valid.ok_or_else(|| "expected a number over 0".into())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench pull                           every candidate of models.toml
+  bench pull qwen2.5-7b
+  bench pull Qwen/Qwen2.5-7B-Instruct@main
+  bench pull Qwen/Qwen2.5-7B-Instruct-GGUF --file qwen2.5-7b-instruct-q4_k_m.gguf
+
+HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE are honoured.")]
+pub struct Pull {
+    /// Candidates of models.toml, or Hub repositories (owner/name or owner/name@revision) [default: all candidates]
+    #[arg(value_name = "CANDIDATE")]
+    pub candidates: Vec<String>,
+    /// The one GGUF file of the repository to download
+    #[arg(long, value_name = "NAME", requires = "candidates")]
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub models: Models,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench recommend                                  the latest run under the requirements it was made with
+  bench recommend --require ttft_seconds=1 --require memory_gib=16
+  bench recommend 20261120-051733 --models other.toml")]
+pub struct Recommend {
+    /// An id, as much of one as is unambiguous, or latest
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Take the requirements of this file instead of the run's own
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
+    #[command(flatten)]
+    pub require: Require,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench export --format csv --output results.csv
+  bench export latest --format json | jq '.run.rows[].trials[].text'
+  bench export 20261120-051733 --format markdown")]
+pub struct Export {
+    /// An id, as much of one as is unambiguous, or latest
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// What to write
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: Format,
+    /// Write it to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench history
+  bench history --metric decode_tokens_per_second --suite speed")]
+pub struct History {
+    /// One metric's course over the runs, by its key in the CSV
+    #[arg(long, value_name = "KEY")]
+    pub metric: Option<String>,
+    /// Only of this suite
+    #[arg(short, long, value_name = "NAME", requires = "metric")]
+    pub suite: Option<String>,
+    /// Only the latest runs, so many of them
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub last: u16,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_of_the_help_parses() {
+        let mut command = Cli::command();
+        let mut pages = vec![command.render_long_help().to_string()];
+        pages.extend(command.get_subcommands_mut().map(|sub| sub.render_long_help().to_string()));
+        let examples: Vec<String> = pages
+            .iter()
+            .flat_map(|page| page.lines())
+            .filter_map(|line| line.trim().strip_prefix("bench "))
+            .map(str::to_owned)
+            .collect();
+        assert!(examples.len() > 15);
+        for example in examples {
+            // The command ends where two spaces begin its explanation, or a pipe the next command.
+            let command = example.split("  ").next().unwrap_or_default().split(" | ").next().unwrap_or_default();
+            let words = command.replace(", ", ",");
+            let words = words.split(' ').map(|word| word.trim_matches('\''));
+            let words: Vec<&str> = words.filter(|word| !word.starts_with('[')).collect();
+            if words.contains(&"--prompt") || words.contains(&"--ids") {
+                continue;
+            }
+            let parsed = Cli::try_parse_from(std::iter::once("bench").chain(words));
+            assert!(parsed.is_ok(), "`bench {command}`: {}", parsed.unwrap_err());
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Choosing: from the command line to candidates, steps and a run that can be told from others.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::catalog::{Candidate, Quantization, Requirements, Source, nearest};
+use crate::cli;
+use crate::commands::{catalog, checkpoint};
+use crate::error::Error;
+use crate::plan::{Choices, Step, steps};
+use crate::run::{Row, RowOutcome, Run, Settings};
+use crate::suite::{self, Suite};
+use crate::telemetry::Environment;
+use crate::ui::Printer;
+
+/// What is to be run.
+pub struct Chosen {
+    candidates: Vec<Candidate>,
+    requirements: Requirements,
+    settings: Settings,
+    /// The trials of every candidate, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Chosen {
+    /// What the command line asks for.
+    pub fn from_args(args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
+        let catalog = catalog(args.models.models.as_deref(), printer)?;
+        let requirements = catalog.requirements.with(&args.require.require).map_err(Error::Requirement)?;
+        let mut candidates = if args.local.is_empty() {
+            chosen(catalog.candidates, &args.candidate)?
+        } else {
+            args.local.iter().map(|path| local(path)).collect()
+        };
+        if let Some(quantization) = args.quantization {
+            candidates = at_precision(candidates, quantization);
+        }
+        if args.synthetic {
+            candidates.iter_mut().for_each(|candidate| candidate.source = synthetic(&candidate.source));
+        }
+        if let Some(twice) = duplicate(&candidates) {
+            return Err(Error::usage(format!("`{twice}` would be run twice"), "name each candidate once".to_owned()));
+        }
+        let suites = named_suites(suites(args.prompts.as_deref())?, &args.suite, args.synthetic)?;
+        let choices = Choices {
+            repeat: args.repeat,
+            warmup: args.warmup,
+            max_new_tokens: args.max_new_tokens,
+            languages: args.language.clone(),
+            seed: args.seed,
+        };
+        let settings = Settings {
+            seed: choices.seed,
+            repeat: choices.repeat,
+            warmup: choices.warmup,
+            max_new_tokens: choices.max_new_tokens,
+            suites: hashes(&suites),
+            languages: choices.languages.clone(),
+        };
+        let steps = steps(&suites, &choices);
+        if steps.is_empty() {
+            return Err(Error::usage("these suites have no prompts in that language", None));
+        }
+        Ok(Self { candidates, requirements, settings, steps })
+    }
+
+    /// What a stored run was to do; its prompts must still be the same.
+    pub fn again(run: &Run, prompts: Option<&Path>) -> Result<Self, Error> {
+        let settings = run.settings.clone();
+        let mut suites = suites(prompts)?;
+        suites.retain(|suite| settings.suites.contains_key(&suite.name));
+        if hashes(&suites) != settings.suites {
+            let hint = "give the folder that it was started with as --prompts, or start a new run".to_owned();
+            return Err(Error::usage(format!("the prompts of run {} are not these any more", run.id), hint));
+        }
+        let choices = Choices {
+            repeat: settings.repeat,
+            warmup: settings.warmup,
+            max_new_tokens: settings.max_new_tokens,
+            languages: settings.languages.clone(),
+            seed: settings.seed,
+        };
+        let candidates = run.rows.iter().map(|row| row.candidate.clone()).collect();
+        let steps = steps(&suites, &choices);
+        Ok(Self { candidates, requirements: run.requirements.clone(), settings, steps })
+    }
+
+    /// A run of it in which nothing has happened yet.
+    pub fn new_run(&self, id: String, started_at: jiff::Timestamp, environment: Environment) -> Run {
+        let row = |candidate: &Candidate| Row {
+            candidate: candidate.clone(),
+            checkpoint: None,
+            load: None,
+            fit: None,
+            outcome: RowOutcome::Pending,
+            trials: Vec::new(),
+        };
+        Run {
+            id,
+            started_at,
+            finished_at: None,
+            environment,
+            settings: self.settings.clone(),
+            requirements: self.requirements.clone(),
+            rows: self.candidates.iter().map(row).collect(),
+        }
+    }
+}
+
+/// Refuses to go on with a run that another machine or build began.
+pub fn same_machine(environment: &Environment) -> Result<(), Error> {
+    let here = Environment::detect(&environment.device, environment.threads);
+    if here == *environment {
+        return Ok(());
+    }
+    let hint = "resume it where it was started, or start a new run".to_owned();
+    let (there, here) = (&environment.device_name, &here.device_name);
+    let message =
+        format!("the run was begun in another environment ({there}, here {here}): its figures would not compare");
+    Err(Error::usage(message, hint))
+}
+
+fn suites(prompts: Option<&Path>) -> Result<Vec<Suite>, Error> {
+    prompts.map_or_else(suite::shipped, suite::read).map_err(Error::Suite)
+}
+
+/// The suites of these names; all if none is named, or without texts where there will be no tokenizer for them.
+fn named_suites(suites: Vec<Suite>, names: &[String], synthetic: bool) -> Result<Vec<Suite>, Error> {
+    let known: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let hint = match nearest(unknown, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the suites are {}", known.join(", ")),
+        };
+        return Err(Error::usage(format!("there is no suite `{unknown}`"), hint));
+    }
+    let wanted =
+        |suite: &Suite| if names.is_empty() { !(synthetic && suite.is_text()) } else { names.contains(&suite.name) };
+    let chosen: Vec<Suite> = suites.into_iter().filter(wanted).collect();
+    if synthetic && let Some(text) = chosen.iter().find(|suite| suite.is_text()) {
+        let hint = "leave --suite out, or name `speed`".to_owned();
+        return Err(Error::usage(format!("random weights have no tokenizer for the texts of `{}`", text.name), hint));
+    }
+    Ok(chosen)
+}
+
+fn hashes(suites: &[Suite]) -> BTreeMap<String, String> {
+    suites.iter().map(|suite| (suite.name.clone(), suite.sha256.clone())).collect()
+}
+
+/// The candidates of these ids; all if none is named.
+fn chosen(candidates: Vec<Candidate>, ids: &[String]) -> Result<Vec<Candidate>, Error> {
+    if let Some(unknown) = ids.iter().find(|id| !candidates.iter().any(|candidate| candidate.id == **id)) {
+        let hint = match nearest(unknown, candidates.iter().map(|candidate| candidate.id.as_str())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "the candidates are those of models.toml".into(),
+        };
+        return Err(Error::usage(format!("there is no candidate `{unknown}`"), hint));
+    }
+    let chosen: Vec<Candidate> =
+        candidates.into_iter().filter(|candidate| ids.is_empty() || ids.contains(&candidate.id)).collect();
+    if chosen.is_empty() {
+        let hint = "add a [[candidate]] to models.toml, or name one with --local".to_owned();
+        return Err(Error::usage("there are no candidates", hint));
+    }
+    Ok(chosen)
+}
+
+/// A path as a candidate, named by its last part.
+fn local(path: &Path) -> Candidate {
+    let canonical = path.canonicalize().unwrap_or_else(|_| path.into());
+    let name = canonical.file_name().unwrap_or(canonical.as_os_str()).to_string_lossy().into_owned();
+    let id = name.strip_suffix(".gguf").unwrap_or(&name).replace(char::is_whitespace, "-");
+    checkpoint::of_source(&id, Source::Local { path: path.into() }, None)
+}
+
+/// One row of each candidate, at this precision.
+fn at_precision(candidates: Vec<Candidate>, quantization: Quantization) -> Vec<Candidate> {
+    let mut changed: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        let candidate = Candidate { quantization: Some(quantization), ..candidate };
+        // Rows that differed in their precision alone have become the same.
+        if !changed.contains(&candidate) {
+            changed.push(candidate);
+        }
+    }
+    changed
+}
+
+fn synthetic(source: &Source) -> Source {
+    let shape = match source {
+        Source::Hub { repository, .. } => repository.clone(),
+        Source::Local { path } => path.to_string_lossy().into_owned(),
+        Source::Synthetic { shape } => shape.clone(),
+    };
+    Source::Synthetic { shape }
+}
+
+fn duplicate(candidates: &[Candidate]) -> Option<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    candidates.iter().map(Candidate::row).find(|row| !seen.insert(row.clone()))
+}

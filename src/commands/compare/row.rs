@@ -1,0 +1,209 @@
+//! One candidate's part of a comparison: from its checkpoint to its last trial.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Device;
+
+use crate::acquire::{self, AcquireError, Checkpoint};
+use crate::catalog::Quantization;
+use crate::engine::candle::CandleEngine;
+use crate::engine::{Engine, EngineError};
+use crate::error::{Error, chain};
+use crate::measure::units::Bytes;
+use crate::plan::{Step, estimate};
+use crate::run::clock::{Clock, SystemClock};
+use crate::run::{Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, execute};
+use crate::spec::{Config, DecoderSpec, Inventory, SpecError, shipped_shape};
+use crate::store::Store;
+use crate::suite::Body;
+use crate::telemetry::host;
+use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
+
+/// What all rows of a run share.
+pub struct RowRunner<'a> {
+    pub run_id: &'a str,
+    pub store: &'a Store,
+    pub device: &'a Device,
+    pub device_name: &'a str,
+    pub steps: &'a [Step],
+    pub progress: &'a mut RunProgress,
+    pub printer: &'a Printer,
+    pub cancel: &'a AtomicBool,
+}
+
+/// A row's end that is not an error of the program's.
+enum Stop {
+    Cancelled,
+    /// The row is through: skipped or failed.
+    Outcome(RowOutcome),
+}
+
+impl From<AcquireError> for Stop {
+    fn from(error: AcquireError) -> Self {
+        Stop::Outcome(match &error {
+            AcquireError::Spec {
+                source: SpecError::UnsupportedArchitecture(_) | SpecError::UnsupportedKey { .. },
+                ..
+            } => RowOutcome::Skipped { reason: chain(&error) },
+            _ => RowOutcome::Failed { kind: FailureKind::Acquire, message: chain(&error) },
+        })
+    }
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Stop::Outcome(match &error {
+            EngineError::Spec(SpecError::UnsupportedArchitecture(_) | SpecError::UnsupportedKey { .. }) => {
+                RowOutcome::Skipped { reason: chain(&error) }
+            }
+            EngineError::OutOfMemory(_) => {
+                RowOutcome::Failed { kind: FailureKind::OutOfMemory, message: chain(&error) }
+            }
+            _ => RowOutcome::Failed { kind: FailureKind::Load, message: chain(&error) },
+        })
+    }
+}
+
+impl RowRunner<'_> {
+    /// Runs what is left of a row's trials, storing each; false if the user asked to stop.
+    pub fn run(&mut self, row: &mut Row) -> Result<bool, Error> {
+        let name = row.candidate.row();
+        let mut steps: Vec<Step> = self.steps.to_vec();
+        steps.retain(|step| !row.trials.iter().any(|trial| trial.key == step.key(&name)));
+        self.progress.candidate_started(&row.candidate, steps.len());
+        let outcome = match self.prepare(row, &mut steps) {
+            Ok(mut engine) => {
+                if self.trials(row, &steps, &mut engine)? == Ended::Cancelled {
+                    return Ok(false);
+                }
+                if let Some(load) = &mut row.load {
+                    load.peak_bytes = host::peak_resident_bytes();
+                }
+                RowOutcome::Ran
+            }
+            Err(Stop::Cancelled) => return Ok(false),
+            Err(Stop::Outcome(_)) if self.cancel.load(Ordering::Relaxed) => return Ok(false),
+            Err(Stop::Outcome(outcome)) => outcome,
+        };
+        match &outcome {
+            RowOutcome::Failed { message, .. } => self.printer.warn(&format!("{name}: {message}")),
+            RowOutcome::Skipped { reason } => self.printer.detail(&format!("{name}: skipped, {reason}")),
+            RowOutcome::Ran | RowOutcome::Pending => {}
+        }
+        row.outcome = outcome;
+        self.store.update_row(self.run_id, row)?;
+        self.progress.candidate_ended(row);
+        Ok(true)
+    }
+
+    /// Everything before the first trial: whether it can run at all, its checkpoint, its weights on the device.
+    fn prepare(&mut self, row: &mut Row, steps: &mut Vec<Step>) -> Result<CandleEngine, Stop> {
+        let candidate = row.candidate.clone();
+        let clock = SystemClock::new();
+        let mut downloads = DownloadProgress::new(self.printer.bars());
+        if let Some(config) = acquire::config(&candidate.source, &mut downloads, self.cancel)? {
+            self.check_fit(row, &config, steps)?;
+        }
+        let mut checkpoint = acquire::acquire(&candidate.source, &mut downloads, self.cancel)?;
+        let acquired = clock.now();
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(Stop::Cancelled);
+        }
+        row.checkpoint = Some(checkpoint.facts.clone());
+        checkpoint.text = checkpoint.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
+        self.leave_out_texts_without_tokenizer(&checkpoint, &candidate.row(), steps);
+
+        let total = checkpoint.facts.parameters;
+        host::reset_peak();
+        let baseline_bytes = host::resident_bytes();
+        let before = clock.now();
+        let progress = &mut *self.progress;
+        let engine = CandleEngine::load(checkpoint, candidate.quantization, self.device, &mut |done| {
+            progress.loading(done, total);
+        })?;
+        let facts = LoadFacts {
+            engine: "candle".into(),
+            device: self.device_name.into(),
+            precision: engine.precision().into(),
+            weights_bytes: engine.weights_bytes(),
+            kv_bytes_per_token: engine.kv_bytes_per_token(),
+            acquire_seconds: acquired.as_secs_f64(),
+            load_seconds: (clock.now() - before).as_secs_f64(),
+            baseline_bytes,
+            loaded_bytes: host::resident_bytes(),
+            peak_bytes: host::peak_resident_bytes(),
+        };
+        self.printer.detail(&format!(
+            "{}: loaded {} as {}",
+            candidate.row(),
+            Bytes(facts.weights_bytes),
+            facts.precision
+        ));
+        self.progress.loaded(&facts);
+        row.load = Some(facts);
+        Ok(engine)
+    }
+
+    /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
+    fn check_fit(&self, row: &mut Row, config: &Config, steps: &[Step]) -> Result<(), Stop> {
+        let available = host::available_bytes().unwrap_or(u64::MAX);
+        let quantization = row.candidate.quantization.unwrap_or(stored_precision(config));
+        if let Ok(fit) = estimate(config, quantization, steps, available) {
+            let missing = fit.missing_bytes();
+            row.fit = Some(fit.clone());
+            if let Some(missing) = missing {
+                let (needed, free) = (Bytes(fit.total_bytes()), Bytes(fit.available_bytes));
+                let missing = Bytes(missing);
+                let reason =
+                    format!("does not fit: {quantization} needs {needed}, {free} are free, {missing} are missing");
+                return Err(Stop::Outcome(RowOutcome::Skipped { reason }));
+            }
+        }
+        DecoderSpec::from_config(config).map_err(EngineError::from)?;
+        Ok(())
+    }
+
+    fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {
+        if checkpoint.text.is_some() {
+            return;
+        }
+        let before = steps.len();
+        steps.retain(|step| matches!(step.prompt.body, Body::Tokens { .. }));
+        if steps.len() < before {
+            self.printer.warn(&format!("{name} has no tokenizer: the texts are left out"));
+        }
+    }
+
+    fn trials(&mut self, row: &mut Row, steps: &[Step], engine: &mut dyn Engine) -> Result<Ended, Error> {
+        let name = row.candidate.row();
+        let (store, run_id) = (self.store, self.run_id);
+        let mut keep = |trial: &crate::run::Trial| -> Result<(), Error> {
+            store.add_trial(run_id, trial)?;
+            row.trials.push(trial.clone());
+            Ok(())
+        };
+        execute(engine, &name, steps, &SystemClock::new(), self.cancel, self.progress, &mut keep)
+    }
+}
+
+/// The precision that a checkpoint is stored in, as its config states it.
+fn stored_precision(config: &Config) -> Quantization {
+    match config.text("torch_dtype") {
+        Ok(Some("float32")) => Quantization::F32,
+        Ok(Some("float16")) => Quantization::F16,
+        _ => Quantization::Bf16,
+    }
+}
+
+/// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.
+pub fn work(row: &Row, steps: &[Step]) -> RowWork {
+    use crate::catalog::Source;
+    let config = match &row.candidate.source {
+        Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
+        Source::Local { path } => acquire::local::config(path).ok(),
+    };
+    let runs = config.as_ref().is_none_or(|config| DecoderSpec::from_config(config).is_ok());
+    let inventory = config.and_then(|config| Inventory::from_config(&config).ok());
+    let parameters = inventory.map_or(7_000_000_000, |inventory| inventory.parameters());
+    RowWork::of(if runs { parameters } else { 0 }, steps)
+}

@@ -1,0 +1,167 @@
+//! `bench doctor`: what this machine and build have, and what to do about what they lack.
+
+use std::path::Path;
+
+use super::Status;
+use crate::acquire::hub::{Hub, HubError};
+use crate::cli;
+use crate::error::{Error, chain};
+use crate::measure::units::{Bytes, UNKNOWN};
+use crate::telemetry::{Environment, host, nvml};
+use crate::ui::Printer;
+
+/// One thing that was looked at.
+struct Finding {
+    what: &'static str,
+    found: String,
+    /// What to do about it; `None` where nothing needs to be done.
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, found: found.into(), advice: None }
+    }
+
+    fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { what, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
+    let environment = Environment::detect("cpu", host::threads());
+    let mut findings = vec![build(&environment), cpu(&environment), memory(), gpu()];
+    match Hub::from_env() {
+        Ok(hub) => findings.extend(of_hub(&hub)),
+        Err(error) => findings.push(Finding::bad("hub", chain(&error), hint(&error))),
+    }
+    findings.push(results(&args.results.results));
+
+    let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for finding in &findings {
+        let mark = if finding.advice.is_some() { '!' } else { ' ' };
+        text.push_str(&format!("{mark} {:width$}  {}\n", finding.what, finding.found));
+        if let Some(advice) = &finding.advice {
+            text.push_str(&format!("  {:width$}  → {advice}\n", ""));
+        }
+    }
+    printer.answer(&text)?;
+    Ok(Status::Yes)
+}
+
+fn build(environment: &Environment) -> Finding {
+    let features =
+        if environment.build_features.is_empty() { "none".into() } else { environment.build_features.join(", ") };
+    let kind = if environment.debug_build { "debug" } else { "release" };
+    let found = format!("bench {}, {kind} build, features: {features}", environment.program_version);
+    if environment.debug_build {
+        return Finding::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
+    }
+    Finding::good("build", found)
+}
+
+fn cpu(environment: &Environment) -> Finding {
+    let system = environment
+        .kernel
+        .as_deref()
+        .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
+    Finding::good("cpu", format!("{}, {} threads; {system}", environment.cpu, environment.threads))
+}
+
+fn memory() -> Finding {
+    let total = host::total_bytes().map_or(UNKNOWN.to_owned(), |bytes| Bytes(bytes).to_string());
+    let Some(available) = host::available_bytes() else {
+        return Finding::bad(
+            "memory",
+            total,
+            "the system does not tell how much is free: nothing is checked before it runs",
+        );
+    };
+    let found = format!("{total}, {} free", Bytes(available));
+    // A 7B model takes about 4.4 GB at 4 bits, and as much again for the copy that is packed for speed.
+    if available < 10 << 30 {
+        return Finding::bad(
+            "memory",
+            found,
+            "a 7B candidate at 4 bits needs about 10 GiB: close programs, or compare smaller ones",
+        );
+    }
+    Finding::good("memory", found)
+}
+
+fn gpu() -> Finding {
+    match nvml::gpus() {
+        Ok(gpus) if gpus.is_empty() => Finding::good("gpu", "none; candidates run on the CPU"),
+        Ok(gpus) => {
+            let shown = |gpu: &nvml::Gpu| {
+                let (memory, used) = (Bytes(gpu.memory_bytes), Bytes(gpu.used_bytes));
+                format!("{}, {memory}, {used} in use, driver {}", gpu.name, gpu.driver)
+            };
+            let found = gpus.iter().map(shown).collect::<Vec<_>>().join("; ");
+            if cfg!(feature = "cuda") {
+                Finding::good("gpu", found)
+            } else {
+                Finding::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
+            }
+        }
+        Err(reason) => Finding::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU")),
+    }
+}
+
+fn of_hub(hub: &Hub) -> Vec<Finding> {
+    let settings = hub.settings();
+    let endpoint = if settings.offline {
+        Finding::bad("hub", format!("{}, offline", settings.endpoint), "unset HF_HUB_OFFLINE to download candidates")
+    } else {
+        Finding::good("hub", settings.endpoint.to_string())
+    };
+    let token = match &settings.token {
+        Some(_) => Finding::good("token", "set (not shown)"),
+        None => Finding::bad(
+            "token",
+            "none",
+            "gated candidates (Llama, Gemma) need one: accept the licence on the repository's page and set HF_TOKEN",
+        ),
+    };
+    let free = hub.free_bytes();
+    let found = format!(
+        "{}, {} free on its disk",
+        settings.cache.display(),
+        free.map_or(UNKNOWN.into(), |b| Bytes(b).to_string())
+    );
+    let cache = match free {
+        // The candidates of models.toml that fit a card take about this much in 16 bits.
+        Some(free) if free < 150 << 30 => Finding::bad(
+            "cache",
+            found,
+            "all shipped candidates take about 150 GiB: set HF_HOME to a larger disk, or pull fewer",
+        ),
+        _ => Finding::good("cache", found),
+    };
+    vec![endpoint, token, cache]
+}
+
+fn results(folder: &Path) -> Finding {
+    let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let writable = tempfile_in(existing);
+    let found = format!("{}", folder.display());
+    match writable {
+        Ok(()) => Finding::good("results", found),
+        Err(error) => {
+            Finding::bad("results", format!("{found}: {error}"), "name a folder that can be written to with --results")
+        }
+    }
+}
+
+/// Whether a file can be made in a folder: made, and removed again.
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let path = folder.join(format!(".bench-doctor-{}", std::process::id()));
+    std::fs::File::create_new(&path)?;
+    std::fs::remove_file(&path)
+}
+
+fn hint(error: &HubError) -> String {
+    error.hint().unwrap_or_else(|| "see the variables HF_ENDPOINT, HF_HOME and HF_TOKEN".into())
+}

@@ -1,0 +1,13 @@
+//! `bench export`: a stored run as a file.
+
+use super::{Status, deliver, rendered};
+use crate::cli;
+use crate::error::Error;
+use crate::store::Store;
+use crate::ui::Printer;
+
+pub fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
+    let run = Store::open_existing(args.results.results.join("bench.db"))?.load_run(&args.run)?;
+    deliver(&rendered(&run, args.format, printer)?, args.output.as_deref(), printer)?;
+    Ok(Status::Yes)
+}

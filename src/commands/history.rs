@@ -1,0 +1,41 @@
+//! `bench history`: the stored runs.
+
+use jiff::tz::TimeZone;
+
+use super::Status;
+use crate::catalog::nearest;
+use crate::cli;
+use crate::error::Error;
+use crate::measure::METRICS;
+use crate::report::history;
+use crate::store::Store;
+use crate::summarize::summarize;
+use crate::ui::Printer;
+
+pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
+    let store = Store::open_existing(args.results.results.join("bench.db"))?;
+    let mut heads = store.list_runs()?;
+    heads.drain(..heads.len().saturating_sub(usize::from(args.last)));
+    let width = printer.width().and_then(|width| u16::try_from(width).ok());
+    let zone = TimeZone::system();
+    let Some(key) = &args.metric else {
+        printer.answer(&format!("{}\n", history::runs(&heads, &zone, width)))?;
+        return Ok(Status::Yes);
+    };
+    let Some(metric) = METRICS.iter().find(|metric| metric.key == key) else {
+        let keys: Vec<&str> = METRICS.iter().map(|metric| metric.key).collect();
+        let hint = match nearest(key, keys.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the metrics are {}", keys.join(", ")),
+        };
+        return Err(Error::usage(format!("there is no metric `{key}`"), hint));
+    };
+    let mut runs = Vec::new();
+    for head in &heads {
+        let run = store.load_run(&head.id)?;
+        let summaries = summarize(&run);
+        runs.push((run, summaries));
+    }
+    printer.answer(&format!("{}\n", history::course(metric, args.suite.as_deref(), &runs, &zone, width)))?;
+    Ok(Status::Yes)
+}

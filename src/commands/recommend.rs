@@ -1,0 +1,20 @@
+//! `bench recommend`: a stored run under other requirements.
+
+use super::{Status, catalog, rendered};
+use crate::cli::{self, Format};
+use crate::error::Error;
+use crate::recommend::recommend;
+use crate::store::Store;
+use crate::summarize::summarize;
+use crate::ui::Printer;
+
+pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
+    let mut run = Store::open_existing(args.results.results.join("bench.db"))?.load_run(&args.run)?;
+    if let Some(models) = &args.models {
+        run.requirements = catalog(Some(models), printer)?.requirements;
+    }
+    run.requirements = run.requirements.with(&args.require.require).map_err(Error::Requirement)?;
+    printer.answer(&rendered(&run, Format::Table, printer)?)?;
+    let qualified = recommend(&run, &summarize(&run)).pick().is_some();
+    Ok(if qualified { Status::Yes } else { Status::No })
+}

@@ -1,0 +1,7 @@
+//! Talking to the person: answers on standard output, talk on standard error.
+
+mod printer;
+mod progress;
+
+pub use printer::Printer;
+pub use progress::{DownloadProgress, RowWork, RunProgress};

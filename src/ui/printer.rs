@@ -1,0 +1,97 @@
+//! The printer: the one way to the terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+
+use crate::cli::Talk;
+use crate::error::Error;
+
+/// Writes answers to standard output and everything else to standard error.
+pub struct Printer {
+    talk: Talk,
+    bars: MultiProgress,
+}
+
+impl Printer {
+    pub fn new(talk: Talk) -> Self {
+        let bars = MultiProgress::new();
+        if talk.quiet {
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { talk, bars }
+    }
+
+    /// Bars that are drawn where the talk goes, and hidden where nobody looks.
+    pub fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    /// If standard output cannot take it. A reader that has had enough (`| head`) is no error.
+    pub fn answer(&self, text: &str) -> Result<(), Error> {
+        let written = self.bars.suspend(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Something worth knowing.
+    pub fn say(&self, text: &str) {
+        if !self.talk.quiet {
+            self.talk(text);
+        }
+    }
+
+    /// A step, for those who asked to be told.
+    pub fn detail(&self, text: &str) {
+        if self.talk.verbose {
+            self.talk(text);
+        }
+    }
+
+    pub fn warn(&self, text: &str) {
+        self.talk(&format!("warning: {text}"));
+    }
+
+    /// An error with its causes, and what to do.
+    pub fn error(&self, error: &Error) {
+        let mut text = format!("error: {error}");
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            text.push_str(&format!("\ncause: {error}"));
+            cause = error.source();
+        }
+        if let Some(hint) = error.hint() {
+            text.push_str(&format!("\nhint: {hint}"));
+        }
+        self.talk(&text);
+    }
+
+    fn talk(&self, text: &str) {
+        // Where not even standard error can be written to there is nobody left to tell.
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    /// Columns of the terminal that answers go to; `None` if they go to a file or a pipe.
+    pub fn width(&self) -> Option<usize> {
+        if !io::stdout().is_terminal() {
+            return None;
+        }
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        columns.or_else(|| comfy_table::Table::new().width().map(usize::from))
+    }
+
+    /// Whether answers may be coloured: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+    pub fn color(&self) -> bool {
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+}

@@ -1,0 +1,176 @@
+//! Progress bars with the time left.
+
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::acquire::hub::FetchProgress;
+use crate::catalog::Candidate;
+use crate::plan::Step;
+use crate::run::{LoadFacts, Row, RunListener, Trial};
+use crate::suite::Body;
+
+/// Redraws this often also while nothing happens, so that the time left counts down.
+const TICK: Duration = Duration::from_millis(200);
+
+fn bar(bars: &MultiProgress, length: u64, template: &str) -> ProgressBar {
+    let bar = bars.add(ProgressBar::new(length));
+    // The template is a constant of this file; were it wrong, the default look is a look too.
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("━╸─"));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// What a row of a run is expected to cost, in the arithmetic of one decoded token of a model of 10^9 parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowWork {
+    load: u64,
+    trials: u64,
+}
+
+/// Making or reading, quantizing and packing weights costs about as much as decoding so many tokens.
+const LOAD_TOKENS: u64 = 40;
+
+/// Prompt tokens go through so many at a time for the price of one decoded token.
+const PREFILL_SPEEDUP: u64 = 8;
+
+impl RowWork {
+    /// Of a model of so many parameters that runs these steps.
+    pub fn of(parameters: u64, steps: &[Step]) -> Self {
+        let scale = |tokens: u64| tokens.saturating_mul(parameters / 1_000_000).max(1);
+        Self { load: scale(LOAD_TOKENS), trials: scale(steps.iter().map(step_tokens).sum()) }
+    }
+}
+
+fn step_tokens(step: &Step) -> u64 {
+    let prompt = match &step.prompt.body {
+        Body::Text { text, .. } => text.chars().count() as u64 / 2,
+        Body::Tokens { count } => u64::from(*count),
+    };
+    prompt / PREFILL_SPEEDUP + u64::from(step.max_new_tokens)
+}
+
+/// One bar over a whole run: which candidate, what is being done, how much time is left for everything.
+pub struct RunProgress {
+    bar: ProgressBar,
+    rows: Vec<RowWork>,
+    /// Which row it is, counted from 0.
+    row: usize,
+    /// Work of the rows and trials that are through.
+    base: u64,
+    trial: usize,
+    trials: usize,
+    name: String,
+}
+
+impl RunProgress {
+    pub fn new(bars: &MultiProgress, rows: Vec<RowWork>) -> Self {
+        let total = rows.iter().map(|work| work.load + work.trials).sum();
+        let bar =
+            bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
+        Self { bar, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
+    }
+
+    /// The row whose turn is next, counted from 0.
+    pub fn at_row(&mut self, row: usize) {
+        self.row = row;
+        self.base = self.rows[..row].iter().map(|work| work.load + work.trials).sum();
+        self.bar.set_position(self.base);
+    }
+
+    fn work(&self) -> RowWork {
+        self.rows.get(self.row).copied().unwrap_or(RowWork { load: 1, trials: 1 })
+    }
+
+    fn show(&self, what: &str) {
+        self.bar.set_message(format!("[{}/{}] {}: {what}", self.row + 1, self.rows.len(), self.name));
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl RunListener for RunProgress {
+    fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
+        self.name = candidate.row();
+        (self.trial, self.trials) = (0, trials);
+        self.show("getting the checkpoint");
+    }
+
+    fn loading(&mut self, done: u64, total: u64) {
+        self.show("loading the weights");
+        self.bar.set_position(self.base + self.work().load * done / total.max(1));
+    }
+
+    fn loaded(&mut self, _: &LoadFacts) {
+        self.bar.set_position(self.base + self.work().load);
+        self.show(&format!("trial 1 of {}", self.trials));
+    }
+
+    fn token(&mut self, done: usize, most: usize) {
+        let trial = self.work().trials / self.trials.max(1) as u64;
+        let within = trial * done as u64 / most.max(1) as u64;
+        self.bar.set_position(self.base + self.work().load + trial * self.trial as u64 + within);
+    }
+
+    fn trial_ended(&mut self, _: &Trial) {
+        self.trial += 1;
+        self.token(0, 1);
+        self.show(&format!("trial {} of {}", (self.trial + 1).min(self.trials), self.trials));
+    }
+
+    fn candidate_ended(&mut self, _: &Row) {
+        let work = self.work();
+        self.bar.set_position(self.base + work.load + work.trials);
+    }
+}
+
+/// A bar over a download: bytes, speed and time left, the file at hand beside it.
+pub struct DownloadProgress<'a> {
+    bars: &'a MultiProgress,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> DownloadProgress<'a> {
+    pub fn new(bars: &'a MultiProgress) -> Self {
+        Self { bars, bar: None }
+    }
+
+    fn with(&self, act: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = &self.bar {
+            act(bar);
+        }
+    }
+}
+
+impl FetchProgress for DownloadProgress<'_> {
+    fn begin(&mut self, total_bytes: u64, files: usize) {
+        let template =
+            "{msg}\n{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta_precise} left";
+        let bar = bar(self.bars, total_bytes, template);
+        bar.set_message(format!("downloading {files} files"));
+        self.bar = Some(bar);
+    }
+
+    fn file(&mut self, name: &str, _: u64) {
+        self.with(|bar| bar.set_message(format!("downloading {name}")));
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.with(|bar| bar.inc(bytes));
+    }
+
+    fn end(&mut self) {
+        self.with(ProgressBar::finish_and_clear);
+    }
+
+    fn restart(&mut self, bytes: u64) {
+        self.with(|bar| bar.inc_length(bytes));
+    }
+
+    fn waiting(&mut self, name: &str) {
+        self.with(|bar| bar.set_message(format!("waiting for another process that downloads {name}")));
+    }
+}
