@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 use super::gguf::{self, GgufFile};
-use super::{AcquireError, Checkpoint, Weights};
+use super::{AcquireError, Checkpoint, Preview, Weights};
 use crate::run::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, Inventory};
 use crate::text::TextModel;
@@ -77,12 +77,30 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     Ok(Checkpoint { config, text, weights: Weights::Safetensors(weights), facts })
 }
 
-/// The config alone of a directory or GGUF file, for planning and for synthetic weights.
+/// The config alone of a directory in Hugging Face layout.
 ///
 /// # Errors
 /// As [`open`].
-pub fn config(path: &Path) -> Result<Config, AcquireError> {
-    if path.is_dir() { parse_config(path, json(&path.join("config.json"))?) } else { Ok(open(path)?.config) }
+pub fn config(directory: &Path) -> Result<Config, AcquireError> {
+    parse_config(directory, json(&directory.join("config.json"))?)
+}
+
+/// Config and size of the weights, without reading them.
+///
+/// # Errors
+/// As [`open`].
+pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
+    if path.is_dir() {
+        let config = config(path)?;
+        let sizes = weight_files(path)?.into_iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
+        return Ok(Preview { config, stored_bytes: sizes.sum() });
+    }
+    let checkpoint = open(path)?;
+    let stored_bytes = match &checkpoint.weights {
+        Weights::Gguf(file) => Some(file.weights_bytes()),
+        Weights::Safetensors(_) | Weights::Synthetic { .. } => None,
+    };
+    Ok(Preview { config: checkpoint.config, stored_bytes })
 }
 
 fn parse_config(path: &Path, value: Value) -> Result<Config, AcquireError> {

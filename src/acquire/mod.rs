@@ -67,30 +67,43 @@ pub fn acquire(
     }
 }
 
-/// A candidate's config before its weights are downloaded, to see whether it can run at all; `None` where only the
+/// What is known of a candidate before its weights are downloaded.
+pub struct Preview {
+    pub config: Config,
+    /// Bytes of the weights as they are stored; `None` where only the config tells.
+    pub stored_bytes: Option<u64>,
+}
+
+impl Preview {
+    fn of_config(config: Config) -> Self {
+        Self { config, stored_bytes: None }
+    }
+}
+
+/// A look at a candidate before its weights are downloaded, to see whether it can run at all; `None` where only the
 /// weights' own file tells.
 ///
 /// # Errors
 /// As [`acquire`].
-pub fn config(
+pub fn preview(
     source: &Source,
     progress: &mut dyn FetchProgress,
     cancel: &AtomicBool,
-) -> Result<Option<Config>, AcquireError> {
+) -> Result<Option<Preview>, AcquireError> {
     match source {
-        Source::Local { path } => local::config(path).map(Some),
-        Source::Synthetic { shape } => synthetic::config(shape).map(Some),
+        Source::Local { path } => local::preview(path).map(Some),
+        Source::Synthetic { shape } => Ok(Some(Preview::of_config(synthetic::config(shape)?))),
         Source::Hub { file: Some(_), .. } => Ok(None),
         Source::Hub { repository, revision, file: None } => {
             if let Some(config) = shipped_shape(repository) {
-                return Ok(Some(config));
+                return Ok(Some(Preview::of_config(config)));
             }
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.resolve(repository, revision, cancel).map_err(failed)?;
             let Some(file) = snapshot.file("config.json").cloned() else { return Ok(None) };
             let snapshot = hub.fetch(&snapshot, &[file], progress, cancel).map_err(failed)?;
-            local::config(&snapshot.folder).map(Some)
+            Ok(Some(Preview::of_config(local::config(&snapshot.folder)?)))
         }
     }
 }

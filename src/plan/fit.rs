@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use crate::catalog::Quantization;
-use crate::spec::{Config, Inventory, SpecError};
+use crate::spec::{Config, SpecError};
 use crate::suite::Body;
 
 /// What a candidate needs against what is there, from its shape alone.
@@ -33,19 +32,18 @@ impl FitEstimate {
 /// Prompt tokens that go through the layers at once in the longest forward pass.
 const PREFILL_CHUNK: u64 = 512;
 
-/// What running `steps` needs: the weights at `quantization`, and cache and working memory in float32.
+/// What running `steps` needs: the weights, and cache and working memory in float32.
 ///
 /// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
 ///
 /// # Errors
-/// A config that lacks what must be known, or an architecture whose weights are not.
+/// A config that lacks what must be known.
 pub fn estimate(
     config: &Config,
-    quantization: Quantization,
+    weights_bytes: u64,
     steps: &[Step],
     available_bytes: u64,
 ) -> Result<FitEstimate, SpecError> {
-    let inventory = Inventory::from_config(config)?;
     let context = steps.iter().map(context).max().unwrap_or(1).max(1);
     let float = size_of::<f32>() as u64;
     let queries = config.count("num_attention_heads")? as u64;
@@ -55,7 +53,7 @@ pub fn estimate(
     let mlp = 3 * rows * config.count("intermediate_size")? as u64;
     let logits = config.count("vocab_size")? as u64;
     Ok(FitEstimate {
-        weights_bytes: inventory.bytes(quantization),
+        weights_bytes,
         kv_cache_bytes: context.saturating_mul(kv_numbers_per_token(config)?).saturating_mul(float),
         activation_bytes: (scores.saturating_add(mlp).saturating_add(logits)).saturating_mul(float),
         available_bytes,
@@ -89,8 +87,9 @@ fn context(step: &Step) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Quantization;
     use crate::plan::{Choices, steps};
-    use crate::spec::shipped_shape;
+    use crate::spec::{Inventory, shipped_shape};
     use crate::suite;
 
     fn speed() -> Vec<Step> {
@@ -101,7 +100,8 @@ mod tests {
     #[test]
     fn a_236b_model_misses_most_of_its_memory_on_a_24_gb_machine() {
         let config = shipped_shape("deepseek-ai/DeepSeek-V2-Chat").unwrap();
-        let fit = estimate(&config, Quantization::Q4K, &speed(), 24 << 30).unwrap();
+        let weights = Inventory::from_config(&config).unwrap().bytes(Quantization::Q4K);
+        let fit = estimate(&config, weights, &speed(), 24 << 30).unwrap();
         assert!((130..140).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
         assert_eq!(fit.missing_bytes(), Some(fit.total_bytes() - (24 << 30)));
     }
@@ -111,7 +111,7 @@ mod tests {
         let config = shipped_shape("Qwen/Qwen2.5-7B-Instruct").unwrap();
         // 28 layers × (key + value) × 4 heads × 128.
         assert_eq!(kv_numbers_per_token(&config), Ok(28 * 2 * 4 * 128));
-        let fit = estimate(&config, Quantization::Q4K, &speed(), u64::MAX).unwrap();
+        let fit = estimate(&config, 0, &speed(), u64::MAX).unwrap();
         assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * 4);
         assert_eq!(fit.missing_bytes(), None);
     }

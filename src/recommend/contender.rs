@@ -23,7 +23,7 @@ impl Basis {
     pub(super) fn of_run(run: &Run, summaries: &[RowSummary]) -> Self {
         let count = |basis| {
             let ran = run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
-            ran.filter(|(_, summary)| Contender::of(summary, basis).is_some()).count()
+            ran.filter(|(_, summary)| Contender::of(summary, basis, false).is_some()).count()
         };
         if count(Basis::Text) >= count(Basis::Tokens) { Basis::Text } else { Basis::Tokens }
     }
@@ -42,13 +42,19 @@ pub(super) struct Contender<'a> {
     pub summary: &'a RowSummary,
     pub ttft: &'a Distribution,
     pub decode: Option<&'a Distribution>,
+    /// `None` for prompts of token ids, which are no requests of the service's.
     pub latency: Option<&'a Distribution>,
+    /// Memory that it will take on the service's device, in bytes.
+    pub memory_bytes: Option<u64>,
     pub attainment: Option<&'a Attainment>,
 }
 
 impl<'a> Contender<'a> {
     /// `None` if no request of the basis gave a token.
-    pub(super) fn of(summary: &'a RowSummary, basis: Basis) -> Option<Self> {
+    ///
+    /// Memory is what was measured, or else the estimate; the other way round if the run was made `elsewhere`, for on a CPU
+    /// a measurement includes copies of the weights that a GPU does not hold.
+    pub(super) fn of(summary: &'a RowSummary, basis: Basis, elsewhere: bool) -> Option<Self> {
         let group = basis.of(summary)?;
         let waits = match basis {
             Basis::Text => &group.overall,
@@ -58,7 +64,12 @@ impl<'a> Contender<'a> {
             summary,
             ttft: waits.get(&TTFT)?,
             decode: group.overall.get(&DECODE),
-            latency: waits.get(&LATENCY),
+            latency: waits.get(&LATENCY).filter(|_| basis == Basis::Text),
+            memory_bytes: if elsewhere {
+                summary.memory.estimated_bytes.or(summary.memory.measured_bytes)
+            } else {
+                summary.memory.measured_bytes.or(summary.memory.estimated_bytes)
+            },
             attainment: group.attainment.as_ref(),
         })
     }

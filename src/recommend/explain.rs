@@ -123,16 +123,14 @@ fn reason(reason: &Reason, basis: Basis) -> String {
 
 fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
     if let Some(provisional) = &recommendation.provisional {
-        let not_judged: Vec<String> = provisional.not_judged.iter().map(ToString::to_string).collect();
-        let limits = if not_judged.is_empty() {
-            "speed and cost here say nothing about it".to_owned()
-        } else {
-            format!("not judged here: {}", not_judged.join(", "))
-        };
         lines.push(format!(
-            "Provisional: the service is to run on {}, this run was on {}; {limits}.",
+            "Provisional: the service is to run on {}, this run was on {}, whose speed says nothing of it.",
             provisional.wanted_device, provisional.run_device
         ));
+    }
+    if !recommendation.not_judged.is_empty() {
+        let limits: Vec<String> = recommendation.not_judged.iter().map(ToString::to_string).collect();
+        lines.push(format!("Not judged by this run: {}.", limits.join(", ")));
     }
     if let Some(pick) = recommendation.pick() {
         let weights: Vec<String> = pick
@@ -153,7 +151,9 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         } else {
             "the GPU for the whole month".to_owned()
         };
-        lines.push(format!("The budget buys {bought}; costs above count only the time spent answering."));
+        let costs = recommendation.ranking.iter().any(|standing| standing.cost.is_some());
+        let costs = if costs { "; costs above count only the time spent answering" } else { "" };
+        lines.push(format!("The budget buys {bought}{costs}."));
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Recommendation {
     pub nearest_miss: Option<NearestMiss>,
     /// Why the recommendation does not settle the question yet.
     pub provisional: Option<Provisional>,
+    /// Stated limits that this run could not judge, and that were not enforced.
+    pub not_judged: Vec<Limit>,
     pub flags: Vec<Flag>,
     /// GPU hours that a month's budget buys; `None` without a budget.
     pub affordable_hours: Option<f64>,
@@ -121,8 +123,6 @@ pub struct NearestMiss {
 pub struct Provisional {
     pub wanted_device: String,
     pub run_device: String,
-    /// Stated limits on speed and cost, which were not enforced.
-    pub not_judged: Vec<Limit>,
 }
 
 /// Something that a reader of the ranking must know.
@@ -143,6 +143,7 @@ pub enum Flag {
 pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     let basis = Basis::of_run(run, summaries);
     let elsewhere = elsewhere(run);
+    let not_judged = not_judged(run, basis, elsewhere);
     let mut qualified = Vec::new();
     let mut rejected = Vec::new();
     for (row, summary) in run.rows.iter().zip(summaries) {
@@ -150,14 +151,14 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             RowOutcome::Skipped { reason } => Reason::Skipped { reason: reason.clone() },
             RowOutcome::Failed { kind, message } => Reason::Failed { kind: *kind, message: message.clone() },
             RowOutcome::Pending => Reason::Pending,
-            RowOutcome::Ran => match Contender::of(summary, basis) {
+            RowOutcome::Ran => match Contender::of(summary, basis, elsewhere) {
                 None => not_measured(summary, basis),
                 Some(contender) => {
                     let broken = requirements::broken(
                         &contender,
                         row.candidate.licence.as_deref(),
                         &run.requirements,
-                        !elsewhere,
+                        &not_judged,
                     );
                     if broken.is_empty() {
                         qualified.push(contender);
@@ -170,16 +171,19 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
         rejected.push(Rejected { row: summary.row.clone(), reason });
     }
 
-    let ranking = rank::rank(&qualified, run.requirements.budget.as_ref());
+    let budget = run.requirements.budget.as_ref().filter(|_| !not_judged.contains(&Limit::Budget));
+    let ranking = rank::rank(&qualified, budget);
     Recommendation {
         basis,
         tie: rank::tie(&ranking),
         nearest_miss: if ranking.is_empty() { nearest_miss(run, &rejected) } else { None },
-        provisional: run.requirements.device.clone().filter(|_| elsewhere).map(|wanted_device| Provisional {
-            wanted_device,
-            run_device: run.environment.device_name.clone(),
-            not_judged: requirements::on_speed_or_cost(&run.requirements),
-        }),
+        provisional: run
+            .requirements
+            .device
+            .clone()
+            .filter(|_| elsewhere)
+            .map(|wanted_device| Provisional { wanted_device, run_device: run.environment.device_name.clone() }),
+        not_judged,
         flags: flags(run, summaries, &qualified),
         affordable_hours: run.requirements.budget.as_ref().and_then(affordable_hours),
         ranking,
@@ -193,6 +197,12 @@ fn elsewhere(run: &Run) -> bool {
         .device
         .as_ref()
         .is_some_and(|wanted| !run.environment.device_name.to_lowercase().contains(&wanted.to_lowercase()))
+}
+
+/// Limits on speed and cost say nothing of another device, and a cost needs requests that are the service's.
+fn not_judged(run: &Run, basis: Basis, elsewhere: bool) -> Vec<Limit> {
+    let stated = requirements::on_speed_or_cost(&run.requirements).into_iter();
+    stated.filter(|limit| elsewhere || (basis == Basis::Tokens && *limit == Limit::Budget)).collect()
 }
 
 fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {

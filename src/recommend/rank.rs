@@ -72,7 +72,7 @@ pub const CRITERIA: &[Criterion] = &[
         label: "memory",
         weight: 0.1,
         direction: Direction::Lower,
-        of: |contender| contender.summary.memory.needed_bytes().map(|bytes| bytes as f64),
+        of: |contender| contender.memory_bytes.map(|bytes| bytes as f64),
         show: |value| Bytes(value as u64).to_string(),
     },
 ];

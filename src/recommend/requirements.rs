@@ -107,34 +107,32 @@ fn worst_limit(attained: &Attainment) -> Option<(&'static str, f64)> {
     excesses.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// What of the requirements a row breaks. Limits on speed and cost are looked at only where they can be judged.
+/// What of the requirements a row breaks, but for those that cannot be judged.
 pub(super) fn broken(
     contender: &Contender,
     licence: Option<&str>,
     requirements: &Requirements,
-    judge_speed: bool,
+    not_judged: &[Limit],
 ) -> Vec<Broken> {
     let mut broken = Vec::new();
     if let Some(gib) = requirements.memory_gib {
-        let memory = &contender.summary.memory;
         let limit_bytes = (gib * 1024f64.powi(3)) as u64;
-        if memory.needed_bytes().is_none_or(|needed| needed > limit_bytes) {
+        if contender.memory_bytes.is_none_or(|needed| needed > limit_bytes) {
             broken.push(Broken::Memory {
                 limit_bytes,
-                needed_bytes: memory.needed_bytes(),
-                measured: memory.measured_bytes.is_some(),
+                needed_bytes: contender.memory_bytes,
+                measured: contender.memory_bytes.is_some()
+                    && contender.memory_bytes == contender.summary.memory.measured_bytes,
             });
         }
     }
-    if judge_speed {
-        for limit in on_speed_or_cost(requirements) {
-            broken.extend(match limit {
-                Limit::Attainment => attainment(contender, requirements),
-                Limit::KoreanSpeed => korean_speed(contender, requirements),
-                Limit::Budget => budget(contender, requirements),
-                Limit::Memory | Limit::Licence => None,
-            });
-        }
+    for limit in on_speed_or_cost(requirements).into_iter().filter(|limit| !not_judged.contains(limit)) {
+        broken.extend(match limit {
+            Limit::Attainment => attainment(contender, requirements),
+            Limit::KoreanSpeed => korean_speed(contender, requirements),
+            Limit::Budget => budget(contender, requirements),
+            Limit::Memory | Limit::Licence => None,
+        });
     }
     let accepted = |stated: &str| requirements.licences.iter().any(|licence| licence.eq_ignore_ascii_case(stated));
     if !requirements.licences.is_empty() && !licence.is_some_and(accepted) {

@@ -134,23 +134,31 @@ fn failures(row: &Row) -> Option<String> {
 /// Why a percentile or an interval is a dash, and how many repetitions would give it.
 fn too_few(lines: &[Line]) -> Vec<String> {
     let mut notes = Vec::new();
-    let texts: Vec<&Summary> = lines.iter().filter_map(|(_, summary)| summary.text.as_ref()).collect();
+    let figure = |summary: &Summary, metric| Some((summary.overall.get(metric)?.n, repetitions(summary)));
+    let texts = || lines.iter().filter_map(|(_, summary)| summary.text.as_ref());
     for (name, percentile) in [("p50", Percentile::P50), ("p95", Percentile::P95)] {
-        let fewest = texts.iter().filter_map(|text| Some((text.overall.get(&TTFT)?.n, text.prompts))).min();
+        let fewest = texts().filter_map(|text| figure(text, &TTFT)).min();
         notes.extend(fewest.and_then(|fewest| more_trials(name, percentile.needs(), fewest)));
     }
-    let groups = lines.iter().flat_map(|(_, summary)| [summary.tokens.as_ref(), summary.text.as_ref()]);
-    let fewest = groups.flatten().filter_map(|summary| Some((summary.overall.get(&DECODE)?.n, summary.prompts))).min();
+    let tokens = lines.iter().filter_map(|(_, summary)| summary.tokens.as_ref());
+    let fewest = texts().chain(tokens).filter_map(|summary| figure(summary, &DECODE)).min();
     notes.extend(fewest.and_then(|fewest| more_trials("an interval", MedianBootstrap::NEEDS, fewest)));
     notes
 }
 
-fn more_trials(what: &str, needs: usize, (n, prompts): (usize, usize)) -> Option<String> {
-    if n >= needs || prompts == 0 {
+/// How often each prompt was asked.
+fn repetitions(summary: &Summary) -> usize {
+    summary.measured.div_ceil(summary.prompts.max(1))
+}
+
+/// So many repetitions gave `n` figures: not every prompt gives every figure, and some may fail.
+fn more_trials(what: &str, needs: usize, (n, repetitions): (usize, usize)) -> Option<String> {
+    let each = n / repetitions.max(1);
+    if n >= needs || each == 0 {
         return None;
     }
-    let repeat = needs.div_ceil(prompts);
-    let gives = repeat * prompts;
+    let repeat = needs.div_ceil(each);
+    let gives = repeat * each;
     Some(format!("— {what} needs {needs} requests and there are {n}: `--repeat {repeat}` gives {gives}"))
 }
 

@@ -60,11 +60,6 @@ impl Memory {
         });
         Self { measured_bytes, estimated_bytes: row.fit.as_ref().map(|fit| fit.total_bytes()) }
     }
-
-    /// What was measured, or else the estimate.
-    pub fn needed_bytes(&self) -> Option<u64> {
-        self.measured_bytes.or(self.estimated_bytes)
-    }
 }
 
 /// Summarizes every row of a run, in its order.
@@ -134,11 +129,9 @@ mod tests {
         measured.load = Some(load(2 << 30));
         measured.fit =
             Some(FitEstimate { weights_bytes: 10, kv_cache_bytes: 2, activation_bytes: 3, available_bytes: 100 });
-        assert_eq!(Memory::of(&measured).needed_bytes(), Some(2 << 30));
+        assert_eq!(Memory::of(&measured).measured_bytes, Some(2 << 30));
         measured.load = None;
-        assert_eq!(Memory::of(&measured).needed_bytes(), Some(15));
-        measured.fit = None;
-        assert_eq!(Memory::of(&measured).needed_bytes(), None);
+        assert_eq!(Memory::of(&measured), Memory { measured_bytes: None, estimated_bytes: Some(15) });
     }
 
     #[test]

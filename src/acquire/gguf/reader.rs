@@ -79,6 +79,11 @@ impl GgufFile {
         &self.tensors
     }
 
+    /// Bytes of all tensors.
+    pub fn weights_bytes(&self) -> u64 {
+        self.tensors.values().map(|place| place.range.len() as u64).sum()
+    }
+
     /// A tensor's place and its bytes.
     ///
     /// # Errors
@@ -136,7 +141,9 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// Most dimensions of a tensor that GGUF allows.
 const MOST_DIMENSIONS: u32 = 4;
 
-fn parse(bytes: &[u8]) -> Result<(HashMap<String, Field>, HashMap<String, TensorPlace>), GgufError> {
+type Header = (HashMap<String, Field>, HashMap<String, TensorPlace>);
+
+fn parse(bytes: &[u8]) -> Result<Header, GgufError> {
     let mut reader = Reader { bytes, at: 0, items: 0 };
     let magic = reader.take::<4>()?;
     if &magic != b"GGUF" {

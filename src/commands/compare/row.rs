@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
 
-use crate::acquire::{self, AcquireError, Checkpoint};
+use crate::acquire::{self, AcquireError, Checkpoint, Preview};
 use crate::catalog::Quantization;
 use crate::engine::candle::CandleEngine;
 use crate::engine::{Engine, EngineError};
@@ -13,7 +13,7 @@ use crate::measure::units::Bytes;
 use crate::plan::{Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, execute};
-use crate::spec::{Config, DecoderSpec, Inventory, SpecError, shipped_shape};
+use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::suite::Body;
 use crate::telemetry::host;
@@ -101,8 +101,8 @@ impl RowRunner<'_> {
         let candidate = row.candidate.clone();
         let clock = SystemClock::new();
         let mut downloads = DownloadProgress::new(self.printer.bars());
-        if let Some(config) = acquire::config(&candidate.source, &mut downloads, self.cancel)? {
-            self.check_fit(row, &config, steps)?;
+        if let Some(preview) = acquire::preview(&candidate.source, &mut downloads, self.cancel)? {
+            self.check_fit(row, &preview, steps)?;
         }
         let mut checkpoint = acquire::acquire(&candidate.source, &mut downloads, self.cancel)?;
         let acquired = clock.now();
@@ -145,21 +145,20 @@ impl RowRunner<'_> {
     }
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
-    fn check_fit(&self, row: &mut Row, config: &Config, steps: &[Step]) -> Result<(), Stop> {
+    fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
         let available = host::available_bytes().unwrap_or(u64::MAX);
-        let quantization = row.candidate.quantization.unwrap_or(stored_precision(config));
-        if let Ok(fit) = estimate(config, quantization, steps, available) {
+        let weights = weights_bytes(preview, row.candidate.quantization);
+        if let Some(fit) = weights.and_then(|weights| estimate(&preview.config, weights, steps, available).ok()) {
             let missing = fit.missing_bytes();
             row.fit = Some(fit.clone());
             if let Some(missing) = missing {
                 let (needed, free) = (Bytes(fit.total_bytes()), Bytes(fit.available_bytes));
                 let missing = Bytes(missing);
-                let reason =
-                    format!("does not fit: {quantization} needs {needed}, {free} are free, {missing} are missing");
+                let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
                 return Err(Stop::Outcome(RowOutcome::Skipped { reason }));
             }
         }
-        DecoderSpec::from_config(config).map_err(EngineError::from)?;
+        DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
         Ok(())
     }
 
@@ -186,12 +185,14 @@ impl RowRunner<'_> {
     }
 }
 
-/// The precision that a checkpoint is stored in, as its config states it.
-fn stored_precision(config: &Config) -> Quantization {
-    match config.text("torch_dtype") {
-        Ok(Some("float32")) => Quantization::F32,
-        Ok(Some("float16")) => Quantization::F16,
-        _ => Quantization::Bf16,
+/// Bytes of the weights as they will be held; `None` where the architecture's weights are not known.
+fn weights_bytes(preview: &Preview, quantization: Option<Quantization>) -> Option<u64> {
+    let inventory = || Inventory::from_config(&preview.config).ok();
+    match (quantization, preview.stored_bytes) {
+        (Some(quantization), _) => Some(inventory()?.bytes(quantization)),
+        (None, Some(bytes)) => Some(bytes),
+        // Every shipped repository stores 16 bits.
+        (None, None) => Some(inventory()?.bytes(Quantization::Bf16)),
     }
 }
 
@@ -200,7 +201,7 @@ pub fn work(row: &Row, steps: &[Step]) -> RowWork {
     use crate::catalog::Source;
     let config = match &row.candidate.source {
         Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
-        Source::Local { path } => acquire::local::config(path).ok(),
+        Source::Local { path } => acquire::local::preview(path).ok().map(|preview| preview.config),
     };
     let runs = config.as_ref().is_none_or(|config| DecoderSpec::from_config(config).is_ok());
     let inventory = config.and_then(|config| Inventory::from_config(&config).ok());

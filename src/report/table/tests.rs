@@ -137,7 +137,7 @@ fn the_whole_report() {
 
     mistral-7b-v0.3 q4_k: 6 requests failed, the first with: the engine stopped
     ~ estimated from the shape, not measured
-    — p95 needs 130 requests and there are 35: `--repeat 9` gives 144
+    — p95 needs 130 requests and there are 35: `--repeat 12` gives 132
     within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
     mixed precision (bf16, q4_k): speed and memory of these rows do not compare the models alone
     quality is not judged: read the answers before you decide (`bench export`)
@@ -183,8 +183,9 @@ fn few_trials_of_random_weights() {
     Runner-up: mistral-7b-v0.3 q4_k
       score 0.97, no better than qwen2.5-7b q4_k in anything: decode 38.5 tok/s, TTFT 1.24 s, memory
         4.00 GiB; 3 of 3 requests within the limits
-    Provisional: the service is to run on L4, this run was on AMD EPYC 9B45; not judged here:
-      attainment of the request limits.
+    Provisional: the service is to run on L4, this run was on AMD EPYC 9B45, whose speed says nothing
+      of it.
+    Not judged by this run: attainment of the request limits.
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one,
       weighted decode 0.3, TTFT 0.3, memory 0.1.
     "#);
