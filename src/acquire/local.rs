@@ -10,7 +10,7 @@ use tokenizers::Tokenizer;
 use super::gguf::{self, GgufFile};
 use super::{AcquireError, Checkpoint, Preview, Weights};
 use crate::run::{CheckpointFacts, FileFacts};
-use crate::spec::{Config, Inventory};
+use crate::spec::{Config, DecoderSpec, Inventory};
 use crate::text::TextModel;
 
 /// Largest JSON file that is read: a tokenizer of 262,144 tokens takes about 33 MB.
@@ -65,12 +65,12 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     for file in &weights {
         files.push(file_facts(file)?);
     }
-    let inventory = Inventory::from_config(&config);
-    let inventory = inventory.map_err(|source| AcquireError::Spec { path: path.into(), source })?;
+    let spec = DecoderSpec::from_config(&config);
+    let spec = spec.map_err(|source| AcquireError::Spec { path: path.into(), source })?;
     let facts = CheckpointFacts {
         commit: None,
         architecture: architecture(path, &config)?,
-        parameters: inventory.parameters(),
+        parameters: Inventory::of(&spec).parameters(),
         files,
         synthetic: false,
     };

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{AcquireError, Checkpoint, Weights, local};
 use crate::run::CheckpointFacts;
-use crate::spec::{Config, Inventory, shipped_shape};
+use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 
 /// A checkpoint of random weights at the shape of a shipped repository, or of a directory with a `config.json`.
 ///
@@ -22,11 +22,11 @@ use crate::spec::{Config, Inventory, shipped_shape};
 pub fn open(shape: &str, seed: u64) -> Result<Checkpoint, AcquireError> {
     let config = config(shape)?;
     let spec_failed = |source| AcquireError::Spec { path: shape.into(), source };
-    let inventory = Inventory::from_config(&config).map_err(spec_failed)?;
+    let spec = DecoderSpec::from_config(&config).map_err(spec_failed)?;
     let facts = CheckpointFacts {
         commit: None,
         architecture: config.model_type().map_err(spec_failed)?.to_owned(),
-        parameters: inventory.parameters(),
+        parameters: Inventory::of(&spec).parameters(),
         files: Vec::new(),
         synthetic: true,
     };

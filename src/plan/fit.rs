@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use crate::spec::{Config, SpecError};
+use crate::spec::DecoderSpec;
 use crate::suite::Body;
 
 /// What a candidate needs against what is there, from its shape alone.
@@ -35,45 +35,20 @@ const PREFILL_CHUNK: u64 = 512;
 /// What running `steps` needs: the weights, and cache and working memory in float32.
 ///
 /// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
-///
-/// # Errors
-/// A config that lacks what must be known.
-pub fn estimate(
-    config: &Config,
-    weights_bytes: u64,
-    steps: &[Step],
-    available_bytes: u64,
-) -> Result<FitEstimate, SpecError> {
+pub fn estimate(spec: &DecoderSpec, weights_bytes: u64, steps: &[Step], available_bytes: u64) -> FitEstimate {
     let context = steps.iter().map(context).max().unwrap_or(1).max(1);
     let float = size_of::<f32>() as u64;
-    let queries = config.count("num_attention_heads")? as u64;
     let rows = context.min(PREFILL_CHUNK);
     // Scores and their softmax, the MLP's three intermediates, and one row of logits.
-    let scores = 2 * queries * rows * context;
-    let mlp = 3 * rows * config.count("intermediate_size")? as u64;
-    let logits = config.count("vocab_size")? as u64;
-    Ok(FitEstimate {
+    let scores = (2 * spec.attention.heads.queries as u64).saturating_mul(rows * context);
+    let mlp = 3 * rows * spec.mlp.intermediate as u64;
+    let numbers = scores.saturating_add(mlp).saturating_add(spec.vocabulary as u64);
+    FitEstimate {
         weights_bytes,
-        kv_cache_bytes: context.saturating_mul(kv_numbers_per_token(config)?).saturating_mul(float),
-        activation_bytes: (scores.saturating_add(mlp).saturating_add(logits)).saturating_mul(float),
+        kv_cache_bytes: context.saturating_mul(spec.cache_numbers_per_token()).saturating_mul(float),
+        activation_bytes: numbers.saturating_mul(float),
         available_bytes,
-    })
-}
-
-/// Numbers that a token adds to the cache: a key and a value for each key head, or DeepSeek's compressed latent.
-fn kv_numbers_per_token(config: &Config) -> Result<u64, SpecError> {
-    let layers = match config.optional_count("num_hidden_layers")? {
-        Some(layers) => layers,
-        None => config.count("num_layers")?,
-    };
-    let numbers = match config.optional_count("kv_lora_rank")? {
-        Some(rank) => rank + config.count("qk_rope_head_dim")?,
-        None => {
-            let heads = config.heads()?;
-            2 * heads.keys * heads.dim
-        }
-    };
-    Ok((layers * numbers) as u64)
+    }
 }
 
 fn context(step: &Step) -> u64 {
@@ -97,21 +72,22 @@ mod tests {
         steps(&suites, &Choices::default())
     }
 
+    fn shape(repository: &str) -> DecoderSpec {
+        DecoderSpec::from_config(&shipped_shape(repository).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_236b_model_misses_most_of_its_memory_on_a_24_gb_machine() {
-        let config = shipped_shape("deepseek-ai/DeepSeek-V2-Chat").unwrap();
-        let weights = Inventory::from_config(&config).unwrap().bytes(Quantization::Q4K);
-        let fit = estimate(&config, weights, &speed(), 24 << 30).unwrap();
-        assert!((130..140).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
+        let spec = shape("deepseek-ai/DeepSeek-V2-Chat");
+        let fit = estimate(&spec, Inventory::of(&spec).bytes(Quantization::Q4K), &speed(), 24 << 30);
+        assert!((130..145).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
         assert_eq!(fit.missing_bytes(), Some(fit.total_bytes() - (24 << 30)));
     }
 
     #[test]
     fn the_cache_of_a_token_is_a_key_and_a_value_in_every_layer() {
-        let config = shipped_shape("Qwen/Qwen2.5-7B-Instruct").unwrap();
-        // 28 layers × (key + value) × 4 heads × 128.
-        assert_eq!(kv_numbers_per_token(&config), Ok(28 * 2 * 4 * 128));
-        let fit = estimate(&config, 0, &speed(), u64::MAX).unwrap();
+        let fit = estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, &speed(), u64::MAX);
+        // 513 tokens × 28 layers × (key + value) × 4 heads × 128 × 4 bytes.
         assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * 4);
         assert_eq!(fit.missing_bytes(), None);
     }

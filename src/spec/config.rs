@@ -106,12 +106,18 @@ impl Config {
 
     /// The attention's heads, with the defaults that Hugging Face's config classes have.
     pub fn heads(&self) -> Result<Heads, SpecError> {
+        // What Qwen3Config assumes; elsewhere heads divide the hidden width.
+        self.heads_of(if self.model_type()? == "qwen3" { Some(128) } else { None })
+    }
+
+    /// As [`heads`](Self::heads), for a family whose heads have this width where the config states none.
+    pub fn heads_of(&self, default_dim: Option<usize>) -> Result<Heads, SpecError> {
         let hidden = self.count("hidden_size")?;
         let queries = self.count("num_attention_heads")?;
         // What MistralConfig and Qwen2Config assume; the others give each query head a key head of its own.
         let default_keys = match self.model_type()? {
             "mistral" => 8,
-            "qwen2" => 32,
+            "qwen2" | "qwen3" => 32,
             _ => queries,
         };
         let keys = self.optional_count("num_key_value_heads")?.unwrap_or(default_keys);
@@ -121,7 +127,7 @@ impl Config {
         if !queries.is_multiple_of(keys) {
             return refused("num_key_value_heads", keys, format!("a divisor of num_attention_heads = {queries}"));
         }
-        let dim = match self.optional_count("head_dim")? {
+        let dim = match self.optional_count("head_dim")?.or(default_dim) {
             Some(dim) => dim,
             None if hidden.is_multiple_of(queries) => hidden / queries,
             None => return refused("num_attention_heads", queries, format!("a divisor of hidden_size = {hidden}")),

@@ -1,32 +1,150 @@
 //! The decoder described as data: what differs between architectures, and nothing of how it is computed.
 
-use super::config::{Config, SpecError};
+use super::config::{Config, Heads, SpecError};
+use super::names::Naming;
+use super::rope::RopeSpec;
 
-/// A pre-norm transformer decoder with RMS norms, rotary positions and a gated SiLU MLP.
+/// A transformer decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderSpec {
+    pub naming: Naming,
     pub vocabulary: usize,
     pub hidden: usize,
-    pub layers: usize,
-    pub heads: usize,
-    /// Heads of the key and value cache; each serves `heads / kv_heads` query heads (grouped-query attention).
-    pub kv_heads: usize,
-    pub head_dim: usize,
-    pub intermediate: usize,
-    pub norm_epsilon: f64,
-    /// Base of the rotary frequencies.
-    pub rope_theta: f64,
-    /// Biases on the query, key and value projections.
-    pub qkv_bias: bool,
-    /// Bias on the attention's output projection.
-    pub output_bias: bool,
-    pub mlp_bias: bool,
-    /// The output head is the embedding matrix.
-    pub tied_embeddings: bool,
-    /// For each layer, how many of the latest positions (its own included) a query attends to; `None` for all.
-    pub windows: Vec<Option<usize>>,
     /// Longest context that the model was made for, in tokens.
     pub max_positions: usize,
+    /// Embeddings are multiplied by this.
+    pub embedding_scale: f64,
+    pub norm: Norm,
+    /// Where a layer's norms stand.
+    pub residual: Residual,
+    pub attention: Attention,
+    /// Rotary embeddings that layers refer to by index.
+    pub ropes: Vec<RopeSpec>,
+    pub layers: Vec<Layer>,
+    pub mlp: Mlp,
+    /// Logits are squashed to within ± this: `cap · tanh(x / cap)`.
+    pub final_softcap: Option<f64>,
+    /// The output head is the embedding matrix.
+    pub tied_embeddings: bool,
+}
+
+/// What is special to one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// How many of the latest positions (its own included) a query attends to; `None` for all.
+    pub window: Option<usize>,
+    /// Which of the spec's rotary embeddings; `None` for none at all.
+    pub rope: Option<usize>,
+    /// A mixture of experts instead of the dense MLP.
+    pub experts: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm {
+    pub kind: NormKind,
+    pub epsilon: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormKind {
+    /// Root mean square, scaled by the weight.
+    Rms,
+    /// Root mean square, scaled by 1 + the weight (Gemma).
+    RmsPlusOne,
+    /// Mean and variance, with a bias.
+    Layer,
+}
+
+/// How a layer adds to the stream that goes through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Residual {
+    /// `x += attention(norm(x)); x += mlp(norm(x))`
+    PreNorm,
+    /// `x += attention(norm(x)) + mlp(norm(x))`
+    Parallel,
+    /// `x += norm(attention(norm(x))); x += norm(mlp(norm(x)))`
+    Sandwich,
+    /// `x += norm(attention(x)); x += norm(mlp(x))`
+    PostNorm,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attention {
+    pub heads: Heads,
+    /// Scores are multiplied by this before the softmax.
+    pub scale: f64,
+    /// Scores are squashed to within ± this.
+    pub softcap: Option<f64>,
+    pub qkv_bias: bool,
+    pub output_bias: bool,
+    /// Queries and keys are normed, each head by itself.
+    pub qk_norm: bool,
+    pub fused: FusedQkv,
+    /// Multi-head latent attention in place of keys and values of their own.
+    pub latent: Option<Latent>,
+}
+
+/// Whether query, key and value lie in one matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FusedQkv {
+    No,
+    /// One after another.
+    Concatenated,
+    /// Query, key and value of the first head, then of the second, and so on (GPT-NeoX).
+    PerHead,
+}
+
+/// Dimensions of multi-head latent attention (DeepSeek-V2, <https://arxiv.org/abs/2405.04434>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latent {
+    /// Width of the queries' latent; `None` where queries are projected directly.
+    pub query_rank: Option<usize>,
+    /// Width of the latent that keys and values are made from, and that is cached in their place.
+    pub kv_rank: usize,
+    /// Numbers of a head's query and key that carry no position.
+    pub nope: usize,
+    /// Those that are turned by position; the key's are shared by all heads.
+    pub rope: usize,
+    /// Numbers of a head's value.
+    pub value: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mlp {
+    pub intermediate: usize,
+    pub activation: Activation,
+    /// `down(act(gate(x)) · up(x))`; else `down(act(up(x)))`.
+    pub gated: bool,
+    pub bias: bool,
+    /// Gate and up lie in one matrix, one after the other.
+    pub fused: bool,
+    pub experts: Option<Experts>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    Silu,
+    /// Exact: `x Φ(x)`.
+    Gelu,
+    /// Approximated by tanh.
+    GeluTanh,
+}
+
+/// A mixture of experts, each a gated MLP.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Experts {
+    pub count: usize,
+    /// Experts that a token passes.
+    pub chosen: usize,
+    pub intermediate: usize,
+    /// Width of the MLP that every token passes beside its experts: all shared experts together. 0 for none.
+    pub shared_intermediate: usize,
+    /// Experts fall into so many groups, and a token's come from the best so many of them; `None` without groups.
+    pub groups: Option<(usize, usize)>,
+    /// The chosen probabilities are divided by their sum.
+    pub normalized: bool,
+    /// The chosen probabilities are multiplied by this.
+    pub scale: f64,
 }
 
 impl DecoderSpec {
@@ -35,127 +153,16 @@ impl DecoderSpec {
     /// # Errors
     /// A key that is missing, out of bounds, or asks for something that the decoder does not do.
     pub fn from_config(config: &Config) -> Result<Self, SpecError> {
-        let family = config.model_type()?;
-        if !matches!(family, "llama" | "mistral" | "qwen2") {
-            return Err(SpecError::UnsupportedArchitecture(family.into()));
-        }
-        refuse_unsupported(config)?;
-
-        let hidden = config.count("hidden_size")?;
-        let layers = config.repetitions("num_hidden_layers")?;
-        let heads = config.heads()?;
-        let attention_bias = config.flag("attention_bias")?.unwrap_or(false);
-        Ok(Self {
-            vocabulary: config.count("vocab_size")?,
-            hidden,
-            layers,
-            heads: heads.queries,
-            kv_heads: heads.keys,
-            head_dim: heads.dim,
-            intermediate: config.count("intermediate_size")?,
-            norm_epsilon: config.positive("rms_norm_eps")?.unwrap_or(1e-6),
-            rope_theta: config.positive("rope_theta")?.unwrap_or(10_000.0),
-            qkv_bias: family == "qwen2" || attention_bias,
-            output_bias: family == "llama" && attention_bias,
-            mlp_bias: config.flag("mlp_bias")?.unwrap_or(false),
-            tied_embeddings: config.flag("tie_word_embeddings")?.unwrap_or(false),
-            windows: windows(config, family, layers)?,
-            max_positions: config.optional_count("max_position_embeddings")?.unwrap_or(2048),
-        })
+        super::family::read(config)
     }
 
-    /// Bytes that one token of context occupies in the key and value cache, at `element_bytes` a number.
-    pub fn kv_bytes_per_token(&self, element_bytes: usize) -> u64 {
-        (2 * self.layers * self.kv_heads * self.head_dim * element_bytes) as u64
-    }
-}
-
-/// Refuses what the decoder would otherwise silently compute wrongly.
-fn refuse_unsupported(config: &Config) -> Result<(), SpecError> {
-    for key in ["rope_scaling", "quantization_config"] {
-        if let Some(value) = config.get(key) {
-            return Err(SpecError::UnsupportedKey { key: key.into(), value: value.to_string() });
-        }
-    }
-    match config.text("hidden_act")? {
-        None | Some("silu") => Ok(()),
-        Some(other) => Err(SpecError::UnsupportedKey { key: "hidden_act".into(), value: other.into() }),
-    }
-}
-
-/// Mistral slides over every layer; Qwen2 only where `use_sliding_window` says so, from layer `max_window_layers` on.
-fn windows(config: &Config, family: &str, layers: usize) -> Result<Vec<Option<usize>>, SpecError> {
-    // MistralConfig and Qwen2Config assume 4096 where the key is absent; `null` is none.
-    let window = if config.states("sliding_window") { config.optional_count("sliding_window")? } else { Some(4096) };
-    let first = match family {
-        "mistral" => 0,
-        "qwen2" if config.flag("use_sliding_window")?.unwrap_or(false) => match config.get("max_window_layers") {
-            Some(value) if value.as_u64() == Some(0) => 0,
-            _ => config.optional_count("max_window_layers")?.unwrap_or(28),
-        },
-        _ => layers,
-    };
-    Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn spec(change: Value) -> Result<DecoderSpec, SpecError> {
-        let mut base = json!({
-            "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4,
-            "num_attention_heads": 8, "vocab_size": 100,
-        });
-        for (key, value) in change.as_object().unwrap() {
-            base[key] = value.clone();
-        }
-        DecoderSpec::from_config(&Config::new(base).unwrap())
-    }
-
-    #[test]
-    fn an_old_config_gets_the_defaults_of_its_time() {
-        let spec = spec(json!({})).unwrap();
-        assert_eq!((spec.kv_heads, spec.head_dim, spec.rope_theta), (8, 8, 10_000.0));
-        assert!(!spec.tied_embeddings && !spec.qkv_bias && !spec.mlp_bias);
-    }
-
-    #[test]
-    fn qwen2_windows_only_when_told_to_and_only_the_later_layers() {
-        let qwen2 = |used| {
-            spec(json!({"model_type": "qwen2", "num_key_value_heads": 2, "sliding_window": 12, "max_window_layers": 2, "use_sliding_window": used}))
-                .unwrap()
+    /// Numbers that one token of context adds to the cache.
+    pub fn cache_numbers_per_token(&self) -> u64 {
+        let heads = self.attention.heads;
+        let numbers = match self.attention.latent {
+            Some(latent) => latent.kv_rank + latent.rope,
+            None => 2 * heads.keys * heads.dim,
         };
-        assert_eq!(qwen2(false).windows, [None; 4]);
-        assert_eq!(qwen2(true).windows, [None, None, Some(12), Some(12)]);
-        assert!(qwen2(false).qkv_bias && !qwen2(false).output_bias);
-    }
-
-    #[test]
-    fn mistral_windows_every_layer_and_null_means_none() {
-        assert_eq!(spec(json!({"model_type": "mistral", "sliding_window": 12})).unwrap().windows, [Some(12); 4]);
-        assert_eq!(spec(json!({"model_type": "mistral", "sliding_window": null})).unwrap().windows, [None; 4]);
-    }
-
-    #[test]
-    fn what_the_decoder_does_not_do_is_an_error_that_names_the_key() {
-        let cases = [
-            (json!({"model_type": "mamba"}), "architecture `mamba` is not supported yet"),
-            (
-                json!({"rope_scaling": {"type": "linear"}}),
-                "`rope_scaling` = {\"type\":\"linear\"} is not supported yet",
-            ),
-            (json!({"hidden_act": "gelu"}), "`hidden_act` = gelu is not supported yet"),
-            (
-                json!({"num_key_value_heads": 3}),
-                "`num_key_value_heads` is 3, expected a divisor of num_attention_heads = 8",
-            ),
-            (json!({"head_dim": 7}), "`head_dim` is 7, expected an even number, which rotary positions need"),
-            (json!({"num_attention_heads": 7}), "`num_attention_heads` is 7, expected a divisor of hidden_size = 64"),
-        ];
-        for (change, message) in cases {
-            assert_eq!(spec(change).unwrap_err().to_string(), message);
-        }
+        (self.layers.len() * numbers) as u64
     }
 }

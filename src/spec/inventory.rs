@@ -1,11 +1,12 @@
-//! The inventory: every weight that a checkpoint of a given config holds, by its Hugging Face name and shape.
+//! The inventory: every weight that a checkpoint of a given spec holds, by place, name and shape.
 //!
-//! It counts parameters and bytes before anything is downloaded, makes synthetic checkpoints, and covers every shipped
-//! candidate, including those whose architecture the decoder does not run yet.
+//! It counts parameters and bytes before anything is downloaded, makes synthetic checkpoints, and is what the decoder
+//! loads by: there is no second list of weights.
 
 use candle_core::quantized::GgmlDType;
 
-use super::config::{Config, Heads, SpecError};
+use super::decoder::{DecoderSpec, FusedQkv, NormKind, Residual};
+use super::names::{Part, hf_name};
 use crate::catalog::Quantization;
 
 /// What a weight is for, which decides its precision.
@@ -15,17 +16,31 @@ pub enum Role {
     Linear,
     /// The token embedding, or the output head.
     Vocabulary,
+    /// Kept in float32, being small and delicate: the router of a mixture of experts.
+    Router,
     /// A norm's scale, or a bias: one-dimensional, always float32.
     Vector,
 }
 
-/// One weight: `rows` outputs of `columns` inputs; a vector has one row.
+/// One weight as stored: `rows` outputs of `columns` inputs; a vector has one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weight {
+    pub part: Part,
+    /// 0 for what belongs to no layer.
+    pub layer: usize,
+    pub kind: Kind,
+    /// Its name in a Hugging Face checkpoint.
     pub name: String,
     pub rows: usize,
     pub columns: usize,
     pub role: Role,
+}
+
+/// Which of a part's tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Weight,
+    Bias,
 }
 
 impl Weight {
@@ -40,7 +55,7 @@ impl Weight {
     /// finer type that does, which a row's stated precision shows.
     pub fn held_as(&self, quantization: Quantization) -> GgmlDType {
         let preferred: &[GgmlDType] = match (self.role, quantization) {
-            (Role::Vector, _) | (_, Quantization::F32) => &[],
+            (Role::Vector | Role::Router, _) | (_, Quantization::F32) => &[],
             (_, Quantization::F16) => &[GgmlDType::F16],
             (_, Quantization::Bf16) => &[GgmlDType::BF16],
             (_, Quantization::Q8_0) => &[GgmlDType::Q8_0],
@@ -57,25 +72,28 @@ impl Weight {
     }
 }
 
-/// All weights of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// All weights of a checkpoint, in the order in which they are used.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     pub weights: Vec<Weight>,
 }
 
 impl Inventory {
-    /// # Errors
-    /// A missing or unusable key, or an architecture whose weights are not known.
-    pub fn from_config(config: &Config) -> Result<Self, SpecError> {
-        let mut inventory = Self::default();
-        match config.model_type()? {
-            "llama" | "mistral" | "qwen2" | "gemma" | "gemma2" => inventory.llama_like(config)?,
-            "exaone" => inventory.exaone(config)?,
-            "gpt_neox" => inventory.gpt_neox(config)?,
-            "deepseek_v2" => inventory.deepseek_v2(config)?,
-            other => return Err(SpecError::UnsupportedArchitecture(other.into())),
+    pub fn of(spec: &DecoderSpec) -> Self {
+        let mut list = Lister { spec, layer: 0, weights: Vec::new() };
+        list.add(Part::Embedding, spec.vocabulary, spec.hidden, Role::Vocabulary);
+        for layer in 0..spec.layers.len() {
+            list.layer = layer;
+            list.norms();
+            list.attention();
+            if spec.layers[layer].experts { list.experts() } else { list.mlp() }
         }
-        Ok(inventory)
+        list.layer = 0;
+        list.norm(Part::FinalNorm, spec.hidden);
+        if !spec.tied_embeddings {
+            list.add(Part::Head, spec.vocabulary, spec.hidden, Role::Vocabulary);
+        }
+        Self { weights: list.weights }
     }
 
     pub fn parameters(&self) -> u64 {
@@ -86,163 +104,114 @@ impl Inventory {
     pub fn bytes(&self, quantization: Quantization) -> u64 {
         self.weights.iter().map(|weight| weight.bytes(weight.held_as(quantization))).fold(0, u64::saturating_add)
     }
+}
 
-    fn matrix(&mut self, name: String, rows: usize, columns: usize) {
-        self.weights.push(Weight { name, rows, columns, role: Role::Linear });
+struct Lister<'a> {
+    spec: &'a DecoderSpec,
+    layer: usize,
+    weights: Vec<Weight>,
+}
+
+impl Lister<'_> {
+    fn push(&mut self, part: Part, kind: Kind, rows: usize, columns: usize, role: Role) {
+        let suffix = match kind {
+            Kind::Weight => "weight",
+            Kind::Bias => "bias",
+        };
+        let name = format!("{}.{suffix}", hf_name(self.spec.naming, part, self.layer));
+        self.weights.push(Weight { part, layer: self.layer, kind, name, rows, columns, role });
     }
 
-    fn vocabulary(&mut self, name: &str, rows: usize, columns: usize) {
-        self.weights.push(Weight { name: name.into(), rows, columns, role: Role::Vocabulary });
+    fn add(&mut self, part: Part, rows: usize, columns: usize, role: Role) {
+        self.push(part, Kind::Weight, rows, columns, role);
     }
 
-    fn vector(&mut self, name: String, length: usize) {
-        self.weights.push(Weight { name, rows: 1, columns: length, role: Role::Vector });
+    fn linear(&mut self, part: Part, rows: usize, columns: usize, bias: bool) {
+        self.add(part, rows, columns, Role::Linear);
+        if bias {
+            self.push(part, Kind::Bias, 1, rows, Role::Vector);
+        }
     }
 
-    /// Llama and those that share its tensor names.
-    fn llama_like(&mut self, config: &Config) -> Result<(), SpecError> {
-        let family = config.model_type()?;
-        let gemma = family.starts_with("gemma");
-        let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
-        let intermediate = config.count("intermediate_size")?;
-        let Heads { queries: heads, keys: kv_heads, dim: head_dim } = config.heads()?;
-        let attention_bias = config.flag("attention_bias")?.unwrap_or(false);
-        let mlp_bias = config.flag("mlp_bias")?.unwrap_or(false);
-
-        self.vocabulary("model.embed_tokens.weight", vocabulary, hidden);
-        for layer in 0..config.repetitions("num_hidden_layers")? {
-            let name = |part: &str| format!("model.layers.{layer}.{part}");
-            for (part, rows, columns) in [
-                ("self_attn.q_proj", heads * head_dim, hidden),
-                ("self_attn.k_proj", kv_heads * head_dim, hidden),
-                ("self_attn.v_proj", kv_heads * head_dim, hidden),
-                ("self_attn.o_proj", hidden, heads * head_dim),
-                ("mlp.gate_proj", intermediate, hidden),
-                ("mlp.up_proj", intermediate, hidden),
-                ("mlp.down_proj", hidden, intermediate),
-            ] {
-                self.matrix(name(&format!("{part}.weight")), rows, columns);
-                let biased = match part {
-                    "self_attn.q_proj" | "self_attn.k_proj" | "self_attn.v_proj" => family == "qwen2" || attention_bias,
-                    "self_attn.o_proj" => family == "llama" && attention_bias,
-                    _ => mlp_bias,
-                };
-                if biased {
-                    self.vector(name(&format!("{part}.bias")), rows);
-                }
-            }
-            self.vector(name("input_layernorm.weight"), hidden);
-            self.vector(name("post_attention_layernorm.weight"), hidden);
-            if family == "gemma2" {
-                self.vector(name("pre_feedforward_layernorm.weight"), hidden);
-                self.vector(name("post_feedforward_layernorm.weight"), hidden);
-            }
+    fn norm(&mut self, part: Part, width: usize) {
+        self.push(part, Kind::Weight, 1, width, Role::Vector);
+        if self.spec.norm.kind == NormKind::Layer {
+            self.push(part, Kind::Bias, 1, width, Role::Vector);
         }
-        self.vector("model.norm.weight".into(), hidden);
-        if !config.flag("tie_word_embeddings")?.unwrap_or(gemma) {
-            self.vocabulary("lm_head.weight", vocabulary, hidden);
-        }
-        Ok(())
     }
 
-    fn exaone(&mut self, config: &Config) -> Result<(), SpecError> {
-        let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
-        let intermediate = config.count("intermediate_size")?;
-        let Heads { queries: heads, keys: kv_heads, dim: head_dim } = config.heads()?;
-        self.vocabulary("transformer.wte.weight", vocabulary, hidden);
-        for layer in 0..config.repetitions("num_layers")? {
-            let name = |part: &str| format!("transformer.h.{layer}.{part}.weight");
-            self.matrix(name("attn.attention.q_proj"), heads * head_dim, hidden);
-            self.matrix(name("attn.attention.k_proj"), kv_heads * head_dim, hidden);
-            self.matrix(name("attn.attention.v_proj"), kv_heads * head_dim, hidden);
-            self.matrix(name("attn.attention.out_proj"), hidden, heads * head_dim);
-            self.matrix(name("mlp.c_fc_0"), intermediate, hidden);
-            self.matrix(name("mlp.c_fc_1"), intermediate, hidden);
-            self.matrix(name("mlp.c_proj"), hidden, intermediate);
-            self.vector(name("ln_1"), hidden);
-            self.vector(name("ln_2"), hidden);
-        }
-        self.vector("transformer.ln_f.weight".into(), hidden);
-        if !config.flag("tie_word_embeddings")?.unwrap_or(false) {
-            self.vocabulary("lm_head.weight", vocabulary, hidden);
-        }
-        Ok(())
+    fn norms(&mut self) {
+        let parts: &[Part] = match self.spec.residual {
+            Residual::PreNorm | Residual::Parallel => &[Part::AttentionNorm, Part::MlpNorm],
+            Residual::Sandwich => &[Part::AttentionNorm, Part::AttentionOutNorm, Part::MlpNorm, Part::MlpOutNorm],
+            Residual::PostNorm => &[Part::AttentionOutNorm, Part::MlpOutNorm],
+        };
+        parts.iter().for_each(|part| self.norm(*part, self.spec.hidden));
     }
 
-    fn gpt_neox(&mut self, config: &Config) -> Result<(), SpecError> {
-        let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
-        let intermediate = config.count("intermediate_size")?;
-        self.vocabulary("gpt_neox.embed_in.weight", vocabulary, hidden);
-        for layer in 0..config.repetitions("num_hidden_layers")? {
-            for (part, rows, columns) in [
-                ("attention.query_key_value", 3 * hidden, hidden),
-                ("attention.dense", hidden, hidden),
-                ("mlp.dense_h_to_4h", intermediate, hidden),
-                ("mlp.dense_4h_to_h", hidden, intermediate),
-            ] {
-                self.matrix(format!("gpt_neox.layers.{layer}.{part}.weight"), rows, columns);
-                self.vector(format!("gpt_neox.layers.{layer}.{part}.bias"), rows);
-            }
-            for norm in ["input_layernorm", "post_attention_layernorm"] {
-                self.vector(format!("gpt_neox.layers.{layer}.{norm}.weight"), hidden);
-                self.vector(format!("gpt_neox.layers.{layer}.{norm}.bias"), hidden);
-            }
-        }
-        self.vector("gpt_neox.final_layer_norm.weight".into(), hidden);
-        self.vector("gpt_neox.final_layer_norm.bias".into(), hidden);
-        if !config.flag("tie_word_embeddings")?.unwrap_or(false) {
-            self.vocabulary("embed_out.weight", vocabulary, hidden);
-        }
-        Ok(())
-    }
-
-    /// DeepSeek-V2: multi-head latent attention, and from layer `first_k_dense_replace` on a mixture of experts.
-    fn deepseek_v2(&mut self, config: &Config) -> Result<(), SpecError> {
-        let (hidden, vocabulary) = (config.count("hidden_size")?, config.count("vocab_size")?);
-        let heads = config.count("num_attention_heads")?;
-        let (nope, rope) = (config.count("qk_nope_head_dim")?, config.count("qk_rope_head_dim")?);
-        let (value, kv_rank) = (config.count("v_head_dim")?, config.count("kv_lora_rank")?);
-        let query_rank = config.optional_count("q_lora_rank")?;
-        let experts = config.repetitions("n_routed_experts")?;
-        let shared = config.count("n_shared_experts")?;
-        let expert_width = config.count("moe_intermediate_size")?;
-        let dense_layers = config.optional_count("first_k_dense_replace")?.unwrap_or(0);
-
-        self.vocabulary("model.embed_tokens.weight", vocabulary, hidden);
-        for layer in 0..config.repetitions("num_hidden_layers")? {
-            let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
-            match query_rank {
-                None => self.matrix(name("self_attn.q_proj"), heads * (nope + rope), hidden),
+    fn attention(&mut self) {
+        let (attention, hidden) = (&self.spec.attention, self.spec.hidden);
+        let heads = attention.heads;
+        if let Some(latent) = attention.latent {
+            let queries = heads.queries * heads.dim;
+            match latent.query_rank {
+                None => self.linear(Part::Query, queries, hidden, false),
                 Some(rank) => {
-                    self.matrix(name("self_attn.q_a_proj"), rank, hidden);
-                    self.vector(name("self_attn.q_a_layernorm"), rank);
-                    self.matrix(name("self_attn.q_b_proj"), heads * (nope + rope), rank);
+                    self.linear(Part::QueryDown, rank, hidden, false);
+                    self.norm(Part::QueryDownNorm, rank);
+                    self.linear(Part::QueryUp, queries, rank, false);
                 }
             }
-            self.matrix(name("self_attn.kv_a_proj_with_mqa"), kv_rank + rope, hidden);
-            self.vector(name("self_attn.kv_a_layernorm"), kv_rank);
-            self.matrix(name("self_attn.kv_b_proj"), heads * (nope + value), kv_rank);
-            self.matrix(name("self_attn.o_proj"), hidden, heads * value);
-            let mut mlp = |prefix: &str, width: usize| {
-                self.matrix(name(&format!("{prefix}.gate_proj")), width, hidden);
-                self.matrix(name(&format!("{prefix}.up_proj")), width, hidden);
-                self.matrix(name(&format!("{prefix}.down_proj")), hidden, width);
-            };
-            if layer < dense_layers {
-                mlp("mlp", config.count("intermediate_size")?);
-            } else {
-                for expert in 0..experts {
-                    mlp(&format!("mlp.experts.{expert}"), expert_width);
-                }
-                mlp("mlp.shared_experts", shared * expert_width);
-                self.matrix(name("mlp.gate"), experts, hidden);
-            }
-            self.vector(name("input_layernorm"), hidden);
-            self.vector(name("post_attention_layernorm"), hidden);
+            self.linear(Part::LatentDown, latent.kv_rank + latent.rope, hidden, false);
+            self.norm(Part::LatentNorm, latent.kv_rank);
+            self.linear(Part::LatentUp, heads.queries * (latent.nope + latent.value), latent.kv_rank, false);
+            self.linear(Part::Output, hidden, heads.queries * latent.value, false);
+            return;
         }
-        self.vector("model.norm.weight".into(), hidden);
-        self.vocabulary("lm_head.weight", vocabulary, hidden);
-        Ok(())
+        let (queries, keys) = (heads.queries * heads.dim, heads.keys * heads.dim);
+        let bias = attention.qkv_bias;
+        if attention.fused == FusedQkv::No {
+            self.linear(Part::Query, queries, hidden, bias);
+            self.linear(Part::Key, keys, hidden, bias);
+            self.linear(Part::Value, keys, hidden, bias);
+        } else {
+            self.linear(Part::QueryKeyValue, queries + 2 * keys, hidden, bias);
+        }
+        if attention.qk_norm {
+            self.norm(Part::QueryNorm, heads.dim);
+            self.norm(Part::KeyNorm, heads.dim);
+        }
+        self.linear(Part::Output, hidden, queries, attention.output_bias);
+    }
+
+    fn mlp(&mut self) {
+        let (mlp, hidden) = (&self.spec.mlp, self.spec.hidden);
+        let (width, bias) = (mlp.intermediate, mlp.bias);
+        if mlp.fused {
+            self.linear(Part::GateUp, 2 * width, hidden, bias);
+        } else {
+            if mlp.gated {
+                self.linear(Part::Gate, width, hidden, bias);
+            }
+            self.linear(Part::Up, width, hidden, bias);
+        }
+        self.linear(Part::Down, hidden, width, bias);
+    }
+
+    fn experts(&mut self) {
+        let Some(experts) = self.spec.mlp.experts else { return };
+        let hidden = self.spec.hidden;
+        self.add(Part::Router, experts.count, hidden, Role::Router);
+        for expert in 0..experts.count {
+            self.linear(Part::ExpertGate(expert), experts.intermediate, hidden, false);
+            self.linear(Part::ExpertUp(expert), experts.intermediate, hidden, false);
+            self.linear(Part::ExpertDown(expert), hidden, experts.intermediate, false);
+        }
+        if experts.shared_intermediate > 0 {
+            self.linear(Part::SharedGate, experts.shared_intermediate, hidden, false);
+            self.linear(Part::SharedUp, experts.shared_intermediate, hidden, false);
+            self.linear(Part::SharedDown, hidden, experts.shared_intermediate, false);
+        }
     }
 }
 
@@ -267,7 +236,8 @@ mod tests {
             ("beomi/KoAlpaca-Polyglot-12.8B", 12.89),
         ] {
             let config = shipped_shape(repository).unwrap_or_else(|| panic!("no shape for {repository}"));
-            let counted = Inventory::from_config(&config).unwrap().parameters() as f64 / 1e9;
+            let spec = DecoderSpec::from_config(&config).unwrap();
+            let counted = Inventory::of(&spec).parameters() as f64 / 1e9;
             assert!((counted / billions - 1.0).abs() < 1e-3, "{repository}: {counted} against {billions}");
         }
     }

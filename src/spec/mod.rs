@@ -1,14 +1,21 @@
 //! The spec: what a `config.json` says of a model, as data.
 //!
-//! [`Config`] reads the file, [`Inventory`] lists every weight that such a checkpoint holds (enough to count bytes, also
-//! for an architecture that cannot run yet), and [`DecoderSpec`] describes the computation to the decoder.
+//! [`Config`] reads the file, [`DecoderSpec`] describes the computation to the decoder, and [`Inventory`] lists every
+//! weight that such a checkpoint holds.
 
 mod config;
 mod decoder;
+mod family;
 mod inventory;
+mod names;
+mod rope;
 mod shapes;
 
-pub use config::{Config, SpecError};
-pub use decoder::DecoderSpec;
-pub use inventory::{Inventory, Role, Weight};
+pub use config::{Config, Heads, SpecError};
+pub use decoder::{
+    Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
+};
+pub use inventory::{Inventory, Kind, Role, Weight};
+pub use names::{Part, gguf_name};
+pub use rope::RopeSpec;
 pub use shapes::shipped_shape;

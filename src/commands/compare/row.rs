@@ -147,19 +147,13 @@ impl RowRunner<'_> {
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
     fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
         let available = host::available_bytes().unwrap_or(u64::MAX);
-        let weights = weights_bytes(preview, row.candidate.quantization);
-        if let Some(fit) = weights.and_then(|weights| estimate(&preview.config, weights, steps, available).ok()) {
-            let missing = fit.missing_bytes();
-            row.fit = Some(fit.clone());
-            if let Some(missing) = missing {
-                let (needed, free) = (Bytes(fit.total_bytes()), Bytes(fit.available_bytes));
-                let missing = Bytes(missing);
-                let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
-                return Err(Stop::Outcome(RowOutcome::Skipped { reason }));
-            }
-        }
-        DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
-        Ok(())
+        let spec = DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
+        let weights = weights_bytes(preview, &spec, row.candidate.quantization);
+        let fit = row.fit.insert(estimate(&spec, weights, steps, available));
+        let Some(missing) = fit.missing_bytes() else { return Ok(()) };
+        let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
+        let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
+        Err(Stop::Outcome(RowOutcome::Skipped { reason }))
     }
 
     fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {
@@ -185,14 +179,13 @@ impl RowRunner<'_> {
     }
 }
 
-/// Bytes of the weights as they will be held; `None` where the architecture's weights are not known.
-fn weights_bytes(preview: &Preview, quantization: Option<Quantization>) -> Option<u64> {
-    let inventory = || Inventory::from_config(&preview.config).ok();
+/// Bytes of the weights as they will be held.
+fn weights_bytes(preview: &Preview, spec: &DecoderSpec, quantization: Option<Quantization>) -> u64 {
     match (quantization, preview.stored_bytes) {
-        (Some(quantization), _) => Some(inventory()?.bytes(quantization)),
-        (None, Some(bytes)) => Some(bytes),
+        (Some(quantization), _) => Inventory::of(spec).bytes(quantization),
+        (None, Some(bytes)) => bytes,
         // Every shipped repository stores 16 bits.
-        (None, None) => Some(inventory()?.bytes(Quantization::Bf16)),
+        (None, None) => Inventory::of(spec).bytes(Quantization::Bf16),
     }
 }
 
@@ -203,8 +196,10 @@ pub fn work(row: &Row, steps: &[Step]) -> RowWork {
         Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
         Source::Local { path } => acquire::local::preview(path).ok().map(|preview| preview.config),
     };
-    let runs = config.as_ref().is_none_or(|config| DecoderSpec::from_config(config).is_ok());
-    let inventory = config.and_then(|config| Inventory::from_config(&config).ok());
-    let parameters = inventory.map_or(7_000_000_000, |inventory| inventory.parameters());
-    RowWork::of(if runs { parameters } else { 0 }, steps)
+    match config.map(|config| DecoderSpec::from_config(&config)) {
+        Some(Ok(spec)) => RowWork::of(Inventory::of(&spec).parameters(), steps),
+        // It will be skipped.
+        Some(Err(_)) => RowWork::of(0, steps),
+        None => RowWork::of(7_000_000_000, steps),
+    }
 }

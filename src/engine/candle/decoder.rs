@@ -1,15 +1,17 @@
 //! The decoder: token ids in, logits out, driven by a [`DecoderSpec`].
 
-use std::collections::HashMap;
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
 
-use candle_core::{Device, Tensor};
-
-use super::attention::{LayerCache, attend, causal_mask, first_visible};
+use super::attention::{Context, GroupedAttention, GroupedCache, causal_mask, first_visible};
+use super::latent::{LatentAttention, LatentCache};
+use super::loader::{Loaded, Loader, Progress};
 use super::matrix::Matrix;
+use super::mlp::Mlp;
+use super::norm::Norm;
 use super::rope::Rope;
 use super::weights::WeightSource;
-use crate::engine::EngineError;
-use crate::spec::{DecoderSpec, Inventory, Weight};
+use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
 /// A loaded model with the cache of one sequence.
 pub struct Decoder {
@@ -17,25 +19,33 @@ pub struct Decoder {
     device: Device,
     embedding: Matrix,
     layers: Vec<Layer>,
-    norm: Tensor,
+    norm: Norm,
     head: Matrix,
-    rope: Rope,
-    caches: Vec<LayerCache>,
+    ropes: Vec<Rope>,
+    caches: Vec<Cache>,
     /// Tokens in the cache.
     position: usize,
     capacity: usize,
 }
 
+/// A layer's weights. Which norms are there says where they stand: see [`Residual`].
 struct Layer {
-    attention_norm: Tensor,
-    query: Matrix,
-    key: Matrix,
-    value: Matrix,
-    output: Matrix,
-    mlp_norm: Tensor,
-    gate: Matrix,
-    up: Matrix,
-    down: Matrix,
+    attention_norm: Option<Norm>,
+    attention: Attention,
+    attention_out_norm: Option<Norm>,
+    mlp_norm: Option<Norm>,
+    mlp: Mlp,
+    mlp_out_norm: Option<Norm>,
+}
+
+enum Attention {
+    Grouped(GroupedAttention),
+    Latent(Box<LatentAttention>),
+}
+
+enum Cache {
+    Grouped(GroupedCache),
+    Latent(LatentCache),
 }
 
 /// Which positions' logits a forward pass gives.
@@ -56,17 +66,22 @@ impl Decoder {
     pub fn load(
         spec: DecoderSpec,
         inventory: &Inventory,
-        source: &dyn WeightSource,
+        source: &(dyn WeightSource + Sync),
         device: &Device,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<Self, EngineError> {
-        let weights = inventory.weights.iter().map(|weight| (weight.name.as_str(), weight)).collect();
-        let mut loader = Loader { weights, source, device, progress, done: 0 };
-        let embedding = loader.matrix("model.embed_tokens")?;
-        let layers = (0..spec.layers).map(|layer| Layer::load(layer, &mut loader)).collect::<Result<_, _>>()?;
-        let norm = loader.vector("model.norm.weight")?;
-        let head = if spec.tied_embeddings { embedding.share() } else { loader.matrix("lm_head")? };
-        let rope = Rope::new(spec.rope_theta, spec.head_dim, 0, device)?;
+        progress: Progress,
+    ) -> Loaded<Self> {
+        let loader = Loader::new(&spec, inventory, source, device, progress);
+        let embedding = loader.matrix(Part::Embedding, 0, None)?;
+        // Reading, quantizing and packing a layer keeps one thread busy; on a GPU one thread must do it all.
+        let layers: Loaded<Vec<Layer>> = if device.is_cpu() {
+            (0..spec.layers.len()).into_par_iter().map(|layer| Layer::load(layer, &loader)).collect()
+        } else {
+            (0..spec.layers.len()).map(|layer| Layer::load(layer, &loader)).collect()
+        };
+        let layers = layers?;
+        let norm = loader.norm(Part::FinalNorm, 0)?;
+        let head = if spec.tied_embeddings { embedding.share() } else { loader.matrix(Part::Head, 0, None)? };
+        drop(loader);
         Ok(Self {
             spec,
             device: device.clone(),
@@ -74,7 +89,7 @@ impl Decoder {
             layers,
             norm,
             head,
-            rope,
+            ropes: Vec::new(),
             caches: Vec::new(),
             position: 0,
             capacity: 0,
@@ -87,10 +102,11 @@ impl Decoder {
 
     /// Bytes of all weights as held, and their types with their share of the bytes: `q4_k 93 %, q6_k 7 %`.
     pub fn held(&self) -> (u64, String) {
-        let mut kinds: Vec<(&str, u64)> = Vec::new();
         let head = if self.spec.tied_embeddings { None } else { Some(&self.head) };
         let matrices = self.layers.iter().flat_map(Layer::matrices).chain([&self.embedding]).chain(head);
-        for (bytes, kind) in matrices.map(Matrix::held) {
+        let float = self.layers.iter().map(Layer::float_bytes).filter(|bytes| *bytes > 0).map(|bytes| (bytes, "f32"));
+        let mut kinds: Vec<(&str, u64)> = Vec::new();
+        for (bytes, kind) in matrices.map(Matrix::held).chain(float) {
             match kinds.iter_mut().find(|(known, _)| *known == kind) {
                 Some((_, sum)) => *sum += bytes,
                 None => kinds.push((kind, bytes)),
@@ -110,149 +126,140 @@ impl Decoder {
     }
 
     /// Forgets the sequence, and makes room for one of `tokens`.
-    pub fn reset(&mut self, tokens: usize) -> candle_core::Result<()> {
+    pub fn reset(&mut self, tokens: usize) -> Result<()> {
         self.position = 0;
-        if tokens > self.capacity {
+        // Longrope turns long sequences by other frequencies than short ones.
+        let by_length = self.spec.ropes.iter().any(|rope| rope.long.is_some());
+        if tokens > self.capacity || by_length {
             // Freed before the new one is made, so that both never stand beside each other.
             self.caches.clear();
             let capacity = tokens.next_multiple_of(PREFILL_CHUNK);
-            let spec = &self.spec;
-            self.rope = Rope::new(spec.rope_theta, spec.head_dim, capacity, &self.device)?;
-            let cache = |_| LayerCache::new(spec.kv_heads, capacity, spec.head_dim, &self.device);
-            self.caches = (0..spec.layers).map(cache).collect::<candle_core::Result<_>>()?;
+            let rope = |rope| Rope::new(rope, tokens, capacity, &self.device);
+            self.ropes = self.spec.ropes.iter().map(rope).collect::<Result<_>>()?;
+            self.caches = (0..self.layers.len()).map(|_| self.cache(capacity)).collect::<Result<_>>()?;
             self.capacity = capacity;
         }
         Ok(())
     }
 
+    fn cache(&self, capacity: usize) -> Result<Cache> {
+        let attention = &self.spec.attention;
+        Ok(match &attention.latent {
+            Some(latent) => Cache::Latent(LatentCache::new(latent, capacity, &self.device)?),
+            None => Cache::Grouped(GroupedCache::new(attention, capacity, &self.device)?),
+        })
+    }
+
     /// Appends tokens to the sequence; gives logits `[1, vocabulary]` of the last, or `[tokens, vocabulary]` of every one.
     ///
     /// The caller has made room with [`reset`](Self::reset).
-    pub fn forward(&mut self, ids: &[u32], logits: Logits) -> candle_core::Result<Tensor> {
+    pub fn forward(&mut self, ids: &[u32], logits: Logits) -> Result<Tensor> {
         let mut every = Vec::new();
         let mut last = None;
         for chunk in ids.chunks(PREFILL_CHUNK) {
             let hidden = self.hidden(chunk)?;
             match logits {
-                Logits::Every => every.push(self.head.forward(&hidden)?),
+                Logits::Every => every.push(self.logits(&hidden)?),
                 Logits::Last => last = Some(hidden.narrow(0, chunk.len() - 1, 1)?),
             }
         }
         match last {
-            Some(hidden) => self.head.forward(&hidden.contiguous()?),
+            Some(hidden) => self.logits(&hidden.contiguous()?),
             None => Tensor::cat(&every, 0),
         }
     }
 
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        let logits = self.head.forward(hidden)?;
+        match self.spec.final_softcap {
+            Some(cap) => (logits / cap)?.tanh()? * cap,
+            None => Ok(logits),
+        }
+    }
+
     /// Final hidden states `[tokens, hidden]` of tokens appended to the sequence.
-    fn hidden(&mut self, ids: &[u32]) -> candle_core::Result<Tensor> {
+    fn hidden(&mut self, ids: &[u32]) -> Result<Tensor> {
         let mut x = self.embedding.rows(&Tensor::new(ids, &self.device)?)?;
+        if self.spec.embedding_scale != 1.0 {
+            x = (x * self.spec.embedding_scale)?;
+        }
         // Layers with the same window share a mask.
         let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
-        for ((layer, cache), &window) in self.layers.iter().zip(&self.caches).zip(&self.spec.windows) {
-            if !masks.iter().any(|(known, _)| *known == window) {
-                let from = first_visible(self.position, window);
-                masks.push((window, causal_mask(ids.len(), self.position, from, window, &self.device)?));
+        for ((layer, cache), spec) in self.layers.iter().zip(&self.caches).zip(&self.spec.layers) {
+            let from = first_visible(self.position, spec.window);
+            if !masks.iter().any(|(known, _)| *known == spec.window) {
+                masks.push((spec.window, causal_mask(ids.len(), self.position, from, spec.window, &self.device)?));
             }
-            let mask = masks.iter().find(|(known, _)| *known == window).and_then(|(_, mask)| mask.as_ref());
-            x = layer.forward(&x, &self.spec, &self.rope, cache, self.position, window, mask)?;
+            let mask = masks.iter().find(|(known, _)| *known == spec.window).and_then(|(_, mask)| mask.as_ref());
+            let rope = spec.rope.and_then(|rope| self.ropes.get(rope));
+            let context = Context { position: self.position, from, mask, rope };
+            x = layer.forward(&x, self.spec.residual, cache, &context)?;
         }
         self.position += ids.len();
-        rms_norm(&x, &self.norm, &self.spec)
+        self.norm.forward(&x)
     }
 }
 
 impl Layer {
-    fn load(layer: usize, loader: &mut Loader) -> Result<Self, EngineError> {
-        let name = |part: &str| format!("model.layers.{layer}.{part}");
+    fn load(layer: usize, loader: &Loader) -> Loaded<Self> {
+        let (before, after) = match loader.spec().residual {
+            Residual::PreNorm | Residual::Parallel => (true, false),
+            Residual::Sandwich => (true, true),
+            Residual::PostNorm => (false, true),
+        };
+        let norm = |stands: bool, part| if stands { loader.norm(part, layer).map(Some) } else { Ok(None) };
         Ok(Self {
-            query: loader.matrix(&name("self_attn.q_proj"))?,
-            key: loader.matrix(&name("self_attn.k_proj"))?,
-            value: loader.matrix(&name("self_attn.v_proj"))?,
-            output: loader.matrix(&name("self_attn.o_proj"))?,
-            gate: loader.matrix(&name("mlp.gate_proj"))?,
-            up: loader.matrix(&name("mlp.up_proj"))?,
-            down: loader.matrix(&name("mlp.down_proj"))?,
-            attention_norm: loader.vector(&name("input_layernorm.weight"))?,
-            mlp_norm: loader.vector(&name("post_attention_layernorm.weight"))?,
+            attention_norm: norm(before, Part::AttentionNorm)?,
+            attention: match loader.spec().attention.latent {
+                Some(latent) => Attention::Latent(Box::new(LatentAttention::load(loader, layer, latent)?)),
+                None => Attention::Grouped(GroupedAttention::load(loader, layer)?),
+            },
+            attention_out_norm: norm(after, Part::AttentionOutNorm)?,
+            mlp_norm: norm(before, Part::MlpNorm)?,
+            mlp: Mlp::load(loader, layer)?,
+            mlp_out_norm: norm(after, Part::MlpOutNorm)?,
         })
     }
 
-    fn matrices(&self) -> [&Matrix; 7] {
-        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
+    fn matrices(&self) -> Vec<&Matrix> {
+        let mut matrices = match &self.attention {
+            Attention::Grouped(attention) => attention.matrices(),
+            Attention::Latent(attention) => attention.matrices(),
+        };
+        matrices.extend(self.mlp.matrices());
+        matrices
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct for it would only rename them")]
-    fn forward(
-        &self,
-        x: &Tensor,
-        spec: &DecoderSpec,
-        rope: &Rope,
-        cache: &LayerCache,
-        position: usize,
-        window: Option<usize>,
-        mask: Option<&Tensor>,
-    ) -> candle_core::Result<Tensor> {
-        let tokens = x.dim(0)?;
-        let normed = rms_norm(x, &self.attention_norm, spec)?;
-        // [tokens, heads × head_dim] → [1, heads, tokens, head_dim]
-        let split = |y: Tensor, heads: usize| y.reshape((1, tokens, heads, spec.head_dim))?.transpose(1, 2);
-        let query = rope.apply(&split(self.query.forward(&normed)?, spec.heads)?, position)?;
-        let key = rope.apply(&split(self.key.forward(&normed)?, spec.kv_heads)?, position)?;
-        let value = split(self.value.forward(&normed)?, spec.kv_heads)?;
-        let from = first_visible(position, window);
-        let (keys, values) = cache.append(&key.squeeze(0)?, &value.squeeze(0)?, position, from)?;
-        let group = spec.heads / spec.kv_heads;
-        let query = query.reshape((spec.kv_heads, group, tokens, spec.head_dim))?;
-        let attended = attend(&query, &keys, &values, mask)?;
-        let attended = attended.reshape((spec.heads, tokens, spec.head_dim))?.transpose(0, 1)?;
-        let attended = attended.reshape((tokens, spec.heads * spec.head_dim))?;
-        let x = (x + self.output.forward(&attended)?)?;
+    /// Bytes of what is held in float32 beside the matrices.
+    fn float_bytes(&self) -> u64 {
+        match &self.attention {
+            Attention::Grouped(_) => 0,
+            Attention::Latent(attention) => attention.float_bytes(),
+        }
+    }
 
-        let normed = rms_norm(&x, &self.mlp_norm, spec)?;
-        let gated = (candle_nn::ops::silu(&self.gate.forward(&normed)?)? * self.up.forward(&normed)?)?;
-        x + self.down.forward(&gated)?
+    fn forward(&self, x: &Tensor, residual: Residual, cache: &Cache, context: &Context) -> Result<Tensor> {
+        let attended = self.attend(&apply(&self.attention_norm, x)?, cache, context)?;
+        let attended = apply(&self.attention_out_norm, &attended)?;
+        if residual == Residual::Parallel {
+            let mlp = self.mlp.forward(&apply(&self.mlp_norm, x)?)?;
+            return (x + attended)? + mlp;
+        }
+        let x = (x + attended)?;
+        let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
+        x + apply(&self.mlp_out_norm, &mlp)?
+    }
+
+    fn attend(&self, x: &Tensor, cache: &Cache, context: &Context) -> Result<Tensor> {
+        match (&self.attention, cache) {
+            (Attention::Grouped(attention), Cache::Grouped(cache)) => attention.forward(x, cache, context),
+            (Attention::Latent(attention), Cache::Latent(cache)) => attention.forward(x, cache, context),
+            _ => candle_core::bail!("the cache is of another kind of attention"),
+        }
     }
 }
 
-fn rms_norm(x: &Tensor, scale: &Tensor, spec: &DecoderSpec) -> candle_core::Result<Tensor> {
-    candle_nn::ops::rms_norm(x, scale, spec.norm_epsilon as f32)
-}
-
-/// Takes the inventory's weights out of their source, and counts them.
-struct Loader<'a> {
-    weights: HashMap<&'a str, &'a Weight>,
-    source: &'a dyn WeightSource,
-    device: &'a Device,
-    progress: &'a mut dyn FnMut(u64),
-    /// Elements loaded so far.
-    done: u64,
-}
-
-impl<'a> Loader<'a> {
-    /// The matrix `name.weight`, with `name.bias` where the inventory has one.
-    fn matrix(&mut self, name: &str) -> Result<Matrix, EngineError> {
-        let weight = self.known(&format!("{name}.weight"))?;
-        let matrix = self.source.matrix(weight, self.device)?;
-        self.count(weight);
-        let bias = format!("{name}.bias");
-        let bias = if self.weights.contains_key(bias.as_str()) { Some(self.vector(&bias)?) } else { None };
-        Ok(matrix.with_bias(bias))
-    }
-
-    fn vector(&mut self, name: &str) -> Result<Tensor, EngineError> {
-        let weight = self.known(name)?;
-        let vector = self.source.vector(weight, self.device)?;
-        self.count(weight);
-        Ok(vector)
-    }
-
-    fn known(&self, name: &str) -> Result<&'a Weight, EngineError> {
-        self.weights.get(name).copied().ok_or_else(|| EngineError::MissingWeight(name.into()))
-    }
-
-    fn count(&mut self, weight: &Weight) {
-        self.done += weight.elements();
-        (self.progress)(self.done);
-    }
+/// The norm, where there is one.
+fn apply(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor> {
+    norm.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))
 }

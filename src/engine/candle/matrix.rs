@@ -34,6 +34,25 @@ impl Matrix {
         self
     }
 
+    /// Packs quantized weights for the CPU's kernels now, which candle otherwise does at their first use.
+    pub fn packed(self) -> Result<Self> {
+        if let Weight::Quantized(weight) = &self.weight
+            && weight.device().is_cpu()
+        {
+            let columns = weight.shape().dims2()?.1;
+            self.forward(&Tensor::zeros((1, columns), DType::F32, &weight.device())?)?;
+        }
+        Ok(self)
+    }
+
+    /// The weights in float32, without the bias.
+    pub fn dequantized(&self) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Dense(weight) => weight.to_dtype(DType::F32),
+            Weight::Quantized(weight) => weight.dequantize(&weight.device()),
+        }
+    }
+
     /// The same weights for another use, without a copy: an output head tied to the embedding.
     pub fn share(&self) -> Self {
         Self { weight: self.weight.clone(), bias: None }

@@ -2,7 +2,11 @@
 
 mod attention;
 mod decoder;
+mod latent;
+mod loader;
 mod matrix;
+mod mlp;
+mod norm;
 mod rope;
 mod sampler;
 mod weights;
@@ -49,10 +53,10 @@ impl CandleEngine {
         checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
-        let inventory = Inventory::from_config(&checkpoint.config)?;
+        let inventory = Inventory::of(&spec);
         let source = open_weights(checkpoint.weights, quantization, &spec, &checkpoint.facts.architecture)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
@@ -84,7 +88,7 @@ impl CandleEngine {
 
     /// Bytes of cache that a token of context takes.
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.spec().kv_bytes_per_token(size_of::<f32>())
+        self.spec().cache_numbers_per_token() * size_of::<f32>() as u64
     }
 
     /// Logits of every position, `[tokens, vocabulary]`, for scoring a text.
@@ -232,7 +236,7 @@ fn open_weights(
     quantization: Option<Quantization>,
     spec: &DecoderSpec,
     architecture: &str,
-) -> Result<Box<dyn WeightSource>, EngineError> {
+) -> Result<Box<dyn WeightSource + Sync>, EngineError> {
     Ok(match weights {
         Weights::Safetensors(files) => Box::new(weights::Safetensors { files: map(&files)?, quantization }),
         Weights::Gguf(file) => {
@@ -240,7 +244,7 @@ fn open_weights(
                 return Err(EngineError::Requantize(quantization.name()));
             }
             // Mistral's files carry the architecture `llama` too.
-            let paired_head_dim = (architecture == "llama").then_some(spec.head_dim);
+            let paired_head_dim = (architecture == "llama").then_some(spec.attention.heads.dim);
             Box::new(weights::Gguf { file, paired_head_dim })
         }
         Weights::Synthetic { seed } => {

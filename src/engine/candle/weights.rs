@@ -1,5 +1,7 @@
 //! Where the decoder's weights come from: safetensors, GGUF, or made at random.
 
+use std::ops::Range;
+
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
@@ -10,21 +12,55 @@ use crate::acquire::gguf::GgufFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
 use crate::engine::EngineError;
-use crate::spec::Weight;
+use crate::spec::{Kind, Part, Role, Weight, gguf_name};
 
-/// Gives weights by their Hugging Face name.
+/// Gives weights by their place.
 pub trait WeightSource {
-    /// A matrix at the precision in which it is to be held.
+    /// A matrix at the precision in which it is to be held; of a fused one only these rows.
     ///
     /// # Errors
     /// If it is not there, has another shape, or cannot be read.
-    fn matrix(&self, weight: &Weight, device: &Device) -> Result<Matrix, EngineError>;
+    fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError>;
 
-    /// A vector, in float32.
+    /// A vector, in float32; of a fused one only these numbers.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
-    fn vector(&self, weight: &Weight, device: &Device) -> Result<Tensor, EngineError>;
+    fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError>;
+
+    /// Whether the scales of Gemma's norms come with their 1 added.
+    fn norms_are_whole(&self) -> bool {
+        false
+    }
+}
+
+/// Some rows of a fused matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// Where they lie if the parts follow one another.
+    pub concatenated: Range<usize>,
+    /// Where they lie in the checkpoint as published, if its parts are interleaved.
+    pub scattered: Option<Vec<Range<usize>>>,
+}
+
+impl Rows {
+    pub fn range(range: Range<usize>) -> Self {
+        Self { concatenated: range, scattered: None }
+    }
+
+    pub fn len(&self) -> usize {
+        self.concatenated.len()
+    }
+
+    /// Where they lie in the checkpoint as published.
+    fn published(&self) -> &[Range<usize>] {
+        self.scattered.as_deref().unwrap_or(std::slice::from_ref(&self.concatenated))
+    }
+}
+
+/// Rows and columns of what is taken of a weight.
+fn taken(weight: &Weight, rows: Option<&Rows>) -> (usize, usize) {
+    (rows.map_or(weight.rows, Rows::len), weight.columns)
 }
 
 /// Safetensors files, one or several shards, held as they are or quantized on the way.
@@ -35,29 +71,33 @@ pub struct Safetensors {
 }
 
 impl Safetensors {
-    fn load(&self, weight: &Weight, shape: &[usize], device: &Device) -> Result<Tensor, EngineError> {
+    fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<Tensor, EngineError> {
         let view = self.files.get(&weight.name).map_err(|_| EngineError::MissingWeight(weight.name.clone()))?;
         expect_shape(weight, view.shape(), shape)?;
-        Ok(self.files.load(&weight.name, device)?)
+        let whole = self.files.load(&weight.name, &Device::Cpu)?;
+        let Some(rows) = rows else { return Ok(whole) };
+        let parts = rows.published().iter().map(|range| whole.narrow(0, range.start, range.len()));
+        Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 }
 
 impl WeightSource for Safetensors {
-    fn matrix(&self, weight: &Weight, device: &Device) -> Result<Matrix, EngineError> {
-        let stored = self.load(weight, &[weight.rows, weight.columns], &Device::Cpu)?;
-        let Some(quantization) = self.quantization else {
-            return Ok(Matrix::dense(stored.to_device(device)?));
+    fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
+        let stored = self.load(weight, &[weight.rows, weight.columns], rows)?;
+        let Some(quantization) = self.quantization.filter(|_| weight.role != Role::Router) else {
+            let held = if weight.role == Role::Router { stored.to_dtype(DType::F32)? } else { stored };
+            return Ok(Matrix::dense(held.to_device(device)?));
         };
         Ok(match weight.held_as(quantization) {
             GgmlDType::F32 => Matrix::dense(stored.to_dtype(DType::F32)?.to_device(device)?),
             GgmlDType::F16 => Matrix::dense(stored.to_dtype(DType::F16)?.to_device(device)?),
             GgmlDType::BF16 => Matrix::dense(stored.to_dtype(DType::BF16)?.to_device(device)?),
-            kind => quantized(weight, kind, quantize(&stored, kind)?, device)?,
+            kind => quantized(stored.dims2()?, kind, quantize(&stored, kind)?, device)?,
         })
     }
 
-    fn vector(&self, weight: &Weight, device: &Device) -> Result<Tensor, EngineError> {
-        Ok(self.load(weight, &[weight.columns], device)?.to_dtype(DType::F32)?)
+    fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
+        Ok(self.load(weight, &[weight.columns], rows)?.to_dtype(DType::F32)?.to_device(device)?)
     }
 }
 
@@ -80,9 +120,17 @@ fn quantize(stored: &Tensor, kind: GgmlDType) -> candle_core::Result<Vec<u8>> {
     Ok(parts.concat())
 }
 
-fn quantized(weight: &Weight, kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
+fn quantized(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
     let storage = QStorage::from_data(bytes.into(), device, kind)?;
-    Ok(Matrix::quantized(QTensor::new(storage, (weight.rows, weight.columns))?))
+    Ok(Matrix::quantized(QTensor::new(storage, shape)?))
+}
+
+/// A matrix of blocks or numbers of a type.
+fn of_bytes(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
+    match dense_type(kind) {
+        Some(dtype) => Ok(Matrix::dense(Tensor::from_raw_buffer(&bytes, dtype, &[shape.0, shape.1], device)?)),
+        None => quantized(shape, kind, bytes, device),
+    }
 }
 
 /// A GGUF file, held as it is.
@@ -95,34 +143,57 @@ pub struct Gguf {
 
 impl Gguf {
     /// The bytes of a weight with its rows in Hugging Face's order.
-    fn bytes(&self, weight: &Weight, shape: &[usize]) -> Result<(GgmlDType, Vec<u8>), EngineError> {
-        let name = gguf_name(&weight.name).ok_or_else(|| EngineError::MissingWeight(weight.name.clone()))?;
+    fn bytes(
+        &self,
+        weight: &Weight,
+        shape: &[usize],
+        rows: Option<&Rows>,
+    ) -> Result<(GgmlDType, Vec<u8>), EngineError> {
+        let suffix = match weight.kind {
+            Kind::Weight => "weight",
+            Kind::Bias => "bias",
+        };
+        let name = format!("{}.{suffix}", gguf_name(weight.part, weight.layer));
         let (place, bytes) = self.file.tensor(&name)?;
-        expect_shape(weight, &place.shape, shape)?;
-        let rotary = [".q_proj.", ".k_proj."].iter().any(|part| weight.name.contains(part));
-        let bytes = match self.paired_head_dim {
-            Some(head_dim) if rotary => unpair(bytes, place.shape[0], head_dim),
-            _ => bytes.to_vec(),
+        // The experts of a layer are stacked in one tensor.
+        let (stored, bytes) = match (weight.part, place.shape.as_slice()) {
+            (Part::ExpertGate(expert) | Part::ExpertUp(expert) | Part::ExpertDown(expert), [count, rest @ ..])
+                if rest.len() == 2 && expert < *count =>
+            {
+                let size = bytes.len() / count;
+                (rest, &bytes[expert * size..(expert + 1) * size])
+            }
+            (_, shape) => (shape, bytes),
+        };
+        expect_shape(weight, stored, shape)?;
+        let row = bytes.len() / stored[0].max(1);
+        let bytes = match (rows, self.paired_head_dim) {
+            // llama.cpp's converter puts the parts of a fused matrix one after another.
+            (Some(rows), _) => bytes[rows.concatenated.start * row..rows.concatenated.end * row].to_vec(),
+            (None, Some(head_dim)) if matches!(weight.part, Part::Query | Part::Key) => {
+                unpair(bytes, stored[0], head_dim)
+            }
+            (None, _) => bytes.to_vec(),
         };
         Ok((place.kind, bytes))
     }
 }
 
 impl WeightSource for Gguf {
-    fn matrix(&self, weight: &Weight, device: &Device) -> Result<Matrix, EngineError> {
-        let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns])?;
-        match dense_type(kind) {
-            Some(dtype) => {
-                Ok(Matrix::dense(Tensor::from_raw_buffer(&bytes, dtype, &[weight.rows, weight.columns], device)?))
-            }
-            None => quantized(weight, kind, bytes, device),
-        }
+    fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
+        let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
+        of_bytes(taken(weight, rows), kind, bytes, device)
     }
 
-    fn vector(&self, weight: &Weight, device: &Device) -> Result<Tensor, EngineError> {
-        let (kind, bytes) = self.bytes(weight, &[weight.columns])?;
+    fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
+        let (kind, bytes) = self.bytes(weight, &[weight.columns], rows)?;
         let dtype = dense_type(kind).ok_or_else(|| EngineError::MissingWeight(weight.name.clone()))?;
-        Ok(Tensor::from_raw_buffer(&bytes, dtype, &[weight.columns], device)?.to_dtype(DType::F32)?)
+        let length = rows.map_or(weight.columns, Rows::len);
+        Ok(Tensor::from_raw_buffer(&bytes, dtype, &[length], device)?.to_dtype(DType::F32)?)
+    }
+
+    fn norms_are_whole(&self) -> bool {
+        true
     }
 }
 
@@ -148,31 +219,6 @@ fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> Vec<u8> {
     ordered
 }
 
-/// llama.cpp's name of a weight (`gguf-py/gguf/tensor_mapping.py`).
-fn gguf_name(name: &str) -> Option<String> {
-    match name {
-        "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
-        "model.norm.weight" => return Some("output_norm.weight".into()),
-        "lm_head.weight" => return Some("output.weight".into()),
-        _ => {}
-    }
-    let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    let (part, kind) = part.rsplit_once('.')?;
-    let part = match part {
-        "self_attn.q_proj" => "attn_q",
-        "self_attn.k_proj" => "attn_k",
-        "self_attn.v_proj" => "attn_v",
-        "self_attn.o_proj" => "attn_output",
-        "mlp.gate_proj" => "ffn_gate",
-        "mlp.up_proj" => "ffn_up",
-        "mlp.down_proj" => "ffn_down",
-        "input_layernorm" => "attn_norm",
-        "post_attention_layernorm" => "ffn_norm",
-        _ => return None,
-    };
-    Some(format!("blk.{layer}.{part}.{kind}"))
-}
-
 /// Random weights, the same for the same seed and name.
 pub struct Synthetic {
     pub quantization: Quantization,
@@ -180,22 +226,23 @@ pub struct Synthetic {
 }
 
 impl WeightSource for Synthetic {
-    fn matrix(&self, weight: &Weight, device: &Device) -> Result<Matrix, EngineError> {
+    fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let kind = weight.held_as(self.quantization);
+        let (rows, columns) = taken(weight, rows);
         let name =
             weight.name.bytes().fold(self.seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-        let bytes = synthetic::blocks(kind, weight.rows * weight.columns, name);
-        match dense_type(kind) {
-            Some(dtype) => {
-                Ok(Matrix::dense(Tensor::from_raw_buffer(&bytes, dtype, &[weight.rows, weight.columns], device)?))
-            }
-            None => quantized(weight, kind, bytes, device),
-        }
+        of_bytes((rows, columns), kind, synthetic::blocks(kind, rows * columns, name), device)
     }
 
-    /// Norms scale by one, and a bias of the same does no harm: vectors cost no time that would show.
-    fn vector(&self, weight: &Weight, device: &Device) -> Result<Tensor, EngineError> {
-        Ok(Tensor::ones(weight.columns, DType::F32, device)?)
+    /// Norms scale by one, and biases add nothing: vectors cost no time that would show.
+    fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
+        let length = rows.map_or(weight.columns, Rows::len);
+        let norm = matches!(weight.kind, Kind::Weight);
+        Ok(if norm { Tensor::ones(length, DType::F32, device)? } else { Tensor::zeros(length, DType::F32, device)? })
+    }
+
+    fn norms_are_whole(&self) -> bool {
+        true
     }
 }
 

@@ -1,0 +1,121 @@
+//! Multi-head latent attention (DeepSeek-V2, <https://arxiv.org/abs/2405.04434>).
+//!
+//! What is cached is the latent that keys and values are made from, not the keys and values: the matrices that would make
+//! them are applied to the query and to the result instead, where they cost the same and no cache.
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+use super::attention::{Context, attend};
+use super::loader::{Loaded, Loader};
+use super::matrix::Matrix;
+use super::norm::Norm;
+use crate::spec::{self, Latent, Part};
+
+/// One layer's attention with its weights.
+pub struct LatentAttention {
+    heads: usize,
+    latent: Latent,
+    scale: f64,
+    query: Queries,
+    down: Matrix,
+    norm: Norm,
+    /// Latent to each head's keys, `[heads, nope, kv_rank]`, and values, `[heads, kv_rank, value]`: float32, being applied
+    /// to heads one by one.
+    key_up: Tensor,
+    value_up: Tensor,
+    output: Matrix,
+}
+
+enum Queries {
+    Direct(Matrix),
+    ThroughLatent { down: Matrix, norm: Norm, up: Matrix },
+}
+
+/// The latents and the rotary keys of one layer: `[1, capacity, kv_rank + rope]`.
+pub struct LatentCache(Tensor);
+
+impl LatentAttention {
+    pub fn load(loader: &Loader, layer: usize, latent: Latent) -> Loaded<Self> {
+        let attention = &loader.spec().attention;
+        let heads = attention.heads.queries;
+        let query = if latent.query_rank.is_none() {
+            Queries::Direct(loader.matrix(Part::Query, layer, None)?)
+        } else {
+            Queries::ThroughLatent {
+                down: loader.matrix(Part::QueryDown, layer, None)?,
+                norm: loader.norm(Part::QueryDownNorm, layer)?,
+                up: loader.matrix(Part::QueryUp, layer, None)?,
+            }
+        };
+        let up = loader.matrix(Part::LatentUp, layer, None)?.dequantized()?;
+        let up = up.reshape((heads, latent.nope + latent.value, latent.kv_rank))?;
+        Ok(Self {
+            heads,
+            latent,
+            scale: attention.scale,
+            query,
+            down: loader.matrix(Part::LatentDown, layer, None)?,
+            norm: loader.norm(Part::LatentNorm, layer)?,
+            key_up: up.narrow(1, 0, latent.nope)?.contiguous()?,
+            value_up: up.narrow(1, latent.nope, latent.value)?.transpose(1, 2)?.contiguous()?,
+            output: loader.matrix(Part::Output, layer, None)?,
+        })
+    }
+
+    pub fn matrices(&self) -> Vec<&Matrix> {
+        let mut matrices = match &self.query {
+            Queries::Direct(query) => vec![query],
+            Queries::ThroughLatent { down, up, .. } => vec![down, up],
+        };
+        matrices.extend([&self.down, &self.output]);
+        matrices
+    }
+
+    /// Bytes of what is held in float32 beside the matrices.
+    pub fn float_bytes(&self) -> u64 {
+        ((self.key_up.elem_count() + self.value_up.elem_count()) * size_of::<f32>()) as u64
+    }
+
+    /// `x [tokens, hidden]` to the same shape, appending to the cache.
+    pub fn forward(&self, x: &Tensor, cache: &LatentCache, context: &Context) -> Result<Tensor> {
+        let tokens = x.dim(0)?;
+        let Latent { kv_rank, nope, rope, value, .. } = self.latent;
+        let turn = |y: Tensor| match context.rope {
+            Some(rope) => rope.apply(&y, context.position),
+            None => y.contiguous(),
+        };
+        let query = match &self.query {
+            Queries::Direct(query) => query.forward(x)?,
+            Queries::ThroughLatent { down, norm, up } => up.forward(&norm.forward(&down.forward(x)?)?)?,
+        };
+        // [heads, tokens, nope + rope]
+        let query = query.reshape((tokens, self.heads, nope + rope))?.transpose(0, 1)?;
+        let turned = turn(query.narrow(D::Minus1, nope, rope)?.unsqueeze(0)?)?.squeeze(0)?;
+        let absorbed = query.narrow(D::Minus1, 0, nope)?.contiguous()?.matmul(&self.key_up)?;
+        let query = Tensor::cat(&[absorbed, turned], D::Minus1)?;
+
+        let down = self.down.forward(x)?;
+        let latent = self.norm.forward(&down.narrow(1, 0, kv_rank)?.contiguous()?)?;
+        let key = down.narrow(1, kv_rank, rope)?.reshape((1, 1, tokens, rope))?;
+        let key = turn(key)?.reshape((tokens, rope))?;
+        let rows = cache.append(&Tensor::cat(&[latent, key], 1)?, context)?;
+
+        // All heads share one key, and the latent part of it is the value.
+        let query = (query * self.scale)?.unsqueeze(0)?;
+        let latents = rows.narrow(D::Minus1, 0, kv_rank)?.contiguous()?;
+        let attended = attend(&query, &rows, &latents, None, context.mask)?.squeeze(0)?;
+        let attended = attended.matmul(&self.value_up)?.transpose(0, 1)?;
+        self.output.forward(&attended.reshape((tokens, self.heads * value))?)
+    }
+}
+
+impl LatentCache {
+    pub fn new(latent: &spec::Latent, capacity: usize, device: &Device) -> Result<Self> {
+        Ok(Self(Tensor::zeros((1, capacity, latent.kv_rank + latent.rope), DType::F32, device)?))
+    }
+
+    fn append(&self, rows: &Tensor, context: &Context) -> Result<Tensor> {
+        self.0.slice_set(&rows.unsqueeze(0)?.contiguous()?, 1, context.position)?;
+        self.0.narrow(1, context.from, context.position + rows.dim(0)? - context.from)
+    }
+}
