@@ -44,6 +44,8 @@ pub enum Command {
     Compare(Compare),
     /// Ask one checkpoint one prompt, and show the answer and its timings
     Run(Run),
+    /// Score a text: how likely a checkpoint finds it, and what another precision changes
+    Score(Score),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
     /// Recommend again from a stored run, under other requirements; nothing is measured
@@ -231,6 +233,45 @@ fn temperature(text: &str) -> Result<f64, String> {
 pub enum RunFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bench score ./my-model --text korean.txt
+  bench score ./my-model --text korean.txt --per-token --format json
+  bench score ./my-model --text mixed.txt --quantization bf16 --against q4_k")]
+pub struct Score {
+    /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
+    pub checkpoint: String,
+    /// The text, UTF-8
+    #[arg(long, value_name = "FILE", required_unless_present = "ids", conflicts_with = "ids")]
+    pub text: Option<PathBuf>,
+    /// Token ids in place of text, as a JSON list
+    #[arg(long, value_name = "LIST", value_parser = token_ids)]
+    pub ids: Option<TokenIds>,
+    /// Precision of the weights [default: as stored]
+    #[arg(long, value_name = "PRECISION")]
+    pub quantization: Option<Quantization>,
+    /// Another precision of the checkpoint, or another checkpoint with the same tokens: how far its predictions are from these
+    #[arg(long, value_name = "PRECISION|CHECKPOINT")]
+    pub against: Option<String>,
+    /// Tokens of context that a long text is cut into [default: 2048, or the model's longest context]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub window: Option<u32>,
+    /// Tokens between the beginnings of two windows [default: half a window]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub stride: Option<u32>,
+    /// Also each token's id and log-probability
+    #[arg(long)]
+    pub per_token: bool,
+    #[command(flatten)]
+    pub models: Models,
+    #[command(flatten)]
+    pub device: Device,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: RunFormat,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("could not write the report")]
     Report(#[from] ReportError),
+    #[error("could not read `{path}`")]
+    ReadText { path: std::path::PathBuf, source: std::io::Error },
     #[error("could not write `{path}`")]
     Write { path: std::path::PathBuf, source: std::io::Error },
     /// An argument that parses and still cannot be meant.
@@ -56,7 +58,9 @@ impl Error {
             Self::Report(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::ReadCatalog { .. } => Some("give the file with --models, or leave it out for the shipped one".into()),
-            Self::Requirement(_) | Self::Suite(_) | Self::Write { .. } | Self::Output(_) => None,
+            Self::Requirement(_) | Self::Suite(_) | Self::ReadText { .. } | Self::Write { .. } | Self::Output(_) => {
+                None
+            }
         }
     }
 }

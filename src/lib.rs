@@ -12,6 +12,7 @@
 //! | keep | [`store`] | trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
+//! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
 //! | report | [`report`] | any of the above | table, CSV, JSON, Markdown | a `Write` |
 //!
@@ -30,6 +31,7 @@ pub mod run;
 pub mod store;
 pub mod measure;
 pub mod summarize;
+pub mod quality;
 pub mod recommend;
 pub mod report;
 pub mod error;

@@ -8,6 +8,7 @@ mod history;
 mod pull;
 mod recommend;
 mod run;
+mod score;
 mod threads;
 
 use std::path::Path;
@@ -57,6 +58,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
     match command {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),
+        Command::Score(args) => score::run(&args, printer),
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),

@@ -117,6 +117,11 @@ pub fn rope(
             spec.frequencies.iter_mut().for_each(|frequency| *frequency /= factor);
         }
         "llama3" => llama3(keys, &mut spec.frequencies)?,
+        // As GGUF files carry any scaling of this kind.
+        "divisors" => {
+            let divisors = keys.list("divisors", plain.len())?;
+            spec.frequencies.iter_mut().zip(divisors).for_each(|(frequency, divisor)| *frequency /= divisor);
+        }
         "yarn" => softmax_factor = yarn(config, keys, theta, &plain, &mut spec)?,
         "longrope" | "su" => longrope(config, keys, &plain, &mut spec)?,
         other => {

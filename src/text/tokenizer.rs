@@ -7,6 +7,7 @@ use tokenizers::Tokenizer;
 
 use super::chat::{ChatTemplate, Message};
 use crate::catalog::PromptFormat;
+use crate::suite::Language;
 
 /// What goes wrong between text and tokens.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +110,27 @@ impl TextModel {
     /// # Errors
     /// What the tokenizer cannot encode.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        let has_bos = self.bos_token.as_deref().is_some_and(|bos| !bos.is_empty() && text.starts_with(bos));
-        self.tokens(text, !has_bos)
+        self.tokens(text, self.adds_special_tokens(text))
+    }
+
+    /// The language of the line that each of a text's tokens stands in: Korean where the line has a Hangul syllable, else
+    /// English; `None` for tokens that the tokenizer adds. `None` where the text cannot be tokenized.
+    pub fn languages(&self, text: &str) -> Option<Vec<Option<Language>>> {
+        let encoding = self.tokenizer.encode_char_offsets(text, self.adds_special_tokens(text)).ok()?;
+        let mut by_character = Vec::new();
+        for line in text.split_inclusive('\n') {
+            let hangul = line.chars().any(|character| ('가'..='힣').contains(&character));
+            let language = if hangul { Language::Ko } else { Language::En };
+            by_character.extend(line.chars().map(|_| language));
+        }
+        let added = encoding.get_special_tokens_mask();
+        let of =
+            |((start, _), added): (&(usize, usize), &u32)| by_character.get(*start).copied().filter(|_| *added == 0);
+        Some(encoding.get_offsets().iter().zip(added).map(of).collect())
+    }
+
+    fn adds_special_tokens(&self, text: &str) -> bool {
+        !self.bos_token.as_deref().is_some_and(|bos| !bos.is_empty() && text.starts_with(bos))
     }
 
     fn tokens(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, TextError> {

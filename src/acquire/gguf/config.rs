@@ -1,8 +1,48 @@
 //! GGUF metadata in the words of a `config.json`, so that one reader of specs serves both.
+//!
+//! Keys are those of `gguf-py/gguf/constants.py`, values as llama.cpp's converters write them.
 
 use serde_json::{Map, Value, json};
 
 use super::{Field, GgufError, GgufFile};
+
+/// Whole numbers: GGUF's key within the architecture, and the config's.
+const COUNTS: [(&str, &str); 19] = [
+    ("embedding_length", "hidden_size"),
+    ("block_count", "num_hidden_layers"),
+    ("feed_forward_length", "intermediate_size"),
+    ("attention.head_count", "num_attention_heads"),
+    ("attention.head_count_kv", "num_key_value_heads"),
+    ("attention.key_length", "head_dim"),
+    ("attention.sliding_window", "sliding_window"),
+    ("context_length", "max_position_embeddings"),
+    ("attention.q_lora_rank", "q_lora_rank"),
+    ("attention.kv_lora_rank", "kv_lora_rank"),
+    ("attention.value_length", "v_head_dim"),
+    ("rope.dimension_count", "qk_rope_head_dim"),
+    ("expert_count", "n_routed_experts"),
+    ("expert_used_count", "num_experts_per_tok"),
+    ("expert_shared_count", "n_shared_experts"),
+    ("expert_feed_forward_length", "moe_intermediate_size"),
+    ("leading_dense_block_count", "first_k_dense_replace"),
+    ("expert_group_count", "n_group"),
+    ("expert_group_used_count", "topk_group"),
+];
+
+/// Other numbers, likewise.
+const NUMBERS: [(&str, &str); 7] = [
+    ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    ("attention.layer_norm_epsilon", "layer_norm_eps"),
+    ("rope.freq_base", "rope_theta"),
+    ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"),
+    ("expert_weights_scale", "routed_scaling_factor"),
+    ("rope.local.freq_base", "rope_local_base_freq"),
+];
+
+/// Truths, likewise.
+const FLAGS: [(&str, &str); 2] =
+    [("use_parallel_residual", "use_parallel_residual"), ("expert_weights_norm", "norm_topk_prob")];
 
 /// The config that the file's metadata describes.
 ///
@@ -15,38 +55,32 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
     fields.insert("model_type".into(), json!(architecture));
 
     let key = |suffix: &str| format!("{architecture}.{suffix}");
-    for (suffix, name) in [
-        ("embedding_length", "hidden_size"),
-        ("block_count", "num_hidden_layers"),
-        ("feed_forward_length", "intermediate_size"),
-        ("attention.head_count", "num_attention_heads"),
-        ("attention.head_count_kv", "num_key_value_heads"),
-        ("attention.key_length", "head_dim"),
-        ("attention.sliding_window", "sliding_window"),
-        ("context_length", "max_position_embeddings"),
-    ] {
+    for (suffix, name) in COUNTS {
         if let Some(number) = file.unsigned(&key(suffix))? {
             fields.insert(name.into(), json!(number));
         }
     }
-    for (suffix, name) in [("attention.layer_norm_rms_epsilon", "rms_norm_eps"), ("rope.freq_base", "rope_theta")] {
+    for (suffix, name) in NUMBERS {
         if let Some(number) = file.float(&key(suffix))? {
             fields.insert(name.into(), json!(number));
         }
     }
-    if let Some(kind) = file.text(&key("rope.scaling.type"))?.filter(|kind| *kind != "none") {
-        fields.insert("rope_scaling".into(), json!({ "rope_type": kind }));
+    for (suffix, name) in FLAGS {
+        if let Some(flag) = file.flag(&key(suffix))? {
+            fields.insert(name.into(), json!(flag));
+        }
     }
-    // Llama 3.1's frequency factors come as a tensor instead of a key.
-    if file.tensors().contains_key("rope_freqs.weight") {
-        fields.insert("rope_scaling".into(), json!({ "rope_type": "llama3" }));
+    if let Some(scaling) = rope_scaling(file, architecture)? {
+        fields.insert("rope_scaling".into(), scaling);
     }
+    by_architecture(file, architecture, &mut fields)?;
 
     let embedding = file.tensor("token_embd.weight")?.0;
     fields.insert("vocab_size".into(), json!(embedding.shape.first()));
     fields.insert("tie_word_embeddings".into(), json!(!file.tensors().contains_key("output.weight")));
     // Biases are not in the metadata; they are there if their tensors are.
-    fields.insert("attention_bias".into(), json!(file.tensors().contains_key("blk.0.attn_q.bias")));
+    let biased = ["blk.0.attn_q.bias", "blk.0.attn_qkv.bias"].iter().any(|name| file.tensors().contains_key(*name));
+    fields.insert("attention_bias".into(), json!(biased));
     fields.insert("mlp_bias".into(), json!(file.tensors().contains_key("blk.0.ffn_down.bias")));
 
     for (key, name) in
@@ -57,4 +91,87 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
         }
     }
     Ok(Value::Object(fields))
+}
+
+/// What some converters leave out, or write otherwise than the config that they read.
+fn by_architecture(file: &GgufFile, architecture: &str, fields: &mut Map<String, Value>) -> Result<(), GgufError> {
+    let number = |fields: &Map<String, Value>, name: &str| fields.get(name).and_then(Value::as_u64);
+    match architecture {
+        // The 27B model alone has another scale than its head's, and no key tells it apart.
+        "gemma2" | "gemma3" => {
+            let head_dim = number(fields, "head_dim");
+            let large = number(fields, "num_hidden_layers") == Some(if architecture == "gemma2" { 46 } else { 62 });
+            let scalar = match (number(fields, "hidden_size"), number(fields, "num_attention_heads")) {
+                (Some(hidden), Some(heads)) if large && heads > 0 => Some(hidden / heads),
+                _ => head_dim,
+            };
+            fields.insert("query_pre_attn_scalar".into(), json!(scalar));
+        }
+        "gptneox" => {
+            let (rotary, heads) = (number(fields, "qk_rope_head_dim"), number(fields, "num_attention_heads"));
+            if let (Some(rotary), Some(heads), Some(hidden)) = (rotary, heads, number(fields, "hidden_size")) {
+                fields.insert("rotary_pct".into(), json!(rotary as f64 * heads as f64 / hidden as f64));
+            }
+        }
+        "phi3" => {
+            let (rotary, heads) = (number(fields, "qk_rope_head_dim"), number(fields, "num_attention_heads"));
+            if let (Some(rotary), Some(heads), Some(hidden)) = (rotary, heads, number(fields, "hidden_size")) {
+                fields.insert("partial_rotary_factor".into(), json!(rotary as f64 * heads as f64 / hidden as f64));
+            }
+        }
+        "deepseek2" => {
+            // Files since 2025 state the widths of a head apart from those of the shared latent.
+            let mla = |suffix: &str| file.unsigned(&format!("deepseek2.attention.{suffix}_length_mla"));
+            if let Some(value) = mla("value")? {
+                fields.insert("v_head_dim".into(), json!(value));
+            }
+            let key = mla("key")?.or(number(fields, "head_dim"));
+            if let (Some(key), Some(rope)) = (key, number(fields, "qk_rope_head_dim")) {
+                fields.insert("qk_nope_head_dim".into(), json!(key.checked_sub(rope)));
+            }
+            if fields.contains_key("n_group") {
+                fields.insert("topk_method".into(), json!("group_limited_greedy"));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The scaling of the rotary frequencies, by key or by the tensors that hold their divisors.
+fn rope_scaling(file: &GgufFile, architecture: &str) -> Result<Option<Value>, GgufError> {
+    if let Some(divisors) = floats(file, "rope_freqs.weight")? {
+        return Ok(Some(json!({ "rope_type": "divisors", "divisors": divisors })));
+    }
+    let key = |suffix: &str| format!("{architecture}.rope.scaling.{suffix}");
+    let original = file.unsigned(&key("original_context_length"))?;
+    if let (Some(long), Some(short)) =
+        (floats(file, "rope_factors_long.weight")?, floats(file, "rope_factors_short.weight")?)
+    {
+        return Ok(Some(json!({
+            "rope_type": "longrope", "long_factor": long, "short_factor": short,
+            "original_max_position_embeddings": original, "attention_factor": file.float(&key("attn_factor"))?,
+        })));
+    }
+    let Some(kind) = file.text(&key("type"))?.filter(|kind| *kind != "none") else { return Ok(None) };
+    // llama.cpp keeps a tenth of DeepSeek's `mscale_all_dim`, which in its configs is `mscale` too.
+    let mscale = file.float(&key("yarn_log_multiplier"))?.map(|tenth| tenth * 10.0);
+    Ok(Some(json!({
+        "rope_type": kind, "factor": file.float(&key("factor"))?, "original_max_position_embeddings": original,
+        "mscale": mscale, "mscale_all_dim": mscale,
+    })))
+}
+
+/// The numbers of a float32 tensor; `None` if it is not there.
+fn floats(file: &GgufFile, name: &str) -> Result<Option<Vec<f32>>, GgufError> {
+    if !file.tensors().contains_key(name) {
+        return Ok(None);
+    }
+    let (place, bytes) = file.tensor(name)?;
+    if place.kind != candle_core::quantized::GgmlDType::F32 {
+        return Err(GgufError::WrongField { key: name.into(), expected: "a tensor of float32" });
+    }
+    Ok(Some(
+        bytes.chunks_exact(4).map(|number| f32::from_le_bytes([number[0], number[1], number[2], number[3]])).collect(),
+    ))
 }

@@ -1,0 +1,218 @@
+//! `bench score`: how likely a checkpoint finds a text.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{Status, checkpoint, on_interrupt, threads};
+use crate::acquire::acquire;
+use crate::catalog::{Candidate, Quantization};
+use crate::cli::{self, RunFormat, TokenIds};
+use crate::engine::EngineError;
+use crate::engine::candle::{self, CandleEngine};
+use crate::error::Error;
+use crate::measure::units::UNKNOWN;
+use crate::quality::{Agreement, Divergence, Likelihood};
+use crate::suite::Language;
+use crate::text::TextError;
+use crate::ui::{DownloadProgress, Printer};
+
+/// Context that a long text is cut into unless the user or the model says otherwise.
+const WINDOW: usize = 2048;
+
+/// What is printed.
+#[derive(Serialize)]
+struct Answer {
+    precision: String,
+    #[serde(flatten)]
+    likelihood: Likelihood,
+    window: usize,
+    stride: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_token: Option<Vec<ScoredToken>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<Against>,
+}
+
+#[derive(Serialize)]
+struct ScoredToken {
+    id: u32,
+    /// The first token has no context, and so no probability.
+    log_prob: Option<f64>,
+}
+
+/// The same text under the other checkpoint or precision.
+#[derive(Serialize)]
+struct Against {
+    checkpoint: String,
+    precision: String,
+    likelihood: Likelihood,
+    /// By the language of the line that a token stands in.
+    divergence: BTreeMap<Language, Divergence>,
+    overall: Option<Divergence>,
+}
+
+pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
+    threads::use_threads(threads::count(args.device.threads));
+    let device = candle::device(&threads::device_name(&args.device))?;
+    let cancel = on_interrupt();
+    let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
+        let found = acquire(&candidate.source, &mut DownloadProgress::new(printer.bars()), &cancel)?;
+        Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
+    };
+    let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
+    let mut engine = load(&candidate)?;
+
+    let (ids, text) = tokens(args, &engine)?;
+    let longest = engine.spec().max_positions;
+    let window = args.window.map_or(WINDOW.min(longest), |window| window as usize);
+    let stride = args.stride.map_or(window / 2, |stride| stride as usize);
+    if stride >= window {
+        let hint = "each window must overlap the one before, or tokens lose their context".to_owned();
+        return Err(Error::usage(format!("a stride of {stride} leaves gaps between windows of {window}"), hint));
+    }
+    let mut log_probs = Vec::new();
+    engine
+        .predict(&ids, window, stride, &mut |position, row| log_probs.push(f64::from(row[ids[position] as usize])))?;
+
+    let against = match &args.against {
+        None => None,
+        Some(word) => {
+            let other = other(word, &candidate, args, printer)?;
+            let mut other_engine = load(&other)?;
+            if other_engine.spec().vocabulary != engine.spec().vocabulary {
+                let hint = "only checkpoints with the same tokens can be compared token by token".to_owned();
+                return Err(Error::usage(format!("`{word}` has another vocabulary"), hint));
+            }
+            let languages = text.as_ref().and_then(|text| engine.text()?.languages(text));
+            Some(compare(&mut engine, &mut other_engine, &ids, (window, stride), &other, text.as_deref(), languages)?)
+        }
+    };
+    let per_token = args.per_token.then(|| {
+        let first = ids.first().map(|id| ScoredToken { id: *id, log_prob: None });
+        let rest = ids.iter().skip(1).zip(&log_probs);
+        first.into_iter().chain(rest.map(|(id, log_prob)| ScoredToken { id: *id, log_prob: Some(*log_prob) })).collect()
+    });
+    let likelihood = Likelihood::of(&log_probs, text.as_deref());
+    let answer = Answer { precision: engine.precision().into(), likelihood, window, stride, per_token, against };
+    printer.answer(&match args.format {
+        RunFormat::Json => serde_json::to_string(&answer).map_err(|error| Error::Output(error.into()))? + "\n",
+        RunFormat::Text => in_words(&answer),
+    })?;
+    Ok(Status::Yes)
+}
+
+/// The tokens to score, and the text that they make.
+fn tokens(args: &cli::Score, engine: &CandleEngine) -> Result<(Vec<u32>, Option<String>), Error> {
+    if let Some(TokenIds(ids)) = &args.ids {
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt.into());
+        }
+        let text = engine.text().and_then(|text| text.tokenizer.decode(ids, true).ok());
+        return Ok((ids.clone(), text));
+    }
+    let path = args.text.as_deref().unwrap_or_else(|| std::path::Path::new("-"));
+    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.into(), source })?;
+    let model = engine.text().ok_or(EngineError::Text(TextError::NoTokenizer))?;
+    let ids = model.encode(&text).map_err(EngineError::from)?;
+    if ids.is_empty() {
+        return Err(EngineError::EmptyPrompt.into());
+    }
+    Ok((ids, Some(text)))
+}
+
+/// What `--against` names: a precision of the same checkpoint, or another checkpoint.
+fn other(word: &str, candidate: &Candidate, args: &cli::Score, printer: &Printer) -> Result<Candidate, Error> {
+    match Quantization::from_str(word, true) {
+        Ok(quantization) => Ok(Candidate { quantization: Some(quantization), ..candidate.clone() }),
+        Err(_) => checkpoint::candidate(word, None, None, &args.models, printer),
+    }
+}
+
+/// Both checkpoints' predictions, token by token.
+fn compare(
+    engine: &mut CandleEngine,
+    other_engine: &mut CandleEngine,
+    ids: &[u32],
+    (window, stride): (usize, usize),
+    other: &Candidate,
+    text: Option<&str>,
+    languages: Option<Vec<Option<Language>>>,
+) -> Result<Against, Error> {
+    let mut log_probs = Vec::new();
+    let mut agreements: Vec<(usize, Agreement)> = Vec::new();
+    // A stretch of the text at a time: the predictions of all of it would take gigabytes.
+    let mut start = 0;
+    while start + 1 < ids.len() {
+        let end = (start + window).min(ids.len());
+        let fresh = if start == 0 { 1 } else { window - stride };
+        let mut references = Vec::new();
+        engine.predict(&ids[start..end], window, stride, &mut |position, row| {
+            if position >= fresh {
+                references.push(row.to_vec());
+            }
+        })?;
+        let mut references = references.into_iter();
+        other_engine.predict(&ids[start..end], window, stride, &mut |position, row| {
+            if position >= fresh
+                && let Some(reference) = references.next()
+            {
+                log_probs.push(f64::from(row[ids[start + position] as usize]));
+                agreements.push((start + position, Agreement::of(&reference, row)));
+            }
+        })?;
+        if end == ids.len() {
+            break;
+        }
+        start += stride;
+    }
+    let of = |language: Language| {
+        let languages = languages.as_ref()?;
+        let own = agreements.iter().filter(|(position, _)| languages.get(*position) == Some(&Some(language)));
+        Divergence::of(&own.map(|(_, agreement)| *agreement).collect::<Vec<_>>())
+            .map(|divergence| (language, divergence))
+    };
+    Ok(Against {
+        checkpoint: other.row(),
+        precision: other_engine.precision().into(),
+        likelihood: Likelihood::of(&log_probs, text),
+        divergence: Language::ALL.into_iter().filter_map(of).collect(),
+        overall: Divergence::of(&agreements.iter().map(|(_, agreement)| *agreement).collect::<Vec<_>>()),
+    })
+}
+
+fn in_words(answer: &Answer) -> String {
+    let mut text = format!("{}\n{}", answer.precision, likelihood_in_words(&answer.likelihood));
+    for (token, index) in answer.per_token.iter().flatten().zip(0..) {
+        let log_prob = token.log_prob.map_or(UNKNOWN.to_owned(), |log_prob| format!("{log_prob:.6}"));
+        text.push_str(&format!("{index}\t{}\t{log_prob}\n", token.id));
+    }
+    let Some(against) = &answer.against else { return text };
+    text.push_str(&format!("\nagainst {} ({})\n", against.checkpoint, against.precision));
+    text.push_str(&likelihood_in_words(&against.likelihood));
+    let by_language = against.divergence.iter().map(|(language, divergence)| (language.tag(), divergence));
+    for (name, divergence) in by_language.chain(against.overall.iter().map(|divergence| ("all", divergence))) {
+        let Divergence { positions, mean_kl_nats, p999_kl_nats, same_top_share } = divergence;
+        text.push_str(&format!(
+            "{name:>4}: KL divergence {mean_kl_nats:.6} nats on average, {p999_kl_nats:.4} at the 99.9th percentile; \
+             the same token on top at {:.2} % of {positions} positions\n",
+            100.0 * same_top_share
+        ));
+    }
+    text
+}
+
+fn likelihood_in_words(likelihood: &Likelihood) -> String {
+    let count = |number: Option<usize>| number.map_or(UNKNOWN.to_owned(), |number| number.to_string());
+    let figure = |number: Option<f64>| number.map_or(UNKNOWN.to_owned(), |number| format!("{number:.4}"));
+    format!(
+        "tokens {}, bytes {}, characters {}\nNLL {:.4} nats, perplexity {}, bits per byte {}\n",
+        likelihood.tokens,
+        count(likelihood.bytes),
+        count(likelihood.characters),
+        likelihood.nll_nats,
+        figure(likelihood.perplexity),
+        figure(likelihood.bits_per_byte)
+    )
+}
