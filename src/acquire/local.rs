@@ -62,7 +62,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
             files.push(file_facts(&path.join(name))?);
         }
     }
-    for file in &weights {
+    for file in weights.files() {
         files.push(file_facts(file)?);
     }
     let spec = DecoderSpec::from_config(&config);
@@ -74,7 +74,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
         files,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights: Weights::Safetensors(weights), facts })
+    Ok(Checkpoint { config, text, weights, facts })
 }
 
 /// The config alone of a directory in Hugging Face layout.
@@ -92,13 +92,14 @@ pub fn config(directory: &Path) -> Result<Config, AcquireError> {
 pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
     if path.is_dir() {
         let config = config(path)?;
-        let sizes = weight_files(path)?.into_iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
+        let weights = weight_files(path)?;
+        let sizes = weights.files().iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
         return Ok(Preview { config, stored_bytes: sizes.sum() });
     }
     let checkpoint = open(path)?;
     let stored_bytes = match &checkpoint.weights {
         Weights::Gguf(file) => Some(file.weights_bytes()),
-        Weights::Safetensors(_) | Weights::Synthetic { .. } => None,
+        _ => None,
     };
     Ok(Preview { config: checkpoint.config, stored_bytes })
 }
@@ -149,25 +150,29 @@ fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
     Ok(None)
 }
 
-/// The weight files of a directory: those that the index names, or the single file.
-fn weight_files(path: &Path) -> Result<Vec<PathBuf>, AcquireError> {
-    let index = path.join("model.safetensors.index.json");
+/// The weights of a directory: safetensors if it has them, else PyTorch's own.
+fn weight_files(path: &Path) -> Result<Weights, AcquireError> {
+    if let Some(files) = indexed_files(path, "model.safetensors")? {
+        return Ok(Weights::Safetensors(files));
+    }
+    match indexed_files(path, "pytorch_model.bin")? {
+        Some(files) => Ok(Weights::Pytorch(files)),
+        None => Err(AcquireError::NoWeights { path: path.into() }),
+    }
+}
+
+/// The files that `NAME.index.json` names, or the single file of that name.
+fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, AcquireError> {
+    let index = path.join(format!("{name}.index.json"));
     if index.is_file() {
         let value = json(&index)?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
         let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
-        return names.into_iter().map(|name| plain_file(path, &index, name)).collect();
+        return names.into_iter().map(|name| plain_file(path, &index, name)).collect::<Result<_, _>>().map(Some);
     }
-    let single = path.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    let pytorch = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
-    if pytorch.iter().any(|name| path.join(name).is_file()) {
-        return Err(AcquireError::PytorchOnly { path: path.into() });
-    }
-    Err(AcquireError::NoWeights { path: path.into() })
+    let single = path.join(name);
+    Ok(single.is_file().then(|| vec![single]))
 }
 
 /// A file named by an index, which must lie in the same directory.

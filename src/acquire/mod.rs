@@ -3,6 +3,7 @@
 pub mod gguf;
 pub mod hub;
 pub mod local;
+pub mod pytorch;
 pub mod synthetic;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub struct Checkpoint {
 /// Where a checkpoint's weights lie.
 pub enum Weights {
     Safetensors(Vec<PathBuf>),
+    /// PyTorch's `.bin` shards, which several older repositories have alone.
+    Pytorch(Vec<PathBuf>),
     Gguf(GgufFile),
     /// Made on the spot from a seed.
     Synthetic {
@@ -108,6 +111,16 @@ pub fn preview(
     }
 }
 
+impl Weights {
+    /// The files that hold them; none where they are made, or lie in a file that is open already.
+    pub fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Safetensors(files) | Self::Pytorch(files) => files,
+            Self::Gguf(_) | Self::Synthetic { .. } => &[],
+        }
+    }
+}
+
 /// Why a checkpoint could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
@@ -121,10 +134,8 @@ pub enum AcquireError {
     TooLarge { path: PathBuf, limit_mib: u64 },
     #[error("`{path}` is not valid JSON")]
     Json { path: PathBuf, source: serde_json::Error },
-    #[error("`{path}` has no weights: neither model.safetensors nor model.safetensors.index.json")]
+    #[error("`{path}` has no weights: neither model.safetensors nor pytorch_model.bin, nor the index of either")]
     NoWeights { path: PathBuf },
-    #[error("`{path}` has weights in PyTorch's .bin format only, which is not supported yet")]
-    PytorchOnly { path: PathBuf },
     #[error("`{path}` names the weight file `{file}`, which is not a plain file name")]
     HostileName { path: PathBuf, file: String },
     #[error("could not use the config of `{path}`")]
@@ -151,7 +162,6 @@ impl AcquireError {
             Self::NotACheckpoint { .. } => {
                 Some("give a directory in Hugging Face layout (config.json, tokenizer.json, *.safetensors) or one .gguf file".into())
             }
-            Self::PytorchOnly { .. } => Some("name a repository or revision that has safetensors, or a GGUF file of it".into()),
             Self::NoShape(_) => {
                 Some("leave it out with --candidate, or give a directory that holds its config.json with --local".into())
             }

@@ -93,6 +93,8 @@ pub enum EngineError {
     MissingWeight(String),
     #[error("could not read the weights")]
     Gguf(#[from] crate::acquire::gguf::GgufError),
+    #[error("could not read the weights")]
+    Pytorch(#[from] crate::acquire::pytorch::PytorchError),
     #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]
     NotANumber(usize),
     #[error("not enough memory: {0}")]

@@ -19,6 +19,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{Completion, Engine, EngineError, Input, Observer, Request};
+use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::run::FinishReason;
@@ -286,7 +287,13 @@ fn open_weights(
     architecture: &str,
 ) -> Result<Box<dyn WeightSource + Sync>, EngineError> {
     Ok(match weights {
-        Weights::Safetensors(files) => Box::new(weights::Safetensors { files: map(&files)?, quantization }),
+        Weights::Safetensors(files) => {
+            Box::new(weights::Published { files: weights::Files::Safetensors(map(&files)?), quantization })
+        }
+        Weights::Pytorch(files) => {
+            let files = files.iter().map(|file| PytorchFile::open(file)).collect::<Result<_, _>>()?;
+            Box::new(weights::Published { files: weights::Files::Pytorch(files), quantization })
+        }
         Weights::Gguf(file) => {
             if let Some(quantization) = quantization {
                 return Err(EngineError::Requantize(quantization.name()));

@@ -1,4 +1,4 @@
-//! Where the decoder's weights come from: safetensors, GGUF, or made at random.
+//! Where the decoder's weights come from: published files, GGUF, or made at random.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::matrix::Matrix;
 use crate::acquire::gguf::GgufFile;
+use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
 use crate::engine::EngineError;
@@ -63,25 +64,48 @@ fn taken(weight: &Weight, rows: Option<&Rows>) -> (usize, usize) {
     (rows.map_or(weight.rows, Rows::len), weight.columns)
 }
 
-/// Safetensors files, one or several shards, held as they are or quantized on the way.
-pub struct Safetensors {
-    pub files: MmapedSafetensors,
+/// Files in which a published checkpoint keeps its tensors by name.
+pub enum Files {
+    Safetensors(MmapedSafetensors),
+    Pytorch(Vec<PytorchFile>),
+}
+
+impl Files {
+    /// A tensor as it is stored.
+    fn tensor(&self, weight: &Weight, shape: &[usize]) -> Result<Tensor, EngineError> {
+        let missing = || EngineError::MissingWeight(weight.name.clone());
+        match self {
+            Self::Safetensors(files) => {
+                expect_shape(weight, files.get(&weight.name).map_err(|_| missing())?.shape(), shape)?;
+                Ok(files.load(&weight.name, &Device::Cpu)?)
+            }
+            Self::Pytorch(files) => {
+                let found = files.iter().find_map(|file| Some((file, file.shape(&weight.name)?)));
+                let (file, stored) = found.ok_or_else(missing)?;
+                expect_shape(weight, stored, shape)?;
+                file.tensor(&weight.name)?.ok_or_else(missing)
+            }
+        }
+    }
+}
+
+/// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
+pub struct Published {
+    pub files: Files,
     /// `None` holds every matrix at the precision in which it is stored.
     pub quantization: Option<Quantization>,
 }
 
-impl Safetensors {
+impl Published {
     fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<Tensor, EngineError> {
-        let view = self.files.get(&weight.name).map_err(|_| EngineError::MissingWeight(weight.name.clone()))?;
-        expect_shape(weight, view.shape(), shape)?;
-        let whole = self.files.load(&weight.name, &Device::Cpu)?;
+        let whole = self.files.tensor(weight, shape)?;
         let Some(rows) = rows else { return Ok(whole) };
         let parts = rows.published().iter().map(|range| whole.narrow(0, range.start, range.len()));
         Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 }
 
-impl WeightSource for Safetensors {
+impl WeightSource for Published {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let stored = self.load(weight, &[weight.rows, weight.columns], rows)?;
         let Some(quantization) = self.quantization.filter(|_| weight.role != Role::Router) else {
