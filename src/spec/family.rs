@@ -5,7 +5,7 @@ use super::decoder::{
     Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
 };
 use super::names::Naming;
-use super::rope::{RopeKeys, rope};
+use super::rope::{RopeKeys, RopeSpec, rope};
 
 /// Reads the spec of any supported family.
 pub fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
@@ -36,8 +36,7 @@ fn refuse_unsupported(config: &Config) -> Result<(), SpecError> {
 }
 
 /// A pre-norm decoder with RMS norms and a gated SiLU MLP, to which the families state their differences.
-fn base(config: &Config, heads: Heads, layers: usize) -> Result<DecoderSpec, SpecError> {
-    let (spec, _) = rope(config, &RopeKeys::of(config, "full_attention")?, heads.dim, 10_000.0, false)?;
+fn base(config: &Config, heads: Heads, layers: usize, rope: RopeSpec) -> Result<DecoderSpec, SpecError> {
     Ok(DecoderSpec {
         naming: Naming::Llama,
         vocabulary: config.count("vocab_size")?,
@@ -56,7 +55,7 @@ fn base(config: &Config, heads: Heads, layers: usize) -> Result<DecoderSpec, Spe
             fused: FusedQkv::No,
             latent: None,
         },
-        ropes: vec![spec],
+        ropes: vec![rope],
         layers: vec![Layer { window: None, rope: Some(0), experts: false }; layers],
         mlp: Mlp {
             intermediate: config.count("intermediate_size")?,
@@ -69,6 +68,11 @@ fn base(config: &Config, heads: Heads, layers: usize) -> Result<DecoderSpec, Spe
         final_softcap: None,
         tied_embeddings: config.flag("tie_word_embeddings")?.unwrap_or(false),
     })
+}
+
+/// The rotary embedding of whole heads, and the only one.
+fn whole_heads(config: &Config, heads: Heads) -> Result<RopeSpec, SpecError> {
+    Ok(rope(config, &RopeKeys::of(config, "full_attention")?, heads.dim, 10_000.0, false)?.0)
 }
 
 fn layer_count(config: &Config) -> Result<usize, SpecError> {
@@ -116,7 +120,8 @@ fn set_windows(spec: &mut DecoderSpec, window: Option<usize>, sliding: &[bool]) 
 fn llama_like(config: &Config) -> Result<DecoderSpec, SpecError> {
     let family = config.model_type()?;
     let layers = layer_count(config)?;
-    let mut spec = base(config, config.heads()?, layers)?;
+    let heads = config.heads()?;
+    let mut spec = base(config, heads, layers, whole_heads(config, heads)?)?;
     spec.mlp.activation = activation(config, Activation::Silu)?;
     let attention_bias = config.flag("attention_bias")?.unwrap_or(false);
     spec.attention.qkv_bias = family == "qwen2" || attention_bias;
@@ -144,9 +149,13 @@ fn llama_like(config: &Config) -> Result<DecoderSpec, SpecError> {
 fn phi3(config: &Config) -> Result<DecoderSpec, SpecError> {
     let layers = layer_count(config)?;
     let heads = config.heads()?;
-    let mut spec = base(config, heads, layers)?;
-    let dims = rotary_dims(heads.dim, config.positive("partial_rotary_factor")?.unwrap_or(1.0))?;
-    spec.ropes = vec![rope(config, &RopeKeys::of(config, "full_attention")?, dims, 10_000.0, false)?.0];
+    let keys = RopeKeys::of(config, "full_attention")?;
+    let share = match config.positive("partial_rotary_factor")? {
+        Some(share) => share,
+        None => keys.share()?.unwrap_or(1.0),
+    };
+    let turned = rope(config, &keys, rotary_dims(heads.dim, share)?, 10_000.0, false)?.0;
+    let mut spec = base(config, heads, layers, turned)?;
     spec.mlp.activation = activation(config, Activation::Silu)?;
     spec.norm.epsilon = config.positive("rms_norm_eps")?.unwrap_or(1e-5);
     spec.attention.fused = FusedQkv::Concatenated;
@@ -172,7 +181,8 @@ fn exaone(config: &Config) -> Result<DecoderSpec, SpecError> {
         Some(_) => config.repetitions("num_layers")?,
         None => layer_count(config)?,
     };
-    let mut spec = base(config, config.heads()?, layers)?;
+    let heads = config.heads()?;
+    let mut spec = base(config, heads, layers, whole_heads(config, heads)?)?;
     spec.naming = Naming::Exaone;
     spec.mlp.activation = activation(config, Activation::Silu)?;
     spec.norm.epsilon = match config.positive("layer_norm_epsilon")? {
@@ -186,7 +196,9 @@ fn exaone(config: &Config) -> Result<DecoderSpec, SpecError> {
 /// positions at all.
 fn exaone4(config: &Config) -> Result<DecoderSpec, SpecError> {
     let layers = layer_count(config)?;
-    let mut spec = base(config, config.heads()?, layers)?;
+    let heads = config.heads()?;
+    let mut spec = base(config, heads, layers, whole_heads(config, heads)?)?;
+    spec.norm.epsilon = config.positive("rms_norm_eps")?.unwrap_or(1e-5);
     spec.naming = Naming::PostNorm;
     spec.residual = Residual::PostNorm;
     spec.attention.qk_norm = true;
@@ -211,7 +223,7 @@ fn gemma(config: &Config) -> Result<DecoderSpec, SpecError> {
     let layers = layer_count(config)?;
     let hidden = config.count("hidden_size")?;
     let heads = config.heads_of(Some(256))?;
-    let mut spec = base(config, heads, layers)?;
+    let mut spec = base(config, heads, layers, whole_heads(config, heads)?)?;
     spec.embedding_scale = (hidden as f64).sqrt();
     spec.norm.kind = NormKind::RmsPlusOne;
     let bias = config.flag("attention_bias")?.unwrap_or(false);
@@ -244,7 +256,10 @@ fn gemma3(config: &Config) -> Result<DecoderSpec, SpecError> {
     let mut spec = gemma(config)?;
     sandwich(config, &mut spec)?;
     spec.attention.qk_norm = true;
-    spec.attention.softcap = config.positive("attn_logit_softcapping")?;
+    // transformers ignores it.
+    if let Some(cap) = config.get("attn_logit_softcapping") {
+        return Err(SpecError::UnsupportedKey { key: "attn_logit_softcapping".into(), value: cap.to_string() });
+    }
     spec.final_softcap = config.positive("final_logit_softcapping")?;
     let every = config.optional_count("sliding_window_pattern")?.unwrap_or(6);
     let slides = sliding(config, spec.layers.len(), |layer| !(layer + 1).is_multiple_of(every))?;
@@ -277,7 +292,14 @@ fn gpt_neox(config: &Config) -> Result<DecoderSpec, SpecError> {
     let layers = layer_count(config)?;
     let hidden = config.count("hidden_size")?;
     let heads = config.heads()?;
-    let mut spec = base(config, heads, layers)?;
+    let keys = RopeKeys::of(config, "full_attention")?;
+    let share = match config.positive("rotary_pct")? {
+        Some(share) => share,
+        None => keys.share()?.unwrap_or(0.25),
+    };
+    let theta = config.positive("rotary_emb_base")?.unwrap_or(10_000.0);
+    let turned = rope(config, &keys, rotary_dims(heads.dim, share)?, theta, false)?.0;
+    let mut spec = base(config, heads, layers, turned)?;
     spec.naming = Naming::GptNeox;
     spec.norm = Norm { kind: NormKind::Layer, epsilon: config.positive("layer_norm_eps")?.unwrap_or(1e-5) };
     let parallel = config.flag("use_parallel_residual")?.unwrap_or(true);
@@ -285,13 +307,6 @@ fn gpt_neox(config: &Config) -> Result<DecoderSpec, SpecError> {
     let bias = config.flag("attention_bias")?.unwrap_or(true);
     (spec.attention.qkv_bias, spec.attention.output_bias) = (bias, bias);
     spec.attention.fused = FusedQkv::PerHead;
-    let keys = RopeKeys::of(config, "full_attention")?;
-    let share = match config.positive("rotary_pct")? {
-        Some(share) => share,
-        None => keys.share()?.unwrap_or(0.25),
-    };
-    let theta = config.positive("rotary_emb_base")?.unwrap_or(10_000.0);
-    spec.ropes = vec![rope(config, &keys, rotary_dims(heads.dim, share)?, theta, false)?.0];
     spec.mlp = Mlp {
         intermediate: config.optional_count("intermediate_size")?.unwrap_or(4 * hidden),
         activation: activation(config, Activation::Gelu)?,
@@ -306,7 +321,8 @@ fn gpt_neox(config: &Config) -> Result<DecoderSpec, SpecError> {
 fn deepseek_v2(config: &Config) -> Result<DecoderSpec, SpecError> {
     let layers = layer_count(config)?;
     let latent = Latent {
-        query_rank: config.optional_count("q_lora_rank")?,
+        // What DeepseekV2Config assumes; `null` is none.
+        query_rank: if config.states("q_lora_rank") { config.optional_count("q_lora_rank")? } else { Some(1536) },
         kv_rank: config.count("kv_lora_rank")?,
         nope: config.count("qk_nope_head_dim")?,
         rope: config.count("qk_rope_head_dim")?,
@@ -314,14 +330,13 @@ fn deepseek_v2(config: &Config) -> Result<DecoderSpec, SpecError> {
     };
     let queries = config.count("num_attention_heads")?;
     let heads = Heads { queries, keys: queries, dim: latent.nope + latent.rope };
-    let mut spec = base(config, heads, layers)?;
     let keys = RopeKeys::of(config, "full_attention")?;
     if !latent.rope.is_multiple_of(2) {
         let found = latent.rope.to_string();
         return Err(SpecError::Invalid { key: "qk_rope_head_dim".into(), found, expected: "an even number".into() });
     }
     let (turned, softmax_factor) = rope(config, &keys, latent.rope, 10_000.0, true)?;
-    spec.ropes = vec![turned];
+    let mut spec = base(config, heads, layers, turned)?;
     spec.attention.scale *= softmax_factor;
     spec.attention.latent = Some(latent);
     spec.mlp.activation = activation(config, Activation::Silu)?;
@@ -362,12 +377,14 @@ fn experts(config: &Config) -> Result<Experts, SpecError> {
         let expected = format!("at most the experts to choose from (of {count})");
         return Err(SpecError::Invalid { key: "num_experts_per_tok".into(), found: chosen.to_string(), expected });
     }
+    let shared =
+        if config.states("n_shared_experts") { config.optional_count("n_shared_experts")?.unwrap_or(0) } else { 2 };
     let normalized = config.flag("norm_topk_prob")?.unwrap_or(false);
     Ok(Experts {
         count,
         chosen,
         intermediate,
-        shared_intermediate: config.optional_count("n_shared_experts")?.unwrap_or(0) * intermediate,
+        shared_intermediate: shared * intermediate,
         groups,
         normalized,
         scale: config.positive("routed_scaling_factor")?.unwrap_or(1.0),

@@ -69,6 +69,14 @@ impl<'a> RopeKeys<'a> {
         self.number(name)?.ok_or_else(|| SpecError::Missing { key: format!("{}.{name}", self.key) })
     }
 
+    /// Context that the model was first trained with.
+    fn original(&self, config: &Config) -> Result<f64, SpecError> {
+        match self.number("original_max_position_embeddings")? {
+            Some(original) => Ok(original),
+            None => Ok(config.count("max_position_embeddings")? as f64),
+        }
+    }
+
     fn list(&self, name: &str, length: usize) -> Result<Vec<f64>, SpecError> {
         let key = format!("{}.{name}", self.key);
         let value =
@@ -116,7 +124,7 @@ pub fn rope(
             let factor = keys.required("factor")?;
             spec.frequencies.iter_mut().for_each(|frequency| *frequency /= factor);
         }
-        "llama3" => llama3(keys, &mut spec.frequencies)?,
+        "llama3" => llama3(config, keys, &mut spec.frequencies)?,
         // As GGUF files carry any scaling of this kind.
         "divisors" => {
             let divisors = keys.list("divisors", plain.len())?;
@@ -132,9 +140,9 @@ pub fn rope(
 }
 
 /// Llama 3.1: low frequencies are divided, high ones kept, those between blended.
-fn llama3(keys: &RopeKeys, frequencies: &mut [f64]) -> Result<(), SpecError> {
+fn llama3(config: &Config, keys: &RopeKeys, frequencies: &mut [f64]) -> Result<(), SpecError> {
     let (factor, low) = (keys.required("factor")?, keys.required("low_freq_factor")?);
-    let (high, original) = (keys.required("high_freq_factor")?, keys.required("original_max_position_embeddings")?);
+    let (high, original) = (keys.required("high_freq_factor")?, keys.original(config)?);
     for frequency in frequencies {
         let wavelength = 2.0 * PI / *frequency;
         if wavelength > original / low {
@@ -151,10 +159,7 @@ fn llama3(keys: &RopeKeys, frequencies: &mut [f64]) -> Result<(), SpecError> {
 /// the original context. Gives the factor on attention's softmax scale.
 fn yarn(config: &Config, keys: &RopeKeys, theta: f64, plain: &[f64], spec: &mut RopeSpec) -> Result<f64, SpecError> {
     let factor = keys.required("factor")?;
-    let original = match keys.number("original_max_position_embeddings")? {
-        Some(original) => original,
-        None => config.count("max_position_embeddings")? as f64,
-    };
+    let original = keys.original(config)?;
     let (fast, slow) = (keys.number("beta_fast")?.unwrap_or(32.0), keys.number("beta_slow")?.unwrap_or(1.0));
     let dims = spec.dims as f64;
     let dimension = |turns: f64| dims * (original / (turns * 2.0 * PI)).ln() / (2.0 * theta.ln());
@@ -189,7 +194,7 @@ fn longrope(config: &Config, keys: &RopeKeys, plain: &[f64], spec: &mut RopeSpec
     let longest = config.count("max_position_embeddings")? as f64;
     let original = match config.optional_count("original_max_position_embeddings")? {
         Some(original) => original as f64,
-        None => keys.required("original_max_position_embeddings")?,
+        None => keys.original(config)?,
     };
     let divided =
         |divisors: Vec<f64>| plain.iter().zip(divisors).map(|(frequency, divisor)| frequency / divisor).collect();

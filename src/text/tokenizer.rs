@@ -79,12 +79,13 @@ impl TextModel {
         self.stop_ids.contains(&id)
     }
 
-    /// Texts that end the answer, of a stated prompt format.
-    pub fn stop_texts(&self) -> &[String] {
-        match (&self.chat, &self.format) {
-            (None, Some(format)) => &format.stop,
+    /// Where in an answer a text begins that ends it, by a stated prompt format.
+    pub fn stop_at(&self, answer: &str) -> Option<usize> {
+        let stops = match (&self.chat, &self.format) {
+            (None, Some(format)) => format.stop.as_slice(),
             _ => &[],
-        }
+        };
+        stops.iter().filter_map(|stop| answer.find(stop.as_str())).min()
     }
 
     /// Tokens of a conversation, up to where the answer begins.

@@ -70,6 +70,8 @@ fn conversations_become_the_same_tokens_as_in_transformers() {
         ("qwen2-tied", "checkpoints/qwen2-tied"),
         ("llama-gqa", "gguf/llama-gqa.f32.gguf"),
         ("qwen2-tied", "gguf/qwen2-tied.f32.gguf"),
+        ("llama-sentencepiece", "checkpoints/llama-sentencepiece"),
+        ("llama-sentencepiece", "gguf/llama-sentencepiece.f32.gguf"),
     ] {
         let file = fixture("checkpoints").join(checkpoint).join("reference.json");
         let reference: Reference = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -120,6 +120,9 @@ fn by_architecture(file: &GgufFile, architecture: &str, fields: &mut Map<String,
             }
         }
         "deepseek2" => {
+            // A key that is not there means that queries have no latent, where a config's default has one.
+            fields.entry("q_lora_rank").or_insert(Value::Null);
+            fields.entry("n_shared_experts").or_insert(Value::Null);
             // Files since 2025 state the widths of a head apart from those of the shared latent.
             let mla = |suffix: &str| file.unsigned(&format!("deepseek2.attention.{suffix}_length_mla"));
             if let Some(value) = mla("value")? {

@@ -1,5 +1,7 @@
 //! The tokenizer and chat template that a GGUF file carries in its metadata.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
@@ -7,6 +9,7 @@ use super::{Field, GgufError, GgufFile};
 use crate::text::{TextError, TextModel};
 
 /// Token types of `llama.h` that matter here.
+const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
@@ -22,11 +25,12 @@ const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 /// A tokenizer of a kind that is not supported, or one whose parts contradict each other.
 pub fn text_model(file: &GgufFile) -> Result<Option<TextModel>, GgufTextError> {
     let Some(model) = file.text("tokenizer.ggml.model")? else { return Ok(None) };
-    if model != "gpt2" {
-        return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.model", value: model.into() });
-    }
     let tokens = texts(file, "tokenizer.ggml.tokens")?;
-    let document = byte_level_bpe(file, &tokens)?;
+    let document = match model {
+        "gpt2" => byte_level_bpe(file, &tokens)?,
+        "llama" => sentencepiece(file, &tokens)?,
+        other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.model", value: other.into() }),
+    };
     let tokenizer: Tokenizer =
         serde_json::from_value(document).map_err(|error| TextError::Tokenizer(error.to_string()))?;
 
@@ -58,25 +62,6 @@ pub enum GgufTextError {
 /// The metadata as the `tokenizer.json` that it was converted from.
 fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextError> {
     let merges = texts(file, "tokenizer.ggml.merges")?;
-    let kinds = file.array("tokenizer.ggml.token_type")?.unwrap_or_default();
-    let kind = |id: usize| match kinds.get(id) {
-        Some(Field::Signed(kind)) => *kind,
-        Some(Field::Unsigned(kind)) => *kind as i64,
-        _ => 1,
-    };
-    let added: Vec<Value> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| matches!(kind(*id), CONTROL | USER_DEFINED))
-        .map(|(id, token)| {
-            json!({
-                "id": id, "content": token, "special": kind(id) == CONTROL,
-                "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-            })
-        })
-        .collect();
-    let vocabulary: serde_json::Map<String, Value> =
-        tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
     let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": use_regex });
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
     let pre = file.text("tokenizer.ggml.pre")?.unwrap_or("default");
@@ -87,31 +72,107 @@ fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErr
         "gpt-2" | "default" => (Value::Null, vec![byte_level(true)]),
         other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.pre", value: other.into() }),
     };
-    let bos = match (file.flag("tokenizer.ggml.add_bos_token")?, file.unsigned("tokenizer.ggml.bos_token_id")?) {
-        (Some(true), Some(id)) => usize::try_from(id).ok().and_then(|id| Some((id, *tokens.get(id)?))),
-        _ => None,
-    };
-    let post_processor = match bos {
-        Some((id, token)) => json!({
-            "type": "TemplateProcessing",
-            "single": [{ "SpecialToken": { "id": token, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
-            "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
-            "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
-        }),
-        None => Value::Null,
-    };
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": added,
+        "added_tokens": added_tokens(&kinds(file)?, tokens),
         "normalizer": normalizer,
         "pre_tokenizer": { "type": "Sequence", "pretokenizers": steps },
-        "post_processor": post_processor,
+        "post_processor": post_processor(file, tokens, false)?,
         "decoder": byte_level(true),
         "model": {
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.starts_with("llama"),
-            "vocab": vocabulary, "merges": merges,
+            "vocab": vocabulary(tokens), "merges": merges,
         },
+    }))
+}
+
+/// A SentencePiece vocabulary as the `tokenizer.json` that transformers converts it to: byte-pair merges in the order of
+/// their scores, and bytes for characters that it does not have (`convert_slow_tokenizer.py`).
+fn sentencepiece(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextError> {
+    let scores: Vec<f64> = file
+        .array("tokenizer.ggml.scores")?
+        .ok_or_else(|| GgufError::MissingField("tokenizer.ggml.scores".into()))?
+        .iter()
+        .map(|score| if let Field::Float(score) = score { *score } else { 0.0 })
+        .collect();
+    let kinds = kinds(file)?;
+    let unknown = (0..tokens.len()).find(|id| kinds.get(*id) == Some(&UNKNOWN)).map(|id| tokens[id]);
+    let prefix = file.flag("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+    let replace = |from: &str, to: &str| json!({ "type": "Replace", "pattern": { "String": from }, "content": to });
+    let mut normalizers = vec![replace(" ", "▁")];
+    let mut decoders = vec![replace("▁", " "), json!({ "type": "ByteFallback" }), json!({ "type": "Fuse" })];
+    if prefix {
+        normalizers.insert(0, json!({ "type": "Prepend", "prepend": "▁" }));
+        decoders.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
+    }
+    Ok(json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": added_tokens(&kinds, tokens),
+        "normalizer": { "type": "Sequence", "normalizers": normalizers },
+        "pre_tokenizer": null,
+        "post_processor": post_processor(file, tokens, true)?,
+        "decoder": { "type": "Sequence", "decoders": decoders },
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": true, "ignore_merges": false,
+            "vocab": vocabulary(tokens), "merges": merges(tokens, &scores),
+        },
+    }))
+}
+
+/// The pairs that make up each piece, those of the best-scored pieces first.
+fn merges(tokens: &[&str], scores: &[f64]) -> Vec<[String; 2]> {
+    let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();
+    let mut merges: Vec<(f64, usize, usize, &str, &str)> = Vec::new();
+    for (token, score) in tokens.iter().zip(scores) {
+        let cuts = token.char_indices().skip(1).map(|(at, _)| token.split_at(at));
+        let mut pairs: Vec<(usize, usize, &str, &str)> =
+            cuts.filter_map(|(left, right)| Some((*ids.get(left)?, *ids.get(right)?, left, right))).collect();
+        pairs.sort_unstable();
+        let length = |piece: &str| piece.chars().count();
+        merges.extend(pairs.iter().map(|(_, _, left, right)| (*score, length(left), length(right), *left, *right)));
+    }
+    // Descending, and stable for equals, as Python's sort is when reversed.
+    merges.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(b.2.cmp(&a.2)));
+    merges.into_iter().map(|(_, _, _, left, right)| [left.to_owned(), right.to_owned()]).collect()
+}
+
+fn kinds(file: &GgufFile) -> Result<Vec<i64>, GgufError> {
+    let kind = |field: &Field| match field {
+        Field::Signed(kind) => *kind,
+        Field::Unsigned(kind) => *kind as i64,
+        _ => 1,
+    };
+    Ok(file.array("tokenizer.ggml.token_type")?.unwrap_or_default().iter().map(kind).collect())
+}
+
+/// Tokens that are found in a text before anything else is.
+fn added_tokens(kinds: &[i64], tokens: &[&str]) -> Vec<Value> {
+    let added = tokens.iter().zip(kinds).enumerate().filter(|(_, (_, kind))| matches!(**kind, CONTROL | USER_DEFINED));
+    let token = |(id, (token, kind)): (usize, (&&str, &i64))| {
+        json!({
+            "id": id, "content": token, "special": *kind == CONTROL,
+            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        })
+    };
+    added.map(token).collect()
+}
+
+fn vocabulary(tokens: &[&str]) -> serde_json::Map<String, Value> {
+    tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect()
+}
+
+/// Puts the beginning-of-sequence token before a text, where the file says so or is silent and its kind does by itself.
+fn post_processor(file: &GgufFile, tokens: &[&str], default: bool) -> Result<Value, GgufError> {
+    let adds = file.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(default);
+    let id = file.unsigned("tokenizer.ggml.bos_token_id")?.filter(|_| adds).and_then(|id| usize::try_from(id).ok());
+    let Some((id, token)) = id.and_then(|id| Some((id, *tokens.get(id)?))) else { return Ok(Value::Null) };
+    Ok(json!({
+        "type": "TemplateProcessing",
+        "single": [{ "SpecialToken": { "id": token, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+        "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+        "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
     }))
 }
 

@@ -5,6 +5,7 @@
 
 pub mod pickle;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Cursor;
@@ -33,7 +34,7 @@ pub enum PytorchError {
     NoTensors,
     #[error("tensor `{tensor}` is of type {class}, which is not supported")]
     Type { tensor: String, class: String },
-    #[error("tensor `{0}` is not laid out row by row, or reaches beyond its storage")]
+    #[error("tensor `{0}` reaches beyond its storage")]
     Layout(String),
     #[error("could not make tensor `{tensor}`")]
     Tensor { tensor: String, source: candle_core::Error },
@@ -48,7 +49,32 @@ pub struct PytorchFile {
 struct Place {
     dtype: DType,
     shape: Vec<usize>,
+    /// Numbers between neighbours along each dimension.
+    strides: Vec<usize>,
+    /// From the first number of the view to the last.
     bytes: Range<usize>,
+}
+
+impl Place {
+    /// The view's bytes row by row, whatever its strides.
+    fn gather(&self, storage: &[u8]) -> Vec<u8> {
+        let size = self.dtype.size_in_bytes();
+        let mut offsets = vec![0];
+        for (length, stride) in self.shape.iter().zip(&self.strides) {
+            offsets = offsets.iter().flat_map(|offset| (0..*length).map(move |at| offset + at * stride)).collect();
+        }
+        offsets.iter().flat_map(|offset| &storage[offset * size..(offset + 1) * size]).copied().collect()
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        // The stride of a dimension of one says nothing.
+        self.shape.iter().zip(&self.strides).rev().all(|(length, stride)| {
+            let fits = *length == 1 || *stride == expected;
+            expected *= length;
+            fits
+        })
+    }
 }
 
 impl PytorchFile {
@@ -71,8 +97,10 @@ impl PytorchFile {
     /// # Errors
     /// If memory does not suffice.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, PytorchError> {
-        let Some(Place { dtype, shape, bytes }) = self.tensors.get(name) else { return Ok(None) };
-        let tensor = Tensor::from_raw_buffer(&self.map[bytes.clone()], *dtype, shape, &Device::Cpu);
+        let Some(place) = self.tensors.get(name) else { return Ok(None) };
+        let view = &self.map[place.bytes.clone()];
+        let bytes = if place.is_contiguous() { Cow::Borrowed(view) } else { Cow::Owned(place.gather(view)) };
+        let tensor = Tensor::from_raw_buffer(&bytes, place.dtype, &place.shape, &Device::Cpu);
         tensor.map(Some).map_err(|source| PytorchError::Tensor { tensor: name.into(), source })
     }
 }
@@ -168,22 +196,21 @@ fn number_type(name: &str, tensor: &PickledTensor) -> Result<DType, PytorchError
     })
 }
 
-/// Where a tensor's bytes lie, if it is laid out row by row within its storage.
+/// Where a tensor's bytes lie, if they lie within its storage and are no more than that holds.
 fn place(name: &str, tensor: &PickledTensor, storage: Option<Range<usize>>) -> Result<Place, PytorchError> {
     let dtype = number_type(name, tensor)?;
-    let layout = || PytorchError::Layout(name.into());
-    let mut elements = 1usize;
-    for (size, stride) in tensor.shape.iter().zip(&tensor.strides).rev() {
-        // The stride of a dimension of one says nothing.
-        if *size != 1 && *stride != elements {
-            return Err(layout());
-        }
-        elements = elements.checked_mul(*size).ok_or_else(layout)?;
-    }
-    let storage = storage.filter(|_| tensor.shape.len() == tensor.strides.len()).ok_or_else(layout)?;
-    let size = dtype.size_in_bytes();
-    let start = tensor.offset.checked_mul(size).and_then(|offset| storage.start.checked_add(offset));
-    let end = start.and_then(|start| start.checked_add(elements.checked_mul(size)?));
-    let (start, end) = start.zip(end).filter(|(_, end)| *end <= storage.end).ok_or_else(layout)?;
-    Ok(Place { dtype, shape: tensor.shape.clone(), bytes: start..end })
+    let place = || {
+        let PickledTensor { shape, strides, offset, .. } = tensor;
+        let storage = storage.filter(|_| shape.len() == strides.len())?;
+        let size = dtype.size_in_bytes();
+        let elements = shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))?;
+        let reach = shape.iter().zip(strides).try_fold(usize::from(elements > 0), |reach, (length, stride)| {
+            reach.checked_add(length.saturating_sub(1).checked_mul(*stride)?)
+        })?;
+        let start = storage.start.checked_add(offset.checked_mul(size)?)?;
+        let end = start.checked_add(reach.checked_mul(size)?)?;
+        let fits = end <= storage.end && elements.checked_mul(size)? <= storage.len();
+        fits.then(|| Place { dtype, shape: shape.clone(), strides: strides.clone(), bytes: start..end })
+    };
+    place().ok_or_else(|| PytorchError::Layout(name.into()))
 }

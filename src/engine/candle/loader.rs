@@ -64,7 +64,12 @@ impl<'a> Loader<'a> {
             Some(bias) => Some(self.source.vector(bias, None, self.device)?),
             None => None,
         };
-        Ok(Norm::new(self.spec.norm, scale, bias))
+        let epsilon = match part {
+            // DeepSeek's code gives the norms of latents its own default, whatever the config says.
+            Part::QueryDownNorm | Part::LatentNorm => 1e-6,
+            _ => self.spec.norm.epsilon,
+        };
+        Ok(Norm::new(crate::spec::Norm { epsilon, ..self.spec.norm }, scale, bias))
     }
 
     fn known(&self, part: Part, layer: usize, kind: Kind) -> Loaded<&'a Weight> {

@@ -242,41 +242,41 @@ impl Engine for CandleEngine {
 /// The answer as it grows.
 struct Answer<'a> {
     ids: Vec<u32>,
+    model: Option<&'a TextModel>,
     stream: Option<TextStream<'a>>,
-    stops: &'a [String],
-    text: String,
+    /// What was streamed, to find a text in it that ends the answer.
+    streamed: String,
 }
 
 impl<'a> Answer<'a> {
-    fn new(text: Option<&'a TextModel>) -> Self {
-        Self {
-            ids: Vec::new(),
-            stream: text.map(|text| TextStream::new(&text.tokenizer)),
-            stops: text.map(TextModel::stop_texts).unwrap_or_default(),
-            text: String::new(),
-        }
+    fn new(model: Option<&'a TextModel>) -> Self {
+        let stream = model.map(|model| TextStream::new(&model.tokenizer));
+        Self { ids: Vec::new(), model, stream, streamed: String::new() }
     }
 
     /// Adds a token; true if the text has reached one that ends the answer.
     fn push(&mut self, id: u32, observer: &mut dyn Observer) -> bool {
         self.ids.push(id);
         let Some(piece) = self.stream.as_mut().and_then(|stream| stream.push(id)) else { return false };
-        self.text.push_str(&piece);
         observer.text(&piece);
-        let end = self.stops.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
-        if let Some(end) = end {
-            self.text.truncate(end);
-        }
-        end.is_some()
+        self.streamed.push_str(&piece);
+        self.model.is_some_and(|model| model.stop_at(&self.streamed).is_some())
     }
 
+    /// All tokens, and the text that they make together: decoded once more as a whole, for some tokenizers decode a run of
+    /// bytes otherwise than its parts.
     fn finish(mut self, observer: &mut dyn Observer) -> (Vec<u32>, Option<String>) {
-        let Some(stream) = &mut self.stream else { return (self.ids, None) };
-        if let Some(rest) = stream.flush() {
-            self.text.push_str(&rest);
+        if let Some(rest) = self.stream.as_mut().and_then(TextStream::flush) {
             observer.text(&rest);
         }
-        (self.ids, Some(self.text))
+        let text = self.model.map(|model| {
+            let mut text = model.tokenizer.decode(&self.ids, true).unwrap_or_default();
+            if let Some(end) = model.stop_at(&text) {
+                text.truncate(end);
+            }
+            text
+        });
+        (self.ids, text)
     }
 }
 
