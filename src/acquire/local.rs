@@ -49,7 +49,7 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
         files: vec![file_facts(path)?],
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), facts })
+    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
@@ -74,7 +74,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
         files,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights, facts })
+    Ok(Checkpoint { config, text, weights, adapter: None, facts })
 }
 
 /// The config alone of a directory in Hugging Face layout.
@@ -184,7 +184,7 @@ fn plain_file(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, Acq
     }
 }
 
-fn json(path: &Path) -> Result<Value, AcquireError> {
+pub(super) fn json(path: &Path) -> Result<Value, AcquireError> {
     serde_json::from_slice(&read(path)?).map_err(|source| AcquireError::Json { path: path.into(), source })
 }
 

@@ -1,5 +1,6 @@
 //! Acquiring: from a candidate to its checkpoint, found, downloaded or made.
 
+pub mod adapter;
 pub mod gguf;
 pub mod hub;
 pub mod local;
@@ -9,11 +10,12 @@ pub mod synthetic;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use crate::catalog::Source;
+use crate::catalog::{Candidate, Source};
 use crate::run::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, SpecError, shipped_shape};
 use crate::text::{TextError, TextModel};
 
+use adapter::Adapter;
 use gguf::{GgufError, GgufFile};
 use hub::{FetchProgress, Hub};
 
@@ -23,6 +25,8 @@ pub struct Checkpoint {
     /// `None` where there is no tokenizer: then only token ids can be run.
     pub text: Option<TextModel>,
     pub weights: Weights,
+    /// Merged into the weights as they are loaded.
+    pub adapter: Option<Adapter>,
     pub facts: CheckpointFacts,
 }
 
@@ -44,8 +48,21 @@ const SYNTHETIC_SEED: u64 = 1;
 /// Gets a candidate's checkpoint: finds it, downloads it as far as it is not there, or makes it.
 ///
 /// # Errors
-/// Whatever keeps it from being complete and readable.
+/// Whatever keeps it, or its adapter, from being complete and readable.
 pub fn acquire(
+    candidate: &Candidate,
+    progress: &mut dyn FetchProgress,
+    cancel: &AtomicBool,
+) -> Result<Checkpoint, AcquireError> {
+    let adapter = candidate.adapter.as_deref().map(Adapter::open).transpose()?;
+    let mut checkpoint = published(&candidate.source, progress, cancel)?;
+    checkpoint.adapter = adapter;
+    checkpoint.text = checkpoint.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
+    Ok(checkpoint)
+}
+
+/// A checkpoint as its source has it.
+fn published(
     source: &Source,
     progress: &mut dyn FetchProgress,
     cancel: &AtomicBool,
@@ -138,6 +155,10 @@ pub enum AcquireError {
     NoWeights { path: PathBuf },
     #[error("`{path}` names the weight file `{file}`, which is not a plain file name")]
     HostileName { path: PathBuf, file: String },
+    #[error("`{path}` is no adapter: it lacks adapter_config.json or adapter_model.safetensors")]
+    NotAnAdapter { path: PathBuf },
+    #[error("could not use the adapter `{path}`: {message}")]
+    Adapter { path: PathBuf, message: String },
     #[error("could not use the config of `{path}`")]
     Spec { path: PathBuf, source: SpecError },
     #[error("could not read `{path}`")]
@@ -169,6 +190,8 @@ impl AcquireError {
             Self::Spec { source: SpecError::UnsupportedArchitecture(_), .. } => {
                 Some("supported now: llama, mistral, qwen2".into())
             }
+            Self::NotAnAdapter { .. } => Some("give a directory as PEFT's save_pretrained writes it".into()),
+            Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Json { .. }

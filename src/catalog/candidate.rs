@@ -12,6 +12,9 @@ pub struct Candidate {
     pub source: Source,
     /// `None` runs the weights at the precision that they are stored in.
     pub quantization: Option<Quantization>,
+    /// A LoRA adapter's directory, merged into the weights as they are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<PathBuf>,
     pub licence: Option<String>,
     pub notes: Option<String>,
     pub prompt_format: Option<PromptFormat>,
@@ -50,22 +53,31 @@ pub enum Quantization {
     #[serde(rename = "q8_0")]
     #[value(name = "q8_0")]
     Q8_0,
+    #[serde(rename = "q6_k")]
+    #[value(name = "q6_k")]
+    Q6K,
+    #[serde(rename = "q5_k")]
+    #[value(name = "q5_k")]
+    Q5K,
     #[serde(rename = "q4_k")]
     #[value(name = "q4_k")]
     Q4K,
+    #[serde(rename = "q4_0")]
+    #[value(name = "q4_0")]
+    Q4_0,
 }
 
 impl Quantization {
-    pub const ALL: [Quantization; 5] =
-        [Quantization::F32, Quantization::Bf16, Quantization::F16, Quantization::Q8_0, Quantization::Q4K];
-
     pub fn name(self) -> &'static str {
         match self {
             Quantization::F32 => "f32",
             Quantization::Bf16 => "bf16",
             Quantization::F16 => "f16",
             Quantization::Q8_0 => "q8_0",
+            Quantization::Q6K => "q6_k",
+            Quantization::Q5K => "q5_k",
             Quantization::Q4K => "q4_k",
+            Quantization::Q4_0 => "q4_0",
         }
     }
 }

@@ -39,13 +39,17 @@ struct Entry {
     file: Option<String>,
     local: Option<PathBuf>,
     quantization: Option<OneOrMore>,
+    adapter: Option<PathBuf>,
     licence: Option<String>,
     notes: Option<String>,
     prompt_format: Option<Spanned<PromptFormat>>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a quantization (`f32`, `bf16`, `f16`, `q8_0`, `q4_k`) or a list of them")]
+#[serde(
+    untagged,
+    expecting = "a quantization (`f32`, `bf16`, `f16`, `q8_0`, `q6_k`, `q5_k`, `q4_k`, `q4_0`) or a list of them"
+)]
 enum OneOrMore {
     One(Quantization),
     More(Vec<Quantization>),
@@ -141,6 +145,7 @@ fn candidates(
         id: id.clone(),
         source: source.clone(),
         quantization,
+        adapter: entry.adapter.as_ref().map(|path| base.join(path)),
         licence: entry.licence.clone(),
         notes: entry.notes.clone(),
         prompt_format: prompt_format.clone(),

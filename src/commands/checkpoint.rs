@@ -46,5 +46,5 @@ fn looks_like_a_path(word: &str) -> bool {
 
 /// A candidate that is not in models.toml.
 pub fn of_source(id: &str, source: Source, quantization: Option<Quantization>) -> Candidate {
-    Candidate { id: id.into(), source, quantization, licence: None, notes: None, prompt_format: None }
+    Candidate { id: id.into(), source, quantization, adapter: None, licence: None, notes: None, prompt_format: None }
 }

@@ -21,8 +21,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
     let device = candle::device(&threads::device_name(&args.device))?;
     let progress: &mut dyn FetchProgress = &mut DownloadProgress::new(printer.bars());
-    let mut found = acquire(&candidate.source, progress, &cancel)?;
-    found.text = found.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
+    let found = acquire(&candidate, progress, &cancel)?;
     let mut engine = CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?;
 
     let request = request(args);

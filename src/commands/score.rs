@@ -58,7 +58,7 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
-        let found = acquire(&candidate.source, &mut DownloadProgress::new(printer.bars()), &cancel)?;
+        let found = acquire(candidate, &mut DownloadProgress::new(printer.bars()), &cancel)?;
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;

@@ -89,6 +89,10 @@ pub enum EngineError {
     Spec(#[from] crate::spec::SpecError),
     #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
     WrongShape { name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("the adapter changes `{0}`, which the checkpoint does not have")]
+    StrayAdapter(String),
+    #[error("adapters are merged into published weights only, not into {0}")]
+    UnmergeableAdapter(&'static str),
     #[error("the checkpoint lacks weight `{0}`")]
     MissingWeight(String),
     #[error("could not read the weights")]

@@ -72,6 +72,7 @@ pub(crate) fn row(id: &str) -> Row {
             id: id.into(),
             source: Source::Local { path: "models".into() },
             quantization: None,
+            adapter: None,
             licence: None,
             notes: None,
             prompt_format: None,

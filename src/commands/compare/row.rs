@@ -104,13 +104,12 @@ impl RowRunner<'_> {
         if let Some(preview) = acquire::preview(&candidate.source, &mut downloads, self.cancel)? {
             self.check_fit(row, &preview, steps)?;
         }
-        let mut checkpoint = acquire::acquire(&candidate.source, &mut downloads, self.cancel)?;
+        let checkpoint = acquire::acquire(&candidate, &mut downloads, self.cancel)?;
         let acquired = clock.now();
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Stop::Cancelled);
         }
         row.checkpoint = Some(checkpoint.facts.clone());
-        checkpoint.text = checkpoint.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
         self.leave_out_texts_without_tokenizer(&checkpoint, &candidate.row(), steps);
 
         let total = checkpoint.facts.parameters;

@@ -28,7 +28,7 @@ use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
 use sampler::Sampler;
-use weights::WeightSource;
+use weights::{Files, LoadedAdapter, WeightSource};
 
 /// A checkpoint loaded onto a device.
 pub struct CandleEngine {
@@ -54,18 +54,19 @@ impl CandleEngine {
     /// # Errors
     /// An architecture that is not supported, weights that do not match the config, or not enough memory.
     pub fn load(
-        checkpoint: Checkpoint,
+        mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
-        let source = open_weights(checkpoint.weights, quantization, &spec, &checkpoint.facts.architecture)?;
+        let text = checkpoint.text.take();
+        let source = open_weights(checkpoint, quantization, &spec, &inventory)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
         let (weights_bytes, precision) = decoder.held();
-        let mut engine = Self { decoder, text: checkpoint.text, device: device.clone(), weights_bytes, precision };
+        let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
         engine.decoder.reset(2)?;
         engine.decoder.forward(&[0, 0], Logits::Last)?;
         engine.device.synchronize()?;
@@ -281,31 +282,39 @@ impl<'a> Answer<'a> {
 }
 
 fn open_weights(
-    weights: Weights,
+    checkpoint: Checkpoint,
     quantization: Option<Quantization>,
     spec: &DecoderSpec,
-    architecture: &str,
+    inventory: &Inventory,
 ) -> Result<Box<dyn WeightSource + Sync>, EngineError> {
-    Ok(match weights {
-        Weights::Safetensors(files) => {
-            Box::new(weights::Published { files: weights::Files::Safetensors(map(&files)?), quantization })
-        }
+    let published = |files| -> Result<Box<weights::Published>, EngineError> {
+        let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
+        Ok(Box::new(weights::Published { files, adapter, quantization }))
+    };
+    match checkpoint.weights {
+        Weights::Safetensors(files) => Ok(published(Files::Safetensors(map(&files)?))?),
         Weights::Pytorch(files) => {
             let files = files.iter().map(|file| PytorchFile::open(file)).collect::<Result<_, _>>()?;
-            Box::new(weights::Published { files: weights::Files::Pytorch(files), quantization })
+            Ok(published(Files::Pytorch(files))?)
         }
+        Weights::Gguf(_) if checkpoint.adapter.is_some() => Err(EngineError::UnmergeableAdapter("a GGUF file")),
         Weights::Gguf(file) => {
             if let Some(quantization) = quantization {
                 return Err(EngineError::Requantize(quantization.name()));
             }
             // Mistral's files carry the architecture `llama` too.
-            let paired_head_dim = (architecture == "llama").then_some(spec.attention.heads.dim);
-            Box::new(weights::Gguf { file, paired_head_dim })
+            let paired = checkpoint.facts.architecture == "llama";
+            let paired_head_dim = paired.then_some(spec.attention.heads.dim);
+            Ok(Box::new(weights::Gguf { file, paired_head_dim }))
+        }
+        Weights::Synthetic { .. } if checkpoint.adapter.is_some() => {
+            Err(EngineError::UnmergeableAdapter("random weights"))
         }
         Weights::Synthetic { seed } => {
-            Box::new(weights::Synthetic { quantization: quantization.unwrap_or(SYNTHETIC_QUANTIZATION), seed })
+            let quantization = quantization.unwrap_or(SYNTHETIC_QUANTIZATION);
+            Ok(Box::new(weights::Synthetic { quantization, seed }))
         }
-    })
+    }
 }
 
 fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {

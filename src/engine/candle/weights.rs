@@ -8,12 +8,13 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::matrix::Matrix;
+use crate::acquire::adapter::Adapter;
 use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
 use crate::engine::EngineError;
-use crate::spec::{Kind, Part, Role, Weight, gguf_name};
+use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_name};
 
 /// Gives weights by their place.
 pub trait WeightSource {
@@ -89,9 +90,53 @@ impl Files {
     }
 }
 
+/// A LoRA adapter with its matrices at hand.
+pub struct LoadedAdapter {
+    files: MmapedSafetensors,
+    scale: f64,
+}
+
+impl LoadedAdapter {
+    /// Opens an adapter for a checkpoint of these weights.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or one that would change what the checkpoint does not have.
+    pub fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
+        // SAFETY: mapped read-only, as the weights themselves are.
+        let files = unsafe { MmapedSafetensors::new(&adapter.file) }?;
+        for (name, _) in files.tensors() {
+            let known = |weight: &Weight| lora_names(weight).contains(&name);
+            if !inventory.weights.iter().any(known) {
+                return Err(EngineError::StrayAdapter(name));
+            }
+        }
+        Ok(Self { files, scale: adapter.scale })
+    }
+
+    /// A weight with the adapter's share added, in the precision in which it is stored.
+    fn merge(&self, weight: &Weight, whole: Tensor) -> Result<Tensor, EngineError> {
+        let [a, b] = lora_names(weight);
+        let Ok(stored) = self.files.get(&a) else { return Ok(whole) };
+        let rank = stored.shape().first().copied().unwrap_or_default();
+        expect_shape(weight, stored.shape(), &[rank, weight.columns])?;
+        let up = self.files.get(&b).map_err(|_| EngineError::MissingWeight(b.clone()))?;
+        expect_shape(weight, up.shape(), &[weight.rows, rank])?;
+        let load = |name: &str| self.files.load(name, &Device::Cpu)?.to_dtype(DType::F32);
+        let share = (load(&b)?.matmul(&load(&a)?)? * self.scale)?;
+        Ok((whole.to_dtype(DType::F32)? + share)?.to_dtype(whole.dtype())?)
+    }
+}
+
+/// The names that PEFT gives to the two matrices of a weight.
+fn lora_names(weight: &Weight) -> [String; 2] {
+    let module = weight.name.strip_suffix(".weight").unwrap_or(&weight.name);
+    ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
+}
+
 /// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
 pub struct Published {
     pub files: Files,
+    pub adapter: Option<LoadedAdapter>,
     /// `None` holds every matrix at the precision in which it is stored.
     pub quantization: Option<Quantization>,
 }
@@ -99,6 +144,10 @@ pub struct Published {
 impl Published {
     fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<Tensor, EngineError> {
         let whole = self.files.tensor(weight, shape)?;
+        let whole = match &self.adapter {
+            Some(adapter) => adapter.merge(weight, whole)?,
+            None => whole,
+        };
         let Some(rows) = rows else { return Ok(whole) };
         let parts = rows.published().iter().map(|range| whole.narrow(0, range.start, range.len()));
         Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
