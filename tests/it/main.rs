@@ -5,3 +5,4 @@ mod support;
 mod checkpoints;
 mod hub;
 mod text;
+mod timing;
