@@ -95,6 +95,8 @@ pub enum EngineError {
     Gguf(#[from] crate::acquire::gguf::GgufError),
     #[error("could not read the weights")]
     Pytorch(#[from] crate::acquire::pytorch::PytorchError),
+    #[error("could not read the weights")]
+    Safetensors(#[source] candle_core::Error),
     #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]
     NotANumber(usize),
     #[error("not enough memory: {0}")]
@@ -119,6 +121,7 @@ impl EngineError {
             Self::Spec(crate::spec::SpecError::UnsupportedArchitecture(_)) => {
                 "supported now: llama, mistral, qwen2".into()
             }
+            Self::Safetensors(_) => "the file is cut short or damaged: get it again".into(),
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),

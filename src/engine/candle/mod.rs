@@ -200,6 +200,14 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+        let limit = self.spec().max_positions;
+        if let Input::RandomTokens { count: prompt, .. } = request.input
+            && prompt > limit
+        {
+            // Known before they are drawn, however many were asked for.
+            observer.encoded(prompt);
+            return Err(EngineError::PromptTooLong { prompt, limit });
+        }
         let prompt_ids = self.encode(&request.input)?;
         observer.encoded(prompt_ids.len());
         self.check(&prompt_ids)?;
@@ -310,7 +318,7 @@ fn open_weights(
 
 fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
     // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate them meanwhile.
-    Ok(unsafe { MmapedSafetensors::multi(files) }?)
+    unsafe { MmapedSafetensors::multi(files) }.map_err(EngineError::Safetensors)
 }
 
 /// The device of a name: `cpu`, `cuda` or `cuda:N`.
