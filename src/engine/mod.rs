@@ -118,9 +118,7 @@ impl EngineError {
         Some(match self {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
-            Self::Spec(crate::spec::SpecError::UnsupportedArchitecture(_)) => {
-                "supported now: llama, mistral, qwen2".into()
-            }
+            Self::Spec(error) => return error.hint(),
             Self::Safetensors(_) => "the file is cut short or damaged: get it again".into(),
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
