@@ -148,7 +148,7 @@ pub struct Compare {
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "warmup", "require"]
+            "quantization", "max_new_tokens", "repeat", "warmup", "seed", "require"]
     )]
     pub resume: Option<String>,
 }
