@@ -8,7 +8,7 @@ use super::trial::Timeline;
 use crate::engine::Observer;
 
 /// Keeps one trial's timeline. It reads the clock as its first act in each call, and allocates nothing while tokens
-/// arrive as long as their number stays within what was announced and [`MOST_ANNOUNCED`].
+/// arrive as long as their number stays within what was announced and `MOST_ANNOUNCED`.
 pub struct Recorder<'a, C> {
     clock: &'a C,
     start: Duration,
