@@ -6,6 +6,8 @@
 pub mod candle;
 pub mod scripted;
 
+use std::path::PathBuf;
+
 use crate::run::FinishReason;
 use crate::text::{Message, TextError};
 
@@ -95,6 +97,8 @@ pub enum EngineError {
     Gguf(#[from] crate::acquire::gguf::GgufError),
     #[error("could not read the weights")]
     Pytorch(#[from] crate::acquire::pytorch::PytorchError),
+    #[error("could not read `{path}`")]
+    PytorchFile { path: PathBuf, source: Box<crate::acquire::pytorch::PytorchError> },
     #[error("could not read the weights")]
     Safetensors(#[source] candle_core::Error),
     #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]

@@ -60,6 +60,16 @@ fn safetensors() {
 }
 
 #[test]
+fn pytorch_files() {
+    let bench = Bench::with(&["llama-bin-shards"]);
+    let whole = std::fs::read(bench.path("llama-bin-shards/pytorch_model-00001-of-00002.bin")).unwrap();
+    for length in [whole.len() / 2, 5, 0] {
+        bench.write("llama-bin-shards/pytorch_model-00001-of-00002.bin", &whole[..length]);
+        refused(&bench, "llama-bin-shards", "pytorch_model-00001-of-00002.bin");
+    }
+}
+
+#[test]
 fn configs() {
     let bench = Bench::with(&["llama-gqa"]);
     let config = std::fs::read_to_string(bench.path("llama-gqa/config.json")).unwrap();

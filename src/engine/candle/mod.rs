@@ -299,7 +299,11 @@ fn open_weights(
             Box::new(weights::Published { files: weights::Files::Safetensors(map(&files)?), quantization })
         }
         Weights::Pytorch(files) => {
-            let files = files.iter().map(|file| PytorchFile::open(file)).collect::<Result<_, _>>()?;
+            let open = |path: &PathBuf| {
+                let failed = |source| EngineError::PytorchFile { path: path.clone(), source: Box::new(source) };
+                PytorchFile::open(path).map_err(failed)
+            };
+            let files = files.iter().map(open).collect::<Result<_, _>>()?;
             Box::new(weights::Published { files: weights::Files::Pytorch(files), quantization })
         }
         Weights::Gguf(file) => {
