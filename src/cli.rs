@@ -7,19 +7,24 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::catalog::Quantization;
 use crate::suite::Language;
 
+/// Who asks for help wants to see how it is done; the options are there to be looked up.
+const EXAMPLES_FIRST: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
+
 /// Which language model should we put behind our Korean and English service, on this GPU, within this budget?
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
-  bench compare --synthetic            screen every candidate of models.toml now: random weights, nothing downloaded
-  bench compare                        download the candidates, run all prompts, compare, recommend
+  bench compare --synthetic   screen every candidate now: random weights, nothing downloaded
+  bench compare               download the candidates, run all prompts, compare, recommend
   bench run ./model.gguf --prompt '대한민국의 수도는?'
   bench recommend --require ttft_seconds=1
-  bench doctor                         what this machine has, and what to do about what it lacks
+  bench doctor                what this machine has, and what to do about what it lacks
 
-Exit status: 0 the answer is yes, 1 the answer is no (nothing qualifies, a candidate failed), 2 no answer
-(wrong arguments, no network, no such model, interrupted).")]
+Exit status:
+  0   the answer is yes
+  1   the answer is no: nothing qualifies, a candidate failed
+  2   no answer: wrong arguments, no network, no such model, interrupted")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -88,14 +93,14 @@ pub struct Device {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
-  bench compare --synthetic                     random weights at the real shapes: speed and memory, no quality
+  bench compare --synthetic                 random weights at the real shapes: no download
   bench compare --candidate qwen2.5-7b --candidate llama-3-8b
   bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
-  bench compare --suite speed --repeat 11       enough trials for a certified median
+  bench compare --suite speed --repeat 11   enough trials for a certified median
   bench compare --require ttft_seconds=1 --format json --output run.json
-  bench compare --resume                        go on with the run that was interrupted last")]
+  bench compare --resume                    go on with the run that was interrupted last")]
 pub struct Compare {
     #[command(flatten)]
     pub models: Models,
@@ -148,7 +153,7 @@ pub struct Compare {
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "warmup", "require"]
+            "quantization", "max_new_tokens", "repeat", "warmup", "seed", "require"]
     )]
     pub resume: Option<String>,
 }
@@ -172,7 +177,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench run ./SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'What is the capital of France?'
   bench run qwen2.5-7b --prompt '대한민국의 수도는 어디인가요?' --max-new-tokens 64
@@ -236,7 +241,7 @@ pub enum RunFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench score ./my-model --text korean.txt
   bench score ./my-model --text korean.txt --per-token --format json
@@ -275,7 +280,7 @@ pub struct Score {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench pull                           every candidate of models.toml
   bench pull qwen2.5-7b
@@ -295,9 +300,9 @@ pub struct Pull {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
-  bench recommend                                  the latest run under the requirements it was made with
+  bench recommend                 the latest run under the requirements it was made with
   bench recommend --require ttft_seconds=1 --require memory_gib=16
   bench recommend 20261120-051733 --models other.toml")]
 pub struct Recommend {
@@ -314,7 +319,7 @@ pub struct Recommend {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench export --format csv --output results.csv
   bench export latest --format json | jq '.run.rows[].trials[].text'
@@ -334,7 +339,7 @@ pub struct Export {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench history
   bench history --metric decode_tokens_per_second --suite speed")]

@@ -187,17 +187,14 @@ impl AcquireError {
                 Some("leave it out with --candidate, or give a directory that holds its config.json with --local".into())
             }
             Self::Hub { source, .. } | Self::HubSettings(source) => source.hint(),
-            Self::Spec { source: SpecError::UnsupportedArchitecture(_), .. } => {
-                Some("supported now: llama, mistral, qwen2".into())
-            }
             Self::NotAnAdapter { .. } => Some("give a directory as PEFT's save_pretrained writes it".into()),
             Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
+            Self::Spec { source, .. } => source.hint(),
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Json { .. }
             | Self::NoWeights { .. }
             | Self::HostileName { .. }
-            | Self::Spec { .. }
             | Self::Gguf { .. }
             | Self::Text { .. }
             | Self::GgufText { .. } => None,

@@ -1,9 +1,12 @@
 //! Reading `models.toml`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::{Candidate, Defaults, PromptFormat, Quantization, Requirements, Source, TomlError};
@@ -45,14 +48,32 @@ struct Entry {
     prompt_format: Option<Spanned<PromptFormat>>,
 }
 
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a quantization (`f32`, `bf16`, `f16`, `q8_0`, `q6_k`, `q5_k`, `q4_k`, `q4_0`) or a list of them"
-)]
-enum OneOrMore {
-    One(Quantization),
-    More(Vec<Quantization>),
+/// A quantization, or a list of them.
+struct OneOrMore(Vec<Quantization>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    // By hand: serde's own for either of two forms forgets which word was wrong, and where in the list it stood.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Vec<Quantization>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantization or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, one: &str) -> Result<Self::Value, E> {
+                Ok(vec![Quantization::deserialize(one.into_deserializer())?])
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list))
+            }
+        }
+
+        deserializer.deserialize_any(Either).map(OneOrMore)
+    }
 }
 
 impl Catalog {
@@ -132,11 +153,10 @@ fn candidates(
         return Err(refuse(format.span(), format!("the prompt format of `{id}` must hold `{{prompt}}` once")));
     }
     let quantizations = match entry.quantization {
-        Some(OneOrMore::One(one)) => vec![Some(one)],
-        Some(OneOrMore::More(several)) if several.is_empty() => {
+        Some(OneOrMore(several)) if several.is_empty() => {
             return Err(refuse(span, format!("`{id}` has an empty list of quantizations")));
         }
-        Some(OneOrMore::More(several)) => several.into_iter().map(Some).collect(),
+        Some(OneOrMore(several)) => several.into_iter().map(Some).collect(),
         None if defaults.quantization.is_empty() => vec![None],
         None => defaults.quantization.iter().copied().map(Some).collect(),
     };
@@ -205,7 +225,12 @@ mod tests {
         let limit = mistake("[requirements]\nttft_second = 2.0\n");
         assert!(limit.ends_with("(did you mean `ttft_seconds`?)"), "{limit}");
         let value = mistake("# 한국어 주석\n[[candidate]]\nid = \"a\"\nhub = \"o/n\"\nquantization = \"q4\"\n");
-        assert!(value.starts_with("models.toml:5:16: "), "{value}");
+        assert!(value.starts_with("models.toml:5:16: `quantization`: unknown variant `q4`"), "{value}");
+        assert!(value.ends_with("(did you mean `q4_k`?)"), "{value}");
+        let listed = mistake("[[candidate]]\nid = \"a\"\nhub = \"o/n\"\nquantization = [\"q8_0\", \"q4\"]\n");
+        assert!(listed.starts_with("models.toml:4:25: `quantization`: unknown variant `q4`"), "{listed}");
+        let kind = mistake("[requirements]\nttft_seconds = \"fast\"\n");
+        assert!(kind.starts_with("models.toml:2:16: `ttft_seconds`: invalid type"), "{kind}");
         let syntax = mistake("[[candidate]]\nid = \n");
         assert!(syntax.starts_with("models.toml:2:"), "{syntax}");
     }

@@ -35,12 +35,25 @@ impl TomlError {
     pub fn parse(file: &Path, text: &str, error: &toml::de::Error) -> Self {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         let nearest = nearest_in(&message);
-        Self { nearest, ..Self::at(file, text, error.span().unwrap_or(0..0), message) }
+        let span = error.span().unwrap_or(0..0);
+        let message = match key_before(text, span.start) {
+            Some(key) => format!("`{key}`: {message}"),
+            None => message,
+        };
+        Self { nearest, ..Self::at(file, text, span, message) }
     }
 
     pub fn hint(&self) -> Option<String> {
         self.nearest.as_ref().map(|word| format!("did you mean `{word}`?"))
     }
+}
+
+/// The key whose value begins at a byte of the text, or stands in the list there; `None` if a key begins there itself.
+fn key_before(text: &str, at: usize) -> Option<&str> {
+    let line = text.get(..at)?.rsplit('\n').next()?;
+    let (key, value) = line.rsplit_once('=')?;
+    let is_value = value.chars().all(char::is_whitespace) || value.trim_start().starts_with('[');
+    is_value.then(|| key.trim().rsplit([' ', '{', ',']).next().unwrap_or_default()).filter(|key| !key.is_empty())
 }
 
 /// Of the words that serde lists after `expected`, the one nearest to the first word, which is the wrong one:

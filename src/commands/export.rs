@@ -1,6 +1,6 @@
 //! `bench export`: a stored run as a file.
 
-use super::{Status, deliver, rendered};
+use super::{Status, deliver};
 use crate::cli;
 use crate::error::Error;
 use crate::store::Store;
@@ -8,6 +8,6 @@ use crate::ui::Printer;
 
 pub fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
     let run = Store::open_existing(args.results.results.join("bench.db"))?.load_run(&args.run)?;
-    deliver(&rendered(&run, args.format, printer)?, args.output.as_deref(), printer)?;
+    deliver(&run, args.format, args.output.as_deref(), printer)?;
     Ok(Status::Yes)
 }

@@ -8,13 +8,16 @@ use crate::cli;
 use crate::error::Error;
 use crate::measure::METRICS;
 use crate::report::history;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::summarize::summarize;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
     let store = Store::open_existing(args.results.results.join("bench.db"))?;
     let mut heads = store.list_runs()?;
+    if heads.is_empty() {
+        return Err(StoreError::NoRuns { path: store.path().into() }.into());
+    }
     heads.drain(..heads.len().saturating_sub(usize::from(args.last)));
     let width = printer.width().and_then(|width| u16::try_from(width).ok());
     let zone = TimeZone::system();

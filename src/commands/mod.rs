@@ -90,8 +90,8 @@ fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog, Error> {
     Catalog::parse(path, &text, base).map_err(Error::Catalog)
 }
 
-/// A run as text in a format.
-fn rendered(run: &Run, format: Format, printer: &Printer) -> Result<String, Error> {
+/// A run as text in a format; tables are laid out for `layout`.
+fn rendered(run: &Run, format: Format, layout: &table::Layout) -> Result<String, Error> {
     let mut bytes = Vec::new();
     match format {
         Format::Json => json::write(run, &mut bytes)?,
@@ -103,23 +103,34 @@ fn rendered(run: &Run, format: Format, printer: &Printer) -> Result<String, Erro
         Format::Table => {
             let summaries = summarize(run);
             let recommendation = crate::recommend::recommend(run, &summaries);
-            let layout = table::Layout { width: printer.width(), color: printer.color() };
-            return Ok(table::render(run, &summaries, &recommendation, &layout));
+            return Ok(table::render(run, &summaries, &recommendation, layout));
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Writes an answer to a file, or to standard output.
-fn deliver(text: &str, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
+/// Writes a run to a file, or to standard output.
+fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
     match output {
-        None => printer.answer(text),
+        None => {
+            let layout = table::Layout { width: printer.width(), color: printer.color() };
+            printer.answer(&rendered(run, format, &layout)?)
+        }
         Some(path) => {
+            // What fits the terminal, and its colours, mean nothing in a file.
+            let text = rendered(run, format, &table::Layout { width: None, color: false })?;
             std::fs::write(path, text).map_err(|source| Error::Write { path: path.into(), source })?;
             printer.say(&format!("written to {}", path.display()));
             Ok(())
         }
     }
+}
+
+/// Makes sure that a file can be written, before hours are spent on what goes into it; what it holds stays.
+fn reserve(output: Option<&Path>) -> Result<(), Error> {
+    let Some(path) = output else { return Ok(()) };
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|source| Error::Write { path: path.into(), source })
 }
 
 /// Set when the user presses Ctrl-C (or the system asks the program to end); a second time ends it at once.

@@ -1,6 +1,6 @@
 //! `bench recommend`: a stored run under other requirements.
 
-use super::{Status, catalog, rendered};
+use super::{Status, catalog, deliver};
 use crate::cli::{self, Format};
 use crate::error::Error;
 use crate::recommend::recommend;
@@ -14,7 +14,7 @@ pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
         run.requirements = catalog(Some(models), printer)?.requirements;
     }
     run.requirements = run.requirements.with(&args.require.require).map_err(Error::Requirement)?;
-    printer.answer(&rendered(&run, Format::Table, printer)?)?;
+    deliver(&run, Format::Table, None, printer)?;
     let qualified = recommend(&run, &summarize(&run)).pick().is_some();
     Ok(if qualified { Status::Yes } else { Status::No })
 }

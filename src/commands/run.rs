@@ -86,7 +86,10 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
             printer.answer("\n")?;
             let shown = METRICS.iter().filter_map(|metric| {
                 let value = (metric.of)(&measurement)?;
-                Some(format!("{} {}", metric.label, metric.unit.show_in_text(value)))
+                let value = metric.unit.show_in_text(value);
+                // Where the label is the unit, once is enough.
+                let named = metric.label == metric.unit.symbol();
+                Some(if named { value } else { format!("{} {value}", metric.label) })
             });
             let shown: Vec<String> = shown.collect();
             let count = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };

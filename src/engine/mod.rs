@@ -6,6 +6,8 @@
 pub mod candle;
 pub mod scripted;
 
+use std::path::PathBuf;
+
 use crate::run::FinishReason;
 use crate::text::{Message, TextError};
 
@@ -99,6 +101,10 @@ pub enum EngineError {
     Gguf(#[from] crate::acquire::gguf::GgufError),
     #[error("could not read the weights")]
     Pytorch(#[from] crate::acquire::pytorch::PytorchError),
+    #[error("could not read `{path}`")]
+    PytorchFile { path: PathBuf, source: Box<crate::acquire::pytorch::PytorchError> },
+    #[error("could not read the weights")]
+    Safetensors(#[source] candle_core::Error),
     #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]
     NotANumber(usize),
     #[error("not enough memory: {0}")]
@@ -120,9 +126,8 @@ impl EngineError {
         Some(match self {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
-            Self::Spec(crate::spec::SpecError::UnsupportedArchitecture(_)) => {
-                "supported now: llama, mistral, qwen2".into()
-            }
+            Self::Spec(error) => return error.hint(),
+            Self::Safetensors(_) => "the file is cut short or damaged: get it again".into(),
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),

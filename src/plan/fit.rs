@@ -34,9 +34,10 @@ const PREFILL_CHUNK: u64 = 512;
 
 /// What running `steps` needs: the weights, and cache and working memory in float32.
 ///
-/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
+/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it; no
+/// context is longer than the model's own.
 pub fn estimate(spec: &DecoderSpec, weights_bytes: u64, steps: &[Step], available_bytes: u64) -> FitEstimate {
-    let context = steps.iter().map(context).max().unwrap_or(1).max(1);
+    let context = steps.iter().map(context).max().unwrap_or(1).clamp(1, spec.max_positions as u64);
     let float = size_of::<f32>() as u64;
     let rows = context.min(PREFILL_CHUNK);
     // Scores and their softmax, the MLP's three intermediates, and one row of logits.

@@ -8,7 +8,7 @@ use super::trial::Timeline;
 use crate::engine::Observer;
 
 /// Keeps one trial's timeline. It reads the clock as its first act in each call, and allocates nothing while tokens
-/// arrive as long as their number stays within what was announced.
+/// arrive as long as their number stays within what was announced and `MOST_ANNOUNCED`.
 pub struct Recorder<'a, C> {
     clock: &'a C,
     start: Duration,
@@ -22,6 +22,9 @@ pub struct Recorder<'a, C> {
     pub text: String,
 }
 
+/// Room is made beforehand for at most so many tokens: a limit may be any number, the longest answers are this long.
+const MOST_ANNOUNCED: usize = 1 << 17;
+
 impl<'a, C: Clock> Recorder<'a, C> {
     /// Starts the request's time, t0, now. `expected` is the most tokens that may come; `on_token` is told how many came.
     pub fn start(
@@ -31,6 +34,7 @@ impl<'a, C: Clock> Recorder<'a, C> {
         on_token: &'a mut dyn FnMut(usize),
         on_text: &'a mut dyn FnMut(&str),
     ) -> Self {
+        let expected = expected.min(MOST_ANNOUNCED);
         let timeline = Timeline { arrivals_ns: Vec::with_capacity(expected), ..Timeline::default() };
         let token_ids = Vec::with_capacity(expected);
         let text = String::new();

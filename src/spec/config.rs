@@ -39,6 +39,16 @@ pub enum SpecError {
     UnsupportedKey { key: String, value: String },
 }
 
+impl SpecError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnsupportedArchitecture(_) => Some(format!("supported now: {}", super::family::SUPPORTED)),
+            Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::UnsupportedKey { .. } => None,
+        }
+    }
+}
+
 impl Config {
     /// # Errors
     /// If `value` is anything but an object.

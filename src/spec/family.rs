@@ -7,6 +7,10 @@ use super::decoder::{
 use super::names::Naming;
 use super::rope::{RopeKeys, RopeSpec, rope};
 
+/// The supported families, as a person calls them.
+pub const SUPPORTED: &str =
+    "llama, mistral, qwen2, qwen3, phi3, exaone, exaone4, gemma, gemma2, gemma3, gpt_neox, deepseek_v2";
+
 /// Reads the spec of any supported family.
 pub fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
     refuse_unsupported(config)?;
@@ -483,6 +487,14 @@ mod tests {
         ];
         for (change, message) in cases {
             assert_eq!(spec(change).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn the_families_that_are_named_are_supported() {
+        for name in SUPPORTED.split(", ") {
+            let read = read(&Config::new(serde_json::json!({ "model_type": name })).unwrap());
+            assert!(!matches!(read, Err(SpecError::UnsupportedArchitecture(_))), "{name}");
         }
     }
 }

@@ -48,16 +48,16 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         match self {
             StoreError::CreateFolder { .. } => {
-                Some("choose a place that can be written to with `--results FILE`".into())
+                Some("choose a place that can be written to with `--results DIR`".into())
             }
             StoreError::Missing { .. } | StoreError::NoRuns { .. } => {
-                Some("`bench compare` makes results; `--results FILE` says where they are".into())
+                Some("`bench compare` makes results; `--results DIR` says where they are".into())
             }
             StoreError::NotADatabase { .. } | StoreError::Foreign { .. } => {
-                Some("nothing was changed in it; name another file with `--results FILE`".into())
+                Some("nothing was changed in it; name another folder with `--results DIR`".into())
             }
             StoreError::Newer { .. } => {
-                Some("update `bench`, or keep this version's results apart with `--results FILE`".into())
+                Some("update `bench`, or keep this version's results apart with `--results DIR`".into())
             }
             StoreError::NoSuchRun { .. } => {
                 Some("`bench history` lists the runs; `latest` is the one that started last".into())
@@ -78,7 +78,7 @@ impl StoreError {
 fn hint_for(error: &rusqlite::Error) -> Option<String> {
     let hint = match error.sqlite_error_code()? {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            "another program is writing to it: wait for it, or use another file with `--results FILE`"
+            "another program is writing to it: wait for it, or use another folder with `--results DIR`"
         }
         ErrorCode::DiskFull => "free some disk space; what was stored before is kept",
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly => {

@@ -20,7 +20,9 @@ impl Watcher {
     /// Starts looking; readings are stamped with the time of `clock` since now.
     pub fn start<C: Clock + Send + 'static>(clock: C) -> Self {
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || watch(&clock, &stopped));
+        // Read here: the thread may begin late.
+        let start = clock.now();
+        let thread = std::thread::spawn(move || watch(&clock, start, &stopped));
         Self { stop, thread }
     }
 
@@ -31,8 +33,7 @@ impl Watcher {
     }
 }
 
-fn watch(clock: &impl Clock, stopped: &Receiver<()>) -> Vec<Reading> {
-    let start = clock.now();
+fn watch(clock: &impl Clock, start: Duration, stopped: &Receiver<()>) -> Vec<Reading> {
     let look = || Reading {
         at_ns: (clock.now() - start).as_nanos() as u64,
         resident_bytes: host::resident_bytes(),

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::cli::Talk;
-use crate::error::Error;
+use crate::error::{Error, layers};
 
 /// Writes answers to standard output and everything else to standard error.
 pub struct Printer {
@@ -62,12 +62,7 @@ impl Printer {
 
     /// An error with its causes, and what to do.
     pub fn error(&self, error: &Error) {
-        let mut text = format!("error: {error}");
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            text.push_str(&format!("\ncause: {error}"));
-            cause = error.source();
-        }
+        let mut text = format!("error: {}", layers(error).join("\ncause: "));
         if let Some(hint) = error.hint() {
             text.push_str(&format!("\nhint: {hint}"));
         }

@@ -107,17 +107,20 @@ impl Chosen {
     }
 }
 
-/// Refuses to go on with a run that another machine or build began.
-pub fn same_machine(environment: &Environment) -> Result<(), Error> {
-    let here = Environment::detect(&environment.device, environment.threads);
-    if here == *environment {
+/// Refuses to go on with a run in another environment than it was begun in.
+pub fn same_environment(begun: &Environment) -> Result<(), Error> {
+    let here = Environment::detect(&begun.device, begun.threads);
+    if here == *begun {
         return Ok(());
     }
-    let hint = "resume it where it was started, or start a new run".to_owned();
-    let (there, here) = (&environment.device_name, &here.device_name);
+    let fields = |environment| serde_json::to_value(environment).unwrap_or_default();
+    let (begun, here) = (fields(begun), fields(&here));
+    let changed = begun.as_object().into_iter().flatten().filter(|(key, value)| here.get(key) != Some(value));
+    let changed: Vec<String> =
+        changed.map(|(key, value)| format!("`{key}` was {value} and is {}", here.get(key).unwrap_or(value))).collect();
     let message =
-        format!("the run was begun in another environment ({there}, here {here}): its figures would not compare");
-    Err(Error::usage(message, hint))
+        format!("the run was begun in another environment, its figures would not compare: {}", changed.join(", "));
+    Err(Error::usage(message, "resume it where it was started, or start a new run".to_owned()))
 }
 
 fn suites(prompts: Option<&Path>) -> Result<Vec<Suite>, Error> {

@@ -3,13 +3,17 @@
 mod choose;
 mod row;
 
-use super::{Status, deliver, on_interrupt, rendered, threads};
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::{Status, deliver, on_interrupt, reserve, threads};
 use crate::cli;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::recommend::recommend;
 use crate::run::clock::wall_time;
-use crate::run::{RowOutcome, Run};
+use crate::run::{Row, RowOutcome, Run};
 use crate::store::{Store, new_run_id};
 use crate::summarize::summarize;
 use crate::telemetry::Environment;
@@ -20,35 +24,18 @@ use row::{RowRunner, work};
 
 pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     let path = args.results.results.join("bench.db");
-    let (mut store, mut run, chosen) = match &args.resume {
-        Some(selector) => {
-            let store = Store::open_existing(&path)?;
-            let run = store.load_run(selector)?;
-            let chosen = Chosen::again(&run, args.prompts.as_deref())?;
-            (store, run, chosen)
-        }
-        None => {
-            let chosen = Chosen::from_args(args, printer)?;
-            let environment =
-                Environment::detect(&threads::device_name(&args.device), threads::count(args.device.threads));
-            let run = chosen.new_run(new_run_id(wall_time(), rand::random()), wall_time(), environment);
-            (Store::open(&path)?, run, chosen)
-        }
+    let Task { store, mut run, chosen, device } = match &args.resume {
+        Some(selector) => Task::again(selector, &path, args)?,
+        None => Task::new(&path, args, printer)?,
     };
-    threads::use_threads(run.environment.threads);
-    let device = candle::device(&run.environment.device)?;
-    if args.resume.is_some() {
-        choose::same_machine(&run.environment)?;
-    } else {
-        store.create_run(&run)?;
-    }
+    let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
     printer.say(&opening(&run, &chosen));
 
     let cancel = on_interrupt();
     let mut progress = RunProgress::new(printer.bars(), run.rows.iter().map(|row| work(row, &chosen.steps)).collect());
     for (index, row) in run.rows.iter_mut().enumerate() {
         progress.at_row(index);
-        if matches!(row.outcome, RowOutcome::Ran | RowOutcome::Skipped { .. }) {
+        if is_through(row) {
             continue;
         }
         let mut runner = RowRunner {
@@ -63,26 +50,85 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
         };
         if !runner.run(row)? {
             progress.finish();
-            printer.say(&format!(
-                "stopped; every finished trial is stored. Go on with: bench compare --resume {}",
-                run.id
-            ));
+            let command = format!("bench compare --resume {}{}", run.id, places(args));
+            printer.warn(&format!("stopped; every finished trial is stored. Go on with: {command}"));
             return Ok(Status::Interrupted);
         }
     }
     progress.finish();
-    let finished = wall_time();
-    store.finish_run(&run.id, finished)?;
-    run.finished_at = Some(finished);
+    if left {
+        let finished = wall_time();
+        store.finish_run(&run.id, finished)?;
+        run.finished_at = Some(finished);
+    }
 
-    deliver(&rendered(&run, args.format, printer)?, args.output.as_deref(), printer)?;
+    deliver(&run, args.format, args.output.as_deref(), printer)?;
     printer.say(&format!(
-        "Results: {} (run {}). Answers and raw timings: bench export {} --format json",
+        "Results: {} (run {}). Answers and raw timings: bench export {}{} --format json",
         path.display(),
         run.id,
-        run.id
+        run.id,
+        results_option(&args.results.results)
     ));
     Ok(status(&run))
+}
+
+/// Everything that a run needs.
+struct Task {
+    store: Store,
+    run: Run,
+    chosen: Chosen,
+    device: Device,
+}
+
+impl Task {
+    /// What the command line asks for, as a new run.
+    fn new(path: &Path, args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
+        let chosen = Chosen::from_args(args, printer)?;
+        let environment = Environment::detect(&threads::device_name(&args.device), threads::count(args.device.threads));
+        threads::use_threads(environment.threads);
+        let device = candle::device(&environment.device)?;
+        reserve(args.output.as_deref())?;
+        let run = chosen.new_run(new_run_id(wall_time(), rand::random()), wall_time(), environment);
+        // Last: what is refused leaves nothing behind.
+        let mut store = Store::open(path)?;
+        store.create_run(&run)?;
+        Ok(Self { store, run, chosen, device })
+    }
+
+    /// The rest of a stored run.
+    fn again(selector: &str, path: &Path, args: &cli::Compare) -> Result<Self, Error> {
+        let store = Store::open_existing(path)?;
+        let run = store.load_run(selector)?;
+        let chosen = Chosen::again(&run, args.prompts.as_deref())?;
+        choose::same_environment(&run.environment)?;
+        threads::use_threads(run.environment.threads);
+        let device = candle::device(&run.environment.device)?;
+        reserve(args.output.as_deref())?;
+        Ok(Self { store, run, chosen, device })
+    }
+}
+
+/// Whether nothing is left to be done for a row. A failed one is tried again.
+fn is_through(row: &Row) -> bool {
+    matches!(row.outcome, RowOutcome::Ran | RowOutcome::Skipped { .. })
+}
+
+/// The options by which a later command finds the same results and prompts.
+fn places(args: &cli::Compare) -> String {
+    let prompts = args.prompts.as_deref().map(|folder| format!(" --prompts {}", quoted(folder)));
+    results_option(&args.results.results) + &prompts.unwrap_or_default()
+}
+
+fn results_option(folder: &Path) -> String {
+    if folder == Path::new("results") { String::new() } else { format!(" --results {}", quoted(folder)) }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// What is about to be done.

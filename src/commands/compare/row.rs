@@ -1,5 +1,6 @@
 //! One candidate's part of a comparison: from its checkpoint to its last trial.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
@@ -12,7 +13,7 @@ use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
 use crate::plan::{Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
-use crate::run::{Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, execute};
+use crate::run::{CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, TrialKey, execute};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::suite::Body;
@@ -34,25 +35,26 @@ pub struct RowRunner<'a> {
 /// A row's end that is not an error of the program's.
 enum Stop {
     Cancelled,
-    /// The row is through: skipped or failed.
-    Outcome(RowOutcome),
+    /// The row is through: skipped, or failed with what the user can do about it.
+    Outcome(RowOutcome, Option<String>),
 }
 
 impl From<AcquireError> for Stop {
     fn from(error: AcquireError) -> Self {
-        Stop::Outcome(match &error {
+        let outcome = match &error {
             AcquireError::Spec {
                 source: SpecError::UnsupportedArchitecture(_) | SpecError::UnsupportedKey { .. },
                 ..
             } => RowOutcome::Skipped { reason: chain(&error) },
             _ => RowOutcome::Failed { kind: FailureKind::Acquire, message: chain(&error) },
-        })
+        };
+        Stop::Outcome(outcome, error.hint())
     }
 }
 
 impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Self {
-        Stop::Outcome(match &error {
+        let outcome = match &error {
             EngineError::Spec(SpecError::UnsupportedArchitecture(_) | SpecError::UnsupportedKey { .. }) => {
                 RowOutcome::Skipped { reason: chain(&error) }
             }
@@ -60,7 +62,8 @@ impl From<EngineError> for Stop {
                 RowOutcome::Failed { kind: FailureKind::OutOfMemory, message: chain(&error) }
             }
             _ => RowOutcome::Failed { kind: FailureKind::Load, message: chain(&error) },
-        })
+        };
+        Stop::Outcome(outcome, error.hint())
     }
 }
 
@@ -69,24 +72,31 @@ impl RowRunner<'_> {
     pub fn run(&mut self, row: &mut Row) -> Result<bool, Error> {
         let name = row.candidate.row();
         let mut steps: Vec<Step> = self.steps.to_vec();
-        steps.retain(|step| !row.trials.iter().any(|trial| trial.key == step.key(&name)));
+        let done: HashSet<&TrialKey> = row.trials.iter().map(|trial| &trial.key).collect();
+        steps.retain(|step| !done.contains(&step.key(&name)));
         self.progress.candidate_started(&row.candidate, steps.len());
-        let outcome = match self.prepare(row, &mut steps) {
+        let (outcome, hint) = match self.prepare(row, &mut steps) {
             Ok(mut engine) => {
+                // Stored before the first trial is, so that no trial is ever without the commit that it ran on.
+                row.outcome = RowOutcome::Pending;
+                self.store.update_row(self.run_id, row)?;
                 if self.trials(row, &steps, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
                 if let Some(load) = &mut row.load {
                     load.peak_bytes = host::peak_resident_bytes();
                 }
-                RowOutcome::Ran
+                (RowOutcome::Ran, None)
             }
             Err(Stop::Cancelled) => return Ok(false),
-            Err(Stop::Outcome(_)) if self.cancel.load(Ordering::Relaxed) => return Ok(false),
-            Err(Stop::Outcome(outcome)) => outcome,
+            Err(Stop::Outcome(..)) if self.cancel.load(Ordering::Relaxed) => return Ok(false),
+            Err(Stop::Outcome(outcome, hint)) => (outcome, hint),
         };
         match &outcome {
-            RowOutcome::Failed { message, .. } => self.printer.warn(&format!("{name}: {message}")),
+            RowOutcome::Failed { message, .. } => {
+                let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                self.printer.warn(&format!("{name}: {message}{hint}"));
+            }
             RowOutcome::Skipped { reason } => self.printer.detail(&format!("{name}: skipped, {reason}")),
             RowOutcome::Ran | RowOutcome::Pending => {}
         }
@@ -108,6 +118,9 @@ impl RowRunner<'_> {
         let acquired = clock.now();
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Stop::Cancelled);
+        }
+        if let Some(before) = row.checkpoint.as_ref().filter(|_| !row.trials.is_empty()) {
+            same_checkpoint(before, &checkpoint.facts)?;
         }
         row.checkpoint = Some(checkpoint.facts.clone());
         self.leave_out_texts_without_tokenizer(&checkpoint, &candidate.row(), steps);
@@ -152,7 +165,7 @@ impl RowRunner<'_> {
         let Some(missing) = fit.missing_bytes() else { return Ok(()) };
         let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
         let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
-        Err(Stop::Outcome(RowOutcome::Skipped { reason }))
+        Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 
     fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {
@@ -176,6 +189,20 @@ impl RowRunner<'_> {
         };
         execute(engine, &name, steps, &SystemClock::new(), self.cancel, self.progress, &mut keep)
     }
+}
+
+/// Refuses to add trials of another checkpoint to those that a row has: a branch may have moved, a file may be another.
+fn same_checkpoint(before: &CheckpointFacts, now: &CheckpointFacts) -> Result<(), Stop> {
+    if before == now {
+        return Ok(());
+    }
+    let what = match (&before.commit, &now.commit) {
+        (Some(before), Some(now)) if before != now => format!("commit {before} then, {now} now"),
+        _ => "its files are others".into(),
+    };
+    let message = format!("the checkpoint is not the one that the run was begun with: {what}");
+    let hint = "put the old one in its place (`revision` pins a commit), or start a new run";
+    Err(Stop::Outcome(RowOutcome::Failed { kind: FailureKind::Acquire, message }, Some(hint.into())))
 }
 
 /// Bytes of the weights as they will be held.

@@ -201,6 +201,14 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+        let limit = self.spec().max_positions;
+        if let Input::RandomTokens { count: prompt, .. } = request.input
+            && prompt > limit
+        {
+            // Known before they are drawn, however many were asked for.
+            observer.encoded(prompt);
+            return Err(EngineError::PromptTooLong { prompt, limit });
+        }
         let prompt_ids = self.encode(&request.input)?;
         observer.encoded(prompt_ids.len());
         self.check(&prompt_ids)?;
@@ -294,7 +302,11 @@ fn open_weights(
     match checkpoint.weights {
         Weights::Safetensors(files) => Ok(published(Files::Safetensors(map(&files)?))?),
         Weights::Pytorch(files) => {
-            let files = files.iter().map(|file| PytorchFile::open(file)).collect::<Result<_, _>>()?;
+            let open = |path: &PathBuf| {
+                let failed = |source| EngineError::PytorchFile { path: path.clone(), source: Box::new(source) };
+                PytorchFile::open(path).map_err(failed)
+            };
+            let files = files.iter().map(open).collect::<Result<_, _>>()?;
             Ok(published(Files::Pytorch(files))?)
         }
         Weights::Gguf(_) if checkpoint.adapter.is_some() => Err(EngineError::UnmergeableAdapter("a GGUF file")),
@@ -319,7 +331,7 @@ fn open_weights(
 
 fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
     // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate them meanwhile.
-    Ok(unsafe { MmapedSafetensors::multi(files) }?)
+    unsafe { MmapedSafetensors::multi(files) }.map_err(EngineError::Safetensors)
 }
 
 /// The device of a name: `cpu`, `cuda` or `cuda:N`.

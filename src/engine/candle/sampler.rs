@@ -8,10 +8,14 @@ use crate::engine::Sampling;
 /// Draws token ids; seeded, so that a run can be repeated.
 pub struct Sampler(LogitsProcessor);
 
+/// Below this temperature the most likely token is drawn anyway, and logits divided by it would leave float32's range.
+const COLDEST: f64 = 1e-7;
+
 impl Sampler {
     pub fn new(sampling: Sampling) -> Self {
         let (seed, kind) = match sampling {
             Sampling::Greedy => (0, Kind::ArgMax),
+            Sampling::Random { temperature, .. } if temperature < COLDEST => (0, Kind::ArgMax),
             Sampling::Random { temperature, top_p, seed } => (seed, Kind::TopP { p: top_p, temperature }),
         };
         Self(LogitsProcessor::from_sampling(seed, kind))

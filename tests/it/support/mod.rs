@@ -1,5 +1,6 @@
 //! What several test files share.
 
+pub mod bench;
 pub mod hub_stand_in;
 
 use std::path::PathBuf;

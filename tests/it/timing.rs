@@ -1,0 +1,337 @@
+//! Timing, exactly: the scripted engine and the manual clock, through execution and measurement, by numbers that can be
+//! checked by hand.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bench::catalog::{Candidate, Requirements, Source};
+use bench::engine::scripted::{ScriptedEngine, Step as Script};
+use bench::engine::{Completion, Engine, EngineError, Observer, Request};
+use bench::measure::Measurement;
+use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
+use bench::plan::Step;
+use bench::run::clock::ManualClock;
+use bench::run::{
+    Ended, FailureKind, FinishReason, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial, execute,
+};
+use bench::suite::{Body, Language, Prompt};
+use bench::summarize::{Summary, summarize};
+use bench::telemetry::Environment;
+
+/// One script for each trial.
+struct InTurn {
+    clock: ManualClock,
+    scripts: VecDeque<Vec<Script>>,
+}
+
+impl Engine for InTurn {
+    fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+        let script = self.scripts.pop_front().expect("a script for each trial");
+        ScriptedEngine { clock: self.clock.clone(), script }.generate(request, observer)
+    }
+}
+
+struct Deaf;
+
+impl RunListener for Deaf {}
+
+fn wait(milliseconds: u64) -> Script {
+    Script::Wait(Duration::from_millis(milliseconds))
+}
+
+fn ms(milliseconds: u64) -> u64 {
+    milliseconds * 1_000_000
+}
+
+/// Templating 30 ms, prefill of 7 tokens 70 ms, then tokens after 20, 50, 50 and 200 ms: at 120, 170, 220 and 420 ms.
+fn four_tokens() -> Vec<Script> {
+    vec![
+        wait(30),
+        Script::Encoded(7),
+        wait(70),
+        Script::Prefilled,
+        wait(20),
+        Script::Token(11, "안녕"),
+        wait(50),
+        Script::Token(12, "하"),
+        wait(50),
+        Script::Token(13, "세요"),
+        wait(200),
+        Script::Token(14, "!"),
+        // What the engine does after its last token is nobody's latency.
+        wait(1_000),
+    ]
+}
+
+fn step(repetition: u32, warmup: bool) -> Step {
+    let prompt = Prompt {
+        id: "hello".into(),
+        language: Some(Language::Ko),
+        body: Body::Text { system: "친절하게.".into(), text: "안녕하세요?".into() },
+        max_new_tokens: 4,
+    };
+    Step { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
+}
+
+fn steps(count: usize) -> Vec<Step> {
+    (0..count as u32).map(|repetition| step(repetition, false)).collect()
+}
+
+/// Runs a script a step, and gives what was kept.
+fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
+    let clock = ManualClock::default();
+    let mut engine = InTurn { clock: clock.clone(), scripts: scripts.into() };
+    let mut kept = Vec::new();
+    let mut keep = |trial: &Trial| -> Result<(), Infallible> {
+        kept.push(trial.clone());
+        Ok(())
+    };
+    let ended = execute(&mut engine, "row", steps, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
+    assert_eq!(ended, Ok(Ended::Finished));
+    kept
+}
+
+fn run_one(script: Vec<Script>) -> Trial {
+    run(&steps(1), vec![script]).remove(0)
+}
+
+/// What trials amount to, by the program's own way from a row to its summary.
+fn summary(trials: Vec<Trial>) -> Summary {
+    let candidate = Candidate {
+        id: "row".into(),
+        source: Source::Local { path: "row".into() },
+        quantization: None,
+        adapter: None,
+        licence: None,
+        notes: None,
+        prompt_format: None,
+    };
+    let settings = Settings {
+        seed: 0,
+        repeat: None,
+        warmup: None,
+        max_new_tokens: None,
+        suites: Default::default(),
+        languages: Vec::new(),
+    };
+    let row = Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Ran, trials };
+    let run = Run {
+        id: "20261120-051733-4f2a".into(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        environment: Environment::detect("cpu", 1),
+        settings,
+        requirements: Requirements::default(),
+        rows: vec![row],
+    };
+    summarize(&run).remove(0).suites.remove(0).summary
+}
+
+#[track_caller]
+fn is(actual: Option<f64>, expected: f64) {
+    let actual = actual.unwrap_or_else(|| panic!("undefined, expected {expected}"));
+    assert!((actual - expected).abs() < 1e-12, "{actual}, expected {expected}");
+}
+
+#[test]
+fn every_metric_of_four_tokens() {
+    let trial = run_one(four_tokens());
+    assert_eq!(trial.timeline.encoded_ns, Some(ms(30)));
+    assert_eq!(trial.timeline.prefilled_ns, Some(ms(100)));
+    assert_eq!(trial.timeline.arrivals_ns, [ms(120), ms(170), ms(220), ms(420)]);
+    assert_eq!((trial.prompt_tokens, trial.token_ids.as_slice()), (Some(7), &[11, 12, 13, 14][..]));
+    assert_eq!(trial.text.as_deref(), Some("안녕하세요!"));
+    assert_eq!(trial.outcome, Outcome::Completed { finish: FinishReason::Stop });
+
+    let measured = Measurement::of(&trial);
+    is(measured.ttft_seconds, 0.12);
+    is(measured.prefill_seconds, 0.07);
+    is(measured.prefill_tokens_per_second, 100.0);
+    is(measured.tpot_seconds, 0.1);
+    is(measured.decode_tokens_per_second, 10.0);
+    is(measured.itl_max_seconds, 0.2);
+    // A gap of exactly 200 ms is none over 200 ms.
+    is(measured.stalls, 0.0);
+    is(measured.characters_per_second, 20.0);
+    is(measured.characters_per_token, 1.5);
+    is(measured.latency_seconds, 0.42);
+}
+
+#[test]
+fn time_to_first_token_includes_templating() {
+    let mut slow_template = four_tokens();
+    slow_template[0] = wait(1_030);
+    let measured = Measurement::of(&run_one(slow_template));
+    is(measured.ttft_seconds, 1.12);
+    is(measured.prefill_seconds, 0.07);
+}
+
+#[test]
+fn time_per_token_excludes_the_first() {
+    let mut slow_prefill = four_tokens();
+    slow_prefill[2] = wait(5_070);
+    let measured = Measurement::of(&run_one(slow_prefill));
+    is(measured.ttft_seconds, 5.12);
+    is(measured.tpot_seconds, 0.1);
+    is(measured.characters_per_second, 20.0);
+}
+
+#[test]
+fn each_trial_has_its_own_start() {
+    let trials = run(&steps(3), vec![four_tokens(); 3]);
+    for trial in &trials {
+        assert_eq!(trial.timeline, trials[0].timeline);
+    }
+    is(summary(trials).overall.median(&LATENCY), 0.42);
+}
+
+#[test]
+fn a_failure_at_the_third_token_keeps_what_came_and_is_counted() {
+    let mut failing = four_tokens();
+    failing[9] = Script::Fail("the third token never came");
+    let trials = run(&steps(3), vec![four_tokens(), failing, four_tokens()]);
+    let failed = &trials[1];
+    let message = "the third token never came".to_owned();
+    assert_eq!(failed.outcome, Outcome::Failed { kind: FailureKind::Engine, message });
+    assert_eq!(failed.timeline.arrivals_ns, [ms(120), ms(170)]);
+    assert_eq!((failed.token_ids.as_slice(), failed.text.as_deref()), (&[11, 12][..], Some("안녕하")));
+    let measured = Measurement::of(failed);
+    is(measured.ttft_seconds, 0.12);
+    is(measured.tpot_seconds, 0.05);
+    assert_eq!(measured.latency_seconds, None);
+
+    let summary = summary(trials);
+    assert_eq!((summary.measured, summary.failed), (3, 1));
+    assert_eq!(summary.overall.get(&TTFT).unwrap().n, 2);
+    is(summary.overall.median(&DECODE), 10.0);
+}
+
+#[test]
+fn no_token_at_all_is_no_zero() {
+    let trial = run_one(vec![wait(30), Script::Encoded(7), wait(70), Script::Prefilled, wait(20)]);
+    assert_eq!(trial.outcome, Outcome::Completed { finish: FinishReason::Stop });
+    let measured = Measurement::of(&trial);
+    is(measured.prefill_seconds, 0.07);
+    let undefined = [
+        measured.ttft_seconds,
+        measured.tpot_seconds,
+        measured.itl_max_seconds,
+        measured.decode_tokens_per_second,
+        measured.characters_per_second,
+        measured.characters_per_token,
+        measured.latency_seconds,
+        measured.stalls,
+    ];
+    assert_eq!(undefined, [None; 8]);
+    let summary = summary(vec![trial]);
+    assert_eq!((summary.measured, summary.failed), (1, 0));
+    assert!(summary.overall.get(&TTFT).is_none() && summary.overall.get(&CHARACTERS).is_none());
+}
+
+#[test]
+fn a_failure_before_anything_came_has_no_prompt_length_and_no_text() {
+    let trial = run_one(vec![wait(30), Script::Fail("at once")]);
+    assert_eq!((trial.prompt_tokens, trial.text, trial.token_ids), (None, None, Vec::new()));
+    assert_eq!(trial.timeline.encoded_ns, None);
+}
+
+#[test]
+fn after_running_out_of_memory_the_next_trial_runs() {
+    let out_of_memory = vec![wait(30), Script::Encoded(7), wait(500), Script::OutOfMemory];
+    let trials = run(&steps(2), vec![out_of_memory, four_tokens()]);
+    assert!(matches!(trials[0].outcome, Outcome::Failed { kind: FailureKind::OutOfMemory, .. }));
+    assert_eq!(trials[0].prompt_tokens, Some(7));
+    assert_eq!(trials[1].timeline.arrivals_ns, [ms(120), ms(170), ms(220), ms(420)]);
+    assert_eq!(summary(trials).failed, 1);
+}
+
+#[test]
+fn warm_up_is_kept_and_enters_no_figure() {
+    let mut cold = four_tokens();
+    cold[0] = wait(9_000);
+    let trials = run(&[step(0, true), step(0, false)], vec![cold, four_tokens()]);
+    assert_eq!([trials[0].key.phase(), trials[1].key.phase()], [Phase::Warmup, Phase::Measured]);
+    let summary = summary(trials);
+    assert_eq!((summary.warmup, summary.measured), (1, 1));
+    is(summary.overall.median(&TTFT), 0.12);
+}
+
+/// Gives the run up at a token, counted over all trials.
+struct GivesUp<'a> {
+    at: usize,
+    seen: usize,
+    cancel: &'a AtomicBool,
+    ended: usize,
+}
+
+impl RunListener for GivesUp<'_> {
+    fn token(&mut self, _: usize, _: usize) {
+        self.seen += 1;
+        self.cancel.store(self.seen >= self.at, Ordering::Relaxed);
+    }
+
+    fn trial_ended(&mut self, _: &Trial) {
+        self.ended += 1;
+    }
+}
+
+#[test]
+fn cancelling_keeps_the_finished_trials_and_nothing_of_the_one_in_flight() {
+    let (clock, cancel) = (ManualClock::default(), AtomicBool::new(false));
+    let mut engine = InTurn { clock: clock.clone(), scripts: vec![four_tokens(); 3].into() };
+    let mut listener = GivesUp { at: 6, seen: 0, cancel: &cancel, ended: 0 };
+    let mut kept = Vec::new();
+    let mut keep = |trial: &Trial| -> Result<(), Infallible> {
+        kept.push(trial.key.repetition);
+        Ok(())
+    };
+    let ended = execute(&mut engine, "row", &steps(3), &clock, &cancel, &mut listener, &mut keep);
+    assert_eq!(ended, Ok(Ended::Cancelled));
+    assert_eq!((kept, listener.ended, engine.scripts.len()), (vec![0], 1, 1));
+}
+
+#[test]
+fn a_trial_that_cannot_be_kept_ends_the_run() {
+    let clock = ManualClock::default();
+    let mut engine = InTurn { clock: clock.clone(), scripts: vec![four_tokens(); 3].into() };
+    let mut listener = GivesUp { at: usize::MAX, seen: 0, cancel: &AtomicBool::new(false), ended: 0 };
+    let mut keep = |_: &Trial| Err("the disk is full");
+    let ended = execute(&mut engine, "row", &steps(3), &clock, &AtomicBool::new(false), &mut listener, &mut keep);
+    assert_eq!(ended, Err("the disk is full"));
+    assert_eq!((listener.ended, engine.scripts.len()), (0, 2));
+}
+
+/// Takes its time whenever it hears of a token.
+struct Slow {
+    clock: ManualClock,
+}
+
+impl RunListener for Slow {
+    fn token(&mut self, _: usize, _: usize) {
+        self.clock.advance(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_token_is_stamped_before_anyone_hears_of_it() {
+    let clock = ManualClock::default();
+    let mut engine = ScriptedEngine { clock: clock.clone(), script: four_tokens() };
+    let mut kept = Vec::new();
+    let mut keep = |trial: &Trial| -> Result<(), Infallible> {
+        kept.push(trial.timeline.arrivals_ns.clone());
+        Ok(())
+    };
+    let mut listener = Slow { clock: clock.clone() };
+    execute(&mut engine, "row", &steps(1), &clock, &AtomicBool::new(false), &mut listener, &mut keep).unwrap();
+    assert_eq!(kept, [[ms(120), ms(175), ms(230), ms(435)]]);
+}
+
+#[test]
+fn the_machine_is_looked_at_on_the_clock_of_the_trial() {
+    let trial = run(&steps(2), vec![four_tokens(); 2]).remove(1);
+    assert!(trial.readings.is_sorted_by_key(|reading| reading.at_ns));
+    assert_eq!(trial.readings.last().unwrap().at_ns, ms(1_420), "the last look is at the end");
+}
