@@ -16,7 +16,7 @@ pub struct RopeSpec {
     pub dims: usize,
     /// Neighbours are paired (`x_2i` with `x_2i+1`) instead of halves (`x_i` with `x_i+dims/2`).
     pub interleaved: bool,
-    /// Angle per position of each pair, for sequences within [`Self::switch_at`].
+    /// Angle per position of each pair, for sequences that [`Self::long`] does not speak of.
     pub frequencies: Vec<f64>,
     /// Longrope: other frequencies, for sequences that are longer than so many tokens.
     pub long: Option<(usize, Vec<f64>)>,
