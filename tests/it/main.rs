@@ -4,4 +4,5 @@ mod support;
 
 mod checkpoints;
 mod hub;
+mod readme;
 mod text;
