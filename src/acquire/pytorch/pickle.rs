@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn nesting_without_end_is_refused_before_it_is_dropped() {
-        let tuples = [b")".repeat(1), b"\x85".repeat(100_000), b".".to_vec()].concat();
+        let tuples = [b")".to_vec(), b"\x85".repeat(100_000), b".".to_vec()].concat();
         assert!(matches!(read(&tuples), Err(PickleError::Damaged(_))));
         // A list that grows where it already lies in another: ]q0 ]q1 a, then into the inner one, and so on.
         let chain: Vec<u8> = b"]q\0".iter().chain(b"]q\x01ah\x01]q\x01a".repeat(50_000).iter()).copied().collect();
