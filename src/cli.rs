@@ -234,6 +234,7 @@ fn temperature(text: &str) -> Result<f64, String> {
     valid.ok_or_else(|| "expected a number over 0".into())
 }
 
+/// How the answer of one checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RunFormat {
     Text,

@@ -40,6 +40,7 @@ pub enum Error {
 }
 
 impl Error {
+    /// An argument that parses and still cannot be meant, and what to do instead.
     pub fn usage(message: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
         Self::Usage { message: message.into(), hint: hint.into() }
     }

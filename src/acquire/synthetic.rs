@@ -53,7 +53,7 @@ const CHUNK: usize = 1 << 20;
 
 /// Random weights of `elements` numbers as blocks of `kind`, the same for the same seed.
 ///
-/// The scales of the blocks are chosen so that the numbers have mean 0 and deviation `SIGMA`; all other bits are random.
+/// The scales of the blocks are chosen so that the numbers have mean 0 and deviation 0.02; all other bits are random.
 pub fn blocks(kind: GgmlDType, elements: usize, seed: u64) -> Vec<u8> {
     let block = kind.type_size();
     let mut bytes = vec![0u8; elements / kind.block_size() * block];

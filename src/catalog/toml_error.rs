@@ -43,6 +43,7 @@ impl TomlError {
         Self { nearest, ..Self::at(file, text, span, message) }
     }
 
+    /// What the user can do about it: the right word, where one is near.
     pub fn hint(&self) -> Option<String> {
         self.nearest.as_ref().map(|word| format!("did you mean `{word}`?"))
     }

@@ -40,6 +40,7 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Computes every number that is defined for the trial; never fails.
     pub fn of(trial: &Trial) -> Self {
         let arrivals = &trial.timeline.arrivals_ns;
         let (first, last) = (arrivals.first().copied(), arrivals.last().copied());

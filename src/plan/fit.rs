@@ -19,6 +19,7 @@ pub struct FitEstimate {
 }
 
 impl FitEstimate {
+    /// Weights, cache and working memory together.
     pub fn total_bytes(&self) -> u64 {
         self.weights_bytes.saturating_add(self.kv_cache_bytes).saturating_add(self.activation_bytes)
     }

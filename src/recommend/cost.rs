@@ -15,6 +15,7 @@ pub struct MonthlyCost {
 }
 
 impl MonthlyCost {
+    /// Of requests that take so many seconds each.
     pub fn of(budget: &Budget, median_latency_seconds: f64) -> Self {
         let gpu_hours = budget.requests_per_month * median_latency_seconds / 3600.0;
         Self { gpu_hours, krw: gpu_hours * budget.krw_per_gpu_hour }

@@ -52,6 +52,7 @@ impl Recommendation {
         self.ranking.first()
     }
 
+    /// The second of the ranking; `None` if fewer than two rows qualify.
     pub fn runner_up(&self) -> Option<&Standing> {
         self.ranking.get(1)
     }
@@ -84,6 +85,7 @@ pub struct Tie {
     pub too_few_trials: bool,
 }
 
+/// A row that is not recommended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rejected {
     pub row: String,
@@ -111,6 +113,7 @@ pub enum Reason {
     },
 }
 
+/// The row that comes closest where none qualifies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NearestMiss {
     pub row: String,

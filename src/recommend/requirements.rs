@@ -68,6 +68,7 @@ pub enum Broken {
 }
 
 impl Broken {
+    /// Which requirement it is.
     pub fn limit(&self) -> Limit {
         match self {
             Broken::Memory { .. } => Limit::Memory,

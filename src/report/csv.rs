@@ -14,6 +14,9 @@ use crate::summarize::{Distribution, RowSummary, SuiteSummary};
 
 /// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
 /// an empty suite and its reason.
+///
+/// # Errors
+/// What `out` gives.
 pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
     let columns = columns();
     let mut csv = csv::Writer::from_writer(out);

@@ -19,6 +19,9 @@ struct Export<'a> {
 }
 
 /// Writes `run` on one line: `jq` folds it out.
+///
+/// # Errors
+/// What `out` gives.
 pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
     // Encoded before anything is written: half a document helps nobody.
     let text = serde_json::to_string(&Export { schema_version: SCHEMA_VERSION, run })
@@ -28,6 +31,9 @@ pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
 }
 
 /// Reads what [`write()`] wrote.
+///
+/// # Errors
+/// Text that is no export, or one of a newer layout.
 pub fn read(text: &str) -> Result<Run, ReportError> {
     #[derive(Deserialize)]
     struct Version {

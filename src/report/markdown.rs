@@ -17,6 +17,9 @@ use crate::suite::Language;
 use crate::summarize::{Attainment, Figures, RowSummary};
 
 /// Writes a run, what [`crate::summarize::summarize`] made of it, and the lines of [`crate::recommend::explain`], if any.
+///
+/// # Errors
+/// What `out` gives.
 pub fn write(
     run: &Run,
     summaries: &[RowSummary],

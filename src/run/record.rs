@@ -85,6 +85,7 @@ pub struct CheckpointFacts {
     pub synthetic: bool,
 }
 
+/// A file of a checkpoint: what tells it from another of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
     pub path: String,

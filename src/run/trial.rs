@@ -32,6 +32,7 @@ pub struct TrialKey {
 }
 
 impl TrialKey {
+    /// What its trial counts for.
     pub fn phase(&self) -> Phase {
         if self.warmup { Phase::Warmup } else { Phase::Measured }
     }

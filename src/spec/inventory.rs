@@ -44,6 +44,7 @@ pub enum Kind {
 }
 
 impl Weight {
+    /// Numbers that it holds.
     pub fn elements(&self) -> u64 {
         (self.rows as u64).saturating_mul(self.columns as u64)
     }
@@ -82,6 +83,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// Lists what a checkpoint of this spec holds.
     pub fn of(spec: &DecoderSpec) -> Self {
         let mut list = Lister { spec, layer: 0, weights: Vec::new() };
         list.add(Part::Embedding, spec.vocabulary, spec.hidden, Role::Vocabulary);
@@ -99,6 +101,7 @@ impl Inventory {
         Self { weights: list.weights }
     }
 
+    /// Numbers that all weights hold, embeddings included.
     pub fn parameters(&self) -> u64 {
         self.weights.iter().map(Weight::elements).fold(0, u64::saturating_add)
     }

@@ -23,6 +23,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(25);
 
 impl Store {
     /// Opens the results at `path`; makes the file and its folders where they are not there.
+    ///
+    /// # Errors
+    /// A place that cannot be written to, a file that is not ours, or one of a newer layout.
     pub fn open(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
         let path = path.into();
         if let Some(folder) = path.parent() {
@@ -33,6 +36,9 @@ impl Store {
     }
 
     /// Opens the results at `path`, for commands that only read: where there are none, that is the answer.
+    ///
+    /// # Errors
+    /// No file there, and all that keeps [`Store::open`] from opening one.
     pub fn open_existing(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
         let path = path.into();
         if !path.exists() {

@@ -22,6 +22,9 @@ pub struct RunHead {
 
 impl Store {
     /// Loads the run that `selector` means: `latest`, an id, or the beginning of one.
+    ///
+    /// # Errors
+    /// No run that it means, or more than one, or a record that cannot be understood.
     pub fn load_run(&self, selector: &str) -> Result<Run, StoreError> {
         // One view of the file throughout, while another process may be adding to it.
         let view = self
@@ -33,6 +36,9 @@ impl Store {
     }
 
     /// All runs, the oldest first.
+    ///
+    /// # Errors
+    /// A record that cannot be understood.
     pub fn list_runs(&self) -> Result<Vec<RunHead>, StoreError> {
         let sql = "SELECT id, started_at, finished_at, device_name,
                           (SELECT count(*) FROM rows WHERE run_id = runs.id) AS candidates,

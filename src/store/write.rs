@@ -9,6 +9,9 @@ use crate::run::{Row, Run, Trial, TrialKey};
 
 impl Store {
     /// Stores a run with its rows, and with the trials that they have already, all or nothing.
+    ///
+    /// # Errors
+    /// A run of that id that is there already, or a disk that takes nothing.
     pub fn create_run(&mut self, run: &Run) -> Result<(), StoreError> {
         let what = format!("run `{}`", run.id);
         let failed = |source| StoreError::Write { what: what.clone(), source };
@@ -41,6 +44,9 @@ impl Store {
     }
 
     /// Stores what became known of a row since, its trials apart.
+    ///
+    /// # Errors
+    /// A row that was not stored with its run, or a disk that takes nothing.
     pub fn update_row(&self, run_id: &str, row: &Row) -> Result<(), StoreError> {
         let name = row.candidate.row();
         let what = what_of_row(run_id, &name);
@@ -71,11 +77,17 @@ impl Store {
     }
 
     /// Stores a trial. It is kept once this returns, whatever becomes of the program.
+    ///
+    /// # Errors
+    /// A trial of that key that is there already, or a disk that takes nothing.
     pub fn add_trial(&self, run_id: &str, trial: &Trial) -> Result<(), StoreError> {
         insert_trial(&self.connection, run_id, trial)
     }
 
     /// Says that all that was planned was done.
+    ///
+    /// # Errors
+    /// A run that is not there, or a disk that takes nothing.
     pub fn finish_run(&self, run_id: &str, at: Timestamp) -> Result<(), StoreError> {
         let changed = self
             .connection

@@ -50,6 +50,7 @@ pub enum Percentile {
 }
 
 impl Percentile {
+    /// The share of trials at or below it, 0 to 1.
     pub fn share(self) -> f64 {
         match self {
             Percentile::P50 => 0.5,

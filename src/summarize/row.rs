@@ -36,6 +36,7 @@ impl RowSummary {
     }
 }
 
+/// What one candidate's trials of one suite amount to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SuiteSummary {
     pub suite: String,

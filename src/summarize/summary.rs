@@ -18,10 +18,12 @@ use crate::suite::Language;
 pub struct Figures(BTreeMap<&'static str, Distribution>);
 
 impl Figures {
+    /// `None` if the metric was undefined in every trial.
     pub fn get(&self, metric: &Metric) -> Option<&Distribution> {
         self.0.get(metric.key)
     }
 
+    /// In the metric's unit; `None` if it was undefined in every trial.
     pub fn median(&self, metric: &Metric) -> Option<f64> {
         self.get(metric).map(|distribution| distribution.median)
     }

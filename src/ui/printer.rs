@@ -56,6 +56,7 @@ impl Printer {
         }
     }
 
+    /// Something that makes the answer worth less; said also to those who want quiet.
     pub fn warn(&self, text: &str) {
         self.talk(&format!("warning: {text}"));
     }

@@ -15,5 +15,6 @@ mod mistakes;
 mod pull;
 mod recommend;
 mod run;
+mod readme;
 mod text;
 mod timing;

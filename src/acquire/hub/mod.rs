@@ -45,10 +45,17 @@ pub struct Hub {
 
 impl Hub {
     /// The Hub that the environment names.
+    ///
+    /// # Errors
+    /// A variable that cannot be used, or no folder for the cache.
     pub fn from_env() -> Result<Self, HubError> {
         Hub::new(HubSettings::from_env()?)
     }
 
+    /// One with these settings.
+    ///
+    /// # Errors
+    /// An endpoint that is not an address.
     pub fn new(settings: HubSettings) -> Result<Self, HubError> {
         let client = Client::new(&settings)?;
         Ok(Hub { settings, client, sleep: attempts::real_sleep(), free_bytes: Arc::new(disk::free_bytes) })
@@ -74,6 +81,9 @@ impl Hub {
     }
 
     /// All three steps: the files of a checkpoint, downloaded as far as they are not there.
+    ///
+    /// # Errors
+    /// Whatever keeps one of the files from being there, whole. What was received is kept, and the next call goes on from it.
     pub fn pull(
         &self,
         repository: &str,
