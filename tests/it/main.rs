@@ -2,6 +2,7 @@
 
 mod support;
 
+mod candle_transformers;
 mod checkpoints;
 mod hub;
 mod text;
