@@ -5,4 +5,5 @@ mod support;
 mod candle_transformers;
 mod checkpoints;
 mod hub;
+mod real_models;
 mod text;
