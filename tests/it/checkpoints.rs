@@ -6,11 +6,11 @@ use bench::acquire::adapter::Adapter;
 use bench::acquire::local;
 use bench::catalog::Quantization;
 use bench::engine::candle::CandleEngine;
-use bench::engine::{Completion, Engine, Input, Observer, Request, Sampling};
+use bench::engine::{Completion, Engine, Input, Request, Sampling};
 use candle_core::{D, Device};
 use serde::Deserialize;
 
-use crate::support::fixture;
+use crate::support::{Silent, fixture};
 
 /// What transformers computed in float32.
 #[derive(Deserialize)]
@@ -30,18 +30,6 @@ struct Greedy {
 
 /// Largest difference of a log-probability that float32 arithmetic in another order explains.
 const TOLERANCE: f64 = 1e-3;
-
-struct Silent;
-
-impl Observer for Silent {
-    fn encoded(&mut self, _: usize) {}
-    fn prefilled(&mut self) {}
-    fn token(&mut self, _: u32) {}
-    fn text(&mut self, _: &str) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
 
 fn reference(path: &Path) -> Reference {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()

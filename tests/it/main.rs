@@ -2,6 +2,7 @@
 
 mod support;
 
+mod candle_transformers;
 mod checkpoints;
 mod compare;
 mod damage;
@@ -13,8 +14,9 @@ mod hub;
 mod interrupt;
 mod mistakes;
 mod pull;
+mod readme;
+mod real_models;
 mod recommend;
 mod run;
-mod readme;
 mod text;
 mod timing;
