@@ -98,7 +98,7 @@ Examples:
   bench compare --synthetic                 random weights at the real shapes: no download
   bench compare --candidate qwen2.5-7b --candidate llama-3-8b
   bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
-  bench compare --suite speed --repeat 11   enough trials for a certified median
+  bench compare --suite speed --repeat 6    enough trials for the interval of a median
   bench compare --require ttft_seconds=1 --format json --output run.json
   bench compare --resume                    go on with the run that was interrupted last")]
 pub struct Compare {
@@ -179,7 +179,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
-  bench run ./SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'What is the capital of France?'
+  bench run ./SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'Name the capital of France.'
   bench run qwen2.5-7b --prompt '대한민국의 수도는 어디인가요?' --max-new-tokens 64
   bench run Qwen/Qwen2.5-0.5B-Instruct --ids '[1, 2, 3]' --ignore-eos --format json")]
 pub struct Run {

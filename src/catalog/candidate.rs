@@ -42,6 +42,17 @@ pub enum Source {
     Synthetic { shape: String },
 }
 
+impl Source {
+    /// Whether it is one GGUF file, which is quantized already.
+    pub fn is_gguf(&self) -> bool {
+        match self {
+            Source::Hub { file, .. } => file.is_some(),
+            Source::Local { path } => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")),
+            Source::Synthetic { .. } => false,
+        }
+    }
+}
+
 /// Precision of the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

@@ -153,6 +153,11 @@ fn candidates(
         return Err(refuse(format.span(), format!("the prompt format of `{id}` must hold `{{prompt}}` once")));
     }
     let quantizations = match entry.quantization {
+        Some(_) if source.is_gguf() => {
+            let message = format!("`{id}` is a GGUF file, which runs at its own precision: leave `quantization` out");
+            return Err(refuse(span, message));
+        }
+        None if source.is_gguf() => vec![None],
         Some(OneOrMore(several)) if several.is_empty() => {
             return Err(refuse(span, format!("`{id}` has an empty list of quantizations")));
         }
@@ -212,6 +217,16 @@ mod tests {
         assert_eq!(candidate.quantization, Some(Quantization::Q4K));
         let source = Source::Hub { repository: "o/n".into(), revision: "v1".into(), file: None };
         assert_eq!(candidate.source, source);
+    }
+
+    #[test]
+    fn a_gguf_file_keeps_its_own_precision() {
+        let defaults = "[defaults]\nquantization = [\"q4_k\"]\n";
+        let local = "[[candidate]]\nid = \"a\"\nlocal = \"m.gguf\"\n";
+        let hub = "[[candidate]]\nid = \"b\"\nhub = \"o/n\"\nfile = \"m.gguf\"\n";
+        let catalog = parse(&format!("{defaults}{local}{hub}")).unwrap();
+        assert!(catalog.candidates.iter().all(|candidate| candidate.quantization.is_none()));
+        assert!(mistake(&format!("{local}quantization = \"q8_0\"\n")).contains("runs at its own precision"));
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn nearest_in(message: &str) -> Option<String> {
 /// The nearest of `words`, if it is near enough to be meant.
 pub fn nearest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<String> {
     let near = |word: &'a str| (strsim::jaro_winkler(&wrong.to_lowercase(), word), word);
-    let best = words.map(near).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    // Of words that are equally near the first.
+    let best = words.map(near).reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     (best.0 > 0.75).then(|| best.1.to_owned())
 }

@@ -36,8 +36,8 @@ pub enum Status {
     Yes,
     /// Nothing qualifies, or some candidate failed.
     No,
-    /// Stopped by the user before there was an answer.
-    Interrupted,
+    /// The user stopped it before there was one.
+    Unanswered,
 }
 
 impl From<Status> for ExitCode {
@@ -45,7 +45,7 @@ impl From<Status> for ExitCode {
         ExitCode::from(match status {
             Status::Yes => 0,
             Status::No => 1,
-            Status::Interrupted => NO_ANSWER,
+            Status::Unanswered => NO_ANSWER,
         })
     }
 }

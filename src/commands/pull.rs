@@ -38,7 +38,7 @@ pub fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> {
             }
             Err(_) if cancel.load(std::sync::atomic::Ordering::Relaxed) => {
                 printer.say("stopped; what was received is kept, and the next pull goes on from there");
-                return Ok(Status::Interrupted);
+                return Ok(Status::Unanswered);
             }
             Err(source) => {
                 let error = AcquireError::Hub { repository: repository.clone(), source };

@@ -43,7 +43,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     }
     let completion = match result {
         Ok(completion) => completion,
-        Err(EngineError::Cancelled) => return Ok(Status::Interrupted),
+        Err(EngineError::Cancelled) => return Ok(Status::Unanswered),
         Err(error) => return Err(error.into()),
     };
 

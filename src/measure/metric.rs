@@ -94,6 +94,8 @@ impl Unit {
     pub fn show(self, value: f64) -> String {
         match self {
             Unit::Seconds => Seconds(value).to_string(),
+            // A median of counts may lie between two.
+            Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
             _ => Rate(value).to_string(),
         }
     }

@@ -47,6 +47,8 @@ pub(super) struct Contender<'a> {
     /// Memory that it will take on the service's device, in bytes.
     pub memory_bytes: Option<u64>,
     pub attainment: Option<&'a Attainment>,
+    /// Requests that failed, of so many.
+    pub failed: (usize, usize),
 }
 
 impl<'a> Contender<'a> {
@@ -71,6 +73,7 @@ impl<'a> Contender<'a> {
                 summary.memory.measured_bytes.or(summary.memory.estimated_bytes)
             },
             attainment: group.attainment.as_ref(),
+            failed: (group.failed, group.measured),
         })
     }
 

@@ -57,6 +57,12 @@ pub enum Broken {
         required: f64,
         measured: Option<f64>,
     },
+    /// Requests failed or gave no token, which no other device mends.
+    Failures {
+        required: f64,
+        answered: usize,
+        of: usize,
+    },
     Budget {
         krw_per_month: f64,
         cost: Option<MonthlyCost>,
@@ -72,7 +78,7 @@ impl Broken {
     pub fn limit(&self) -> Limit {
         match self {
             Broken::Memory { .. } => Limit::Memory,
-            Broken::Attainment { .. } => Limit::Attainment,
+            Broken::Attainment { .. } | Broken::Failures { .. } => Limit::Attainment,
             Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
             Broken::Budget { .. } => Limit::Budget,
             Broken::Licence { .. } => Limit::Licence,
@@ -93,6 +99,9 @@ impl Broken {
                 furthest.or_else(|| Direction::Higher.excess(attained.share(), *required))
             }
             Broken::KoreanSpeed { required, measured } => Direction::Higher.excess((*measured)?, *required),
+            Broken::Failures { required, answered, of } => {
+                Direction::Higher.excess(*answered as f64 / *of as f64, *required)
+            }
             Broken::Budget { krw_per_month, cost } => Direction::Lower.excess((*cost)?.krw, *krw_per_month),
             Broken::Licence { .. } => None,
         }
@@ -135,6 +144,9 @@ pub(super) fn broken(
             Limit::Memory | Limit::Licence => None,
         });
     }
+    if !broken.iter().any(|broken| broken.limit() == Limit::Attainment) {
+        broken.extend(failures(contender, requirements));
+    }
     let accepted = |stated: &str| requirements.licences.iter().any(|licence| licence.eq_ignore_ascii_case(stated));
     if !requirements.licences.is_empty() && !licence.is_some_and(accepted) {
         broken.push(Broken::Licence { accepted: requirements.licences.clone(), stated: licence.map(String::from) });
@@ -157,6 +169,14 @@ fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Brok
     let attained = contender.attainment;
     let met = attained.is_some_and(|attained| attained.share() >= required);
     (!met).then(|| Broken::Attainment { required, attained: attained.cloned() })
+}
+
+/// Requests that were not answered break the share that must be, whatever the limits on those that were.
+fn failures(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let required = requirements.attainment.unwrap_or(DEFAULT_ATTAINMENT);
+    let (failed, of) = contender.failed;
+    let answered = of.saturating_sub(failed);
+    ((answered as f64) < required * of as f64).then_some(Broken::Failures { required, answered, of })
 }
 
 fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
@@ -195,6 +215,10 @@ impl fmt::Display for Broken {
                     write!(f, "; {unanswered} failed or gave no token")?;
                 }
                 limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, *required))
+            }
+            Broken::Failures { required, answered, of } => {
+                let failed = of - answered;
+                write!(f, "{failed} of {of} requests failed, {} must be answered", Share(*required))
             }
             Broken::KoreanSpeed { required, measured: None } => {
                 write!(f, "Korean characters/s unknown, so not shown to reach {}", Rate(*required))

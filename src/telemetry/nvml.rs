@@ -12,6 +12,13 @@ pub struct Gpu {
     pub driver: String,
 }
 
+/// Free memory of a device named `cuda` or `cuda:N`, in bytes; `None` where the driver does not tell.
+pub fn free_bytes(device: &str) -> Option<u64> {
+    let ordinal = device.strip_prefix("cuda")?.trim_start_matches(':').parse().unwrap_or(0);
+    let gpu = gpus().ok()?.into_iter().nth(ordinal)?;
+    gpu.memory_bytes.checked_sub(gpu.used_bytes)
+}
+
 /// The GPUs that the driver knows; an error says why it knows none (no driver, no permission).
 ///
 /// # Errors

@@ -14,7 +14,7 @@ fn options() {
         ("compare --repeat many", "invalid digit"),
         ("compare --threads 0", "0 is not in 1..=65535"),
         ("compare --seed=-1", "invalid digit"),
-        ("compare --quantization q4", "[possible values: f32, bf16, f16, q8_0, q4_k]"),
+        ("compare --quantization q4", "[possible values: f32, bf16, f16, q8_0, q6_k"),
         ("compare --language fr", "[possible values: ko, en]"),
         ("compare --format xml", "[possible values: table, csv, json, markdown]"),
         ("compare --candidate a --local b", "cannot be used with"),
@@ -84,7 +84,7 @@ fn models_toml() {
     let candidate = "# 후보\n[[candidate]]\nid = \"하나\"\nhub = \"owner/name\"\n";
     snapshot!("models_unknown_key", mistake(&format!("{candidate}quantisation = \"q4_k\"\n")));
     snapshot!("models_duplicate_id", mistake(&[candidate, candidate].concat()));
-    snapshot!("models_bad_value", mistake(&format!("{candidate}quantization = \"q4_0\"\n")));
+    snapshot!("models_bad_value", mistake(&format!("{candidate}quantization = \"q4\"\n")));
     snapshot!("models_two_sources", mistake(&format!("{candidate}local = \"folder\"\n")));
     snapshot!("models_bad_requirement", mistake("[requirements]\nttft_seconds = -2.0\n"));
     snapshot!("models_not_toml", mistake("[[candidate]\nid = 1\n"));

@@ -52,7 +52,7 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
             progress.finish();
             let command = format!("bench compare --resume {}{}", run.id, places(args));
             printer.warn(&format!("stopped; every finished trial is stored. Go on with: {command}"));
-            return Ok(Status::Interrupted);
+            return Ok(Status::Unanswered);
         }
     }
     progress.finish();
@@ -136,7 +136,7 @@ fn opening(run: &Run, chosen: &Chosen) -> String {
     let rows = run.rows.len();
     let suites: Vec<&str> = run.settings.suites.keys().map(String::as_str).collect();
     format!(
-        "run {}: {rows} {} on {}, {} trials each of {}",
+        "run {}: {rows} {} on {}, {} trials each ({})",
         run.id,
         if rows == 1 { "candidate" } else { "candidates" },
         run.environment.device_name,

@@ -17,7 +17,7 @@ use crate::run::{CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::suite::Body;
-use crate::telemetry::host;
+use crate::telemetry::{host, nvml};
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
 
 /// What all rows of a run share.
@@ -84,7 +84,7 @@ impl RowRunner<'_> {
                     return Ok(false);
                 }
                 if let Some(load) = &mut row.load {
-                    load.peak_bytes = host::peak_resident_bytes();
+                    load.peak_bytes = self.memory(host::peak_resident_bytes);
                 }
                 (RowOutcome::Ran, None)
             }
@@ -127,7 +127,7 @@ impl RowRunner<'_> {
 
         let total = checkpoint.facts.parameters;
         host::reset_peak();
-        let baseline_bytes = host::resident_bytes();
+        let baseline_bytes = self.memory(host::resident_bytes);
         let before = clock.now();
         let progress = &mut *self.progress;
         let engine = CandleEngine::load(checkpoint, candidate.quantization, self.device, &mut |done| {
@@ -142,8 +142,8 @@ impl RowRunner<'_> {
             acquire_seconds: acquired.as_secs_f64(),
             load_seconds: (clock.now() - before).as_secs_f64(),
             baseline_bytes,
-            loaded_bytes: host::resident_bytes(),
-            peak_bytes: host::peak_resident_bytes(),
+            loaded_bytes: self.memory(host::resident_bytes),
+            peak_bytes: self.memory(host::peak_resident_bytes),
         };
         self.printer.detail(&format!(
             "{}: loaded {} as {}",
@@ -158,7 +158,11 @@ impl RowRunner<'_> {
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
     fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
-        let available = host::available_bytes().unwrap_or(u64::MAX);
+        let available = match self.device.is_cpu() {
+            true => host::available_bytes(),
+            false => nvml::free_bytes(self.device_name),
+        };
+        let available = available.unwrap_or(u64::MAX);
         let spec = DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
         let weights = weights_bytes(preview, &spec, row.candidate.quantization);
         let fit = row.fit.insert(estimate(&spec, weights, steps, available));
@@ -166,6 +170,11 @@ impl RowRunner<'_> {
         let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
         let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
+    }
+
+    /// Memory of this process, where that is what the candidate takes: on a GPU it says nothing of the device's.
+    fn memory(&self, read: fn() -> Option<u64>) -> Option<u64> {
+        if self.device.is_cpu() { read() } else { None }
     }
 
     fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {

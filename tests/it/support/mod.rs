@@ -5,7 +5,7 @@ pub mod hub_stand_in;
 
 use std::path::PathBuf;
 
-use bench::engine::Observer;
+use ::bench::engine::Observer;
 
 /// A file or folder under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
