@@ -18,5 +18,6 @@ mod readme;
 mod real_models;
 mod recommend;
 mod run;
+mod score;
 mod text;
 mod timing;

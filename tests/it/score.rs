@@ -1,0 +1,108 @@
+//! `bench score`: how likely a checkpoint finds a text.
+
+use serde_json::Value;
+
+use crate::support::bench::Bench;
+use crate::support::fixture;
+
+fn reference(checkpoint: &str, file: &str) -> Value {
+    let file = fixture("checkpoints").join(checkpoint).join(file);
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn every_token_has_the_probability_that_transformers_gives_it() {
+    let bench = Bench::with(&["llama-gqa"]);
+    let expected = reference("llama-gqa", "reference.json");
+    let ids = expected["ids"].to_string();
+    let answer = bench.run(&format!("score llama-gqa --ids {ids} --per-token --format json")).exits(0).json();
+    let tokens = answer["per_token"].as_array().unwrap();
+    assert_eq!(tokens[0]["log_prob"], Value::Null, "the first token has no context");
+    let expected_log_probs = numbers(&expected["log_probs"]);
+    for (token, (id, log_prob)) in
+        tokens[1..].iter().zip(expected["ids"].as_array().unwrap()[1..].iter().zip(&expected_log_probs))
+    {
+        assert_eq!(&token["id"], id);
+        assert!((token["log_prob"].as_f64().unwrap() - log_prob).abs() < 1e-3, "{token} against {log_prob}");
+    }
+    let nll = -expected_log_probs.iter().sum::<f64>();
+    assert_eq!(answer["tokens"], expected["ids"].as_array().unwrap().len());
+    assert!((answer["nll_nats"].as_f64().unwrap() - nll).abs() < 1e-2);
+    let perplexity = (nll / expected_log_probs.len() as f64).exp();
+    assert!((answer["perplexity"].as_f64().unwrap() / perplexity - 1.0).abs() < 1e-3);
+}
+
+#[test]
+fn bytes_and_characters_are_the_texts() {
+    let bench = Bench::with(&["llama-gqa"]);
+    bench.write("text.txt", "서울은 수도");
+    let answer = bench.run("score llama-gqa --text text.txt --format json").exits(0).json();
+    assert_eq!((answer["bytes"].as_u64(), answer["characters"].as_u64()), (Some(16), Some(6)));
+    let bits = answer["nll_nats"].as_f64().unwrap() / std::f64::consts::LN_2 / 16.0;
+    assert!((answer["bits_per_byte"].as_f64().unwrap() - bits).abs() < 1e-9);
+    assert_eq!(answer.get("per_token"), None);
+}
+
+/// Windows that overlap by half lose context, and so agree with the whole text where they have all of it.
+#[test]
+fn a_long_text_is_taken_in_windows() {
+    let bench = Bench::with(&["llama-gqa"]);
+    let ids = reference("llama-gqa", "reference.json")["ids"].to_string();
+    let score = |options: &str| {
+        let answer = bench.run(&format!("score llama-gqa --ids {ids} --per-token --format json {options}"));
+        let answer = answer.exits(0).json();
+        let tokens = answer["per_token"].as_array().unwrap()[1..].iter();
+        tokens.map(|token| token["log_prob"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (whole, windowed) = (score(""), score("--window 40 --stride 20"));
+    assert_eq!(whole.len(), windowed.len());
+    let differences: Vec<f64> = whole.iter().zip(&windowed).map(|(a, b)| (a - b).abs()).collect();
+    assert!(differences[..39].iter().all(|difference| *difference < 1e-4), "{differences:?}");
+    assert!(differences[39..].iter().any(|difference| *difference > 1e-3), "windows must lose context");
+}
+
+#[test]
+fn a_precision_against_itself_diverges_by_nothing_and_fewer_bits_by_more() {
+    let bench = Bench::with(&["llama-wide"]);
+    bench.write("text.txt", "안녕하세요, 세계!\nHello there, world!\n");
+    let against = |precision: &str| {
+        let line = format!("score llama-wide --text text.txt --quantization f32 --against {precision} --format json");
+        bench.run(&line).exits(0).json()["against"].clone()
+    };
+    let mean = |answer: &Value, of: &str| answer["divergence"][of]["mean_kl_nats"].as_f64().unwrap();
+    let itself = against("f32");
+    assert_eq!((mean(&itself, "ko"), mean(&itself, "en")), (0.0, 0.0));
+    assert_eq!(itself["overall"]["same_top_share"], 1.0);
+    // 16 bits of the same 16-bit weights change nothing but the order of additions.
+    assert!(against("bf16")["overall"]["mean_kl_nats"].as_f64().unwrap() < 1e-6);
+    let (eight, four) = (against("q8_0"), against("q4_k"));
+    let overall = |answer: &Value| answer["overall"]["mean_kl_nats"].as_f64().unwrap();
+    assert!(0.0 < overall(&eight) && overall(&eight) < 0.05, "{eight}");
+    assert!(overall(&eight) < overall(&four) && overall(&four) < 1.0, "{four}");
+    for language in ["ko", "en"] {
+        assert!(
+            four["divergence"][language]["p999_kl_nats"].as_f64()
+                >= four["divergence"][language]["mean_kl_nats"].as_f64()
+        );
+    }
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    let bench = Bench::with(&["llama-gqa", "qwen2-window"]);
+    bench.write("text.txt", "hello");
+    for (line, part) in [
+        ("score llama-gqa", "--text <FILE>"),
+        ("score llama-gqa --text nothing.txt", "could not read `nothing.txt`"),
+        ("score llama-gqa --ids []", "the prompt is empty"),
+        ("score llama-gqa --ids [1,99999]", "token id 99999 is not in the vocabulary"),
+        ("score llama-gqa --text text.txt --window 10 --stride 10", "leaves gaps between windows"),
+        ("score llama-gqa --text text.txt --against qwen2-window", "has another vocabulary"),
+    ] {
+        bench.run(line).exits(2).says(part);
+    }
+}
