@@ -130,7 +130,7 @@ pub struct Compare {
     /// Longest answer, in tokens, where a prompt allows more
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: Option<u32>,
-    /// Measured trials of each prompt [default: the suite's own]
+    /// Measured trials of each prompt [default: the suite's own; 1 with --synthetic]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
     /// Warm-up trials of each suite [default: the suite's own]

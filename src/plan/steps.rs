@@ -122,7 +122,8 @@ mod tests {
     fn a_suite_warms_up_before_it_measures() {
         let steps = shipped(&Choices { warmup: Some(2), ..Choices::default() });
         let speed: Vec<bool> = steps.iter().filter(|step| &*step.suite == "speed").map(|step| step.warmup).collect();
-        assert_eq!(speed, [true, true, false, false, false, false]);
+        assert_eq!(speed[..3], [true, true, false]);
+        assert!(speed[2..].iter().all(|warmup| !warmup));
         assert!(steps.iter().filter(|step| step.warmup).all(|step| step.max_new_tokens <= WARMUP_TOKENS));
     }
 

@@ -43,7 +43,8 @@ impl Chosen {
         }
         let suites = named_suites(suites(args.prompts.as_deref())?, &args.suite, args.synthetic)?;
         let choices = Choices {
-            repeat: args.repeat,
+            // Random weights screen candidates: one round tells those apart that differ by enough to matter then.
+            repeat: args.repeat.or(args.synthetic.then_some(1)),
             warmup: args.warmup,
             max_new_tokens: args.max_new_tokens,
             languages: args.language.clone(),

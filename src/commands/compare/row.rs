@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Checkpoint, Preview};
 use crate::catalog::Quantization;
-use crate::engine::candle::CandleEngine;
+use crate::engine::candle::{CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
@@ -92,6 +92,8 @@ impl RowRunner<'_> {
             Err(Stop::Outcome(..)) if self.cancel.load(Ordering::Relaxed) => return Ok(false),
             Err(Stop::Outcome(outcome, hint)) => (outcome, hint),
         };
+        // The engine is gone; what it used must not count as the next candidate's.
+        memory::give_back();
         match &outcome {
             RowOutcome::Failed { message, .. } => {
                 let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();

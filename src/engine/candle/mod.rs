@@ -5,6 +5,7 @@ mod decoder;
 mod latent;
 mod loader;
 mod matrix;
+pub mod memory;
 mod mlp;
 mod norm;
 mod rope;
@@ -59,6 +60,7 @@ impl CandleEngine {
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
+        memory::keep_freed();
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
         let text = checkpoint.text.take();
