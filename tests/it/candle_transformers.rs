@@ -1,12 +1,12 @@
 //! The decoder against candle-transformers' own models, in float32, on the checkpoints where those are right.
 //!
-//! `checkpoints.rs` compares with transformers, whose numbers are stored; this compares with a second implementation that
-//! runs on the same tensors here, step by step through its own cache. Left out, because candle-transformers 0.11 computes
-//! another model there (the last test below fails once that changes):
+//! `checkpoints.rs` compares with transformers, whose numbers are stored; this compares with a second implementation
+//! that runs on the same tensors here, step by step through its own cache. Left out, because candle-transformers 0.11
+//! computes another model there (the last test below fails once that changes):
 //!
 //! - `llama-head-dim-bias`: its llama reads neither `head_dim` (it takes hidden ÷ heads, here 16 for 24) nor biases.
-//! - `mistral-window`: its mistral hides what lies more than a window back, one position late, and only in the prefill; a
-//!   decoded token sees everything.
+//! - `mistral-window`: its mistral hides what lies more than a window back, one position late, and only in the prefill;
+//!   a decoded token sees everything.
 //! - `qwen2-window`: as mistral, and in every layer, whatever `max_window_layers` says.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Answers of real models, by their meaning. `cargo test --test it -- --ignored real_models` with `BENCH_MODELS` set runs them.
+//! Answers of real models, by their meaning: `BENCH_MODELS=… cargo test --test it -- --ignored real_models`.
 
 use std::path::PathBuf;
 

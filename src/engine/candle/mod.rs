@@ -79,6 +79,11 @@ impl CandleEngine {
         self.decoder.spec()
     }
 
+    /// The bare model, for those who want forward passes and nothing around them.
+    pub fn decoder(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
     pub fn text(&self) -> Option<&TextModel> {
         self.text.as_ref()
     }
