@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::rank::{CRITERIA, Criterion, TIE_MARGIN};
+use super::rank::{CRITERIA, Criterion, MEMORY, TIE_MARGIN};
 use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
 use crate::measure::units::Won;
 
@@ -75,7 +75,8 @@ fn figures(standing: &Standing) -> String {
         .iter()
         .filter_map(|scored| {
             let criterion = criterion(scored.criterion)?;
-            Some(format!("{} {}", criterion.label, criterion.show(scored.value)))
+            let sign = if criterion.key == MEMORY && standing.memory_estimated { "~" } else { "" };
+            Some(format!("{} {sign}{}", criterion.label, criterion.show(scored.value)))
         })
         .collect();
     let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();

@@ -70,6 +70,8 @@ pub struct Standing {
     pub decode_interval: Option<Interval>,
     /// Where the median time to first token lies, in seconds.
     pub ttft_interval: Option<Interval>,
+    /// Its memory is an estimate from the shape, not what was measured.
+    pub memory_estimated: bool,
     /// A row that is at least as good in every criterion and better in one.
     pub dominated_by: Option<String>,
     pub attainment: Option<Attainment>,

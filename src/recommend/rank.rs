@@ -31,6 +31,9 @@ impl Criterion {
     }
 }
 
+/// Key of the criterion whose value may be an estimate.
+pub(super) const MEMORY: &str = "memory_bytes";
+
 /// The criteria and their weights, which sum to 1. A judgement, not a finding, and so printed with every ranking: waiting
 /// for the answer, watching it being decoded and reading it weigh the same; memory weighs little, because the limit on it
 /// is a requirement already.
@@ -68,7 +71,7 @@ pub const CRITERIA: &[Criterion] = &[
         show: |value| CHARACTERS.unit.show_in_text(value),
     },
     Criterion {
-        key: "memory_bytes",
+        key: MEMORY,
         label: "memory",
         weight: 0.1,
         direction: Direction::Lower,
@@ -115,6 +118,7 @@ pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Stan
                 criteria: scored,
                 decode_interval: contender.decode.and_then(|decode| decode.interval),
                 ttft_interval: contender.ttft.interval,
+                memory_estimated: contender.memory_bytes != contender.summary.memory.measured_bytes,
                 dominated_by: dominator.map(|index| qualified[index].summary.row.clone()),
                 attainment: contender.attainment.cloned(),
                 cost: budget.and_then(|budget| Some(MonthlyCost::of(budget, contender.latency?.median))),
