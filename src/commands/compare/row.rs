@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Checkpoint, Preview};
 use crate::catalog::Quantization;
-use crate::engine::candle::{CandleEngine, memory};
+use crate::engine::candle::{self, CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
@@ -168,9 +168,17 @@ impl RowRunner<'_> {
         let spec = DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
         let weights = weights_bytes(preview, &spec, row.candidate.quantization);
         let fit = row.fit.insert(estimate(&spec, weights, steps, available));
-        let Some(missing) = fit.missing_bytes() else { return Ok(()) };
-        let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
-        let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
+        // Not part of the estimate, which is of any device: only the CPU's kernels want a copy of their own.
+        let packed = match row.candidate.quantization.filter(|_| self.device.is_cpu() && fit.missing_bytes().is_none())
+        {
+            Some(quantization) => candle::packed_bytes(&Inventory::of(&spec), quantization),
+            None => 0,
+        };
+        let needed = fit.total_bytes().saturating_add(packed);
+        let Some(missing) = needed.checked_sub(available).filter(|missing| *missing > 0) else { return Ok(()) };
+        let (needed, free, missing) = (Bytes(needed), Bytes(available), Bytes(missing));
+        let copy = if packed > 0 { format!(" ({} of it packed for this CPU)", Bytes(packed)) } else { String::new() };
+        let reason = format!("does not fit: needs {needed}{copy}, {free} are free, {missing} are missing");
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Result, Tensor};
 
+use crate::catalog::Quantization;
+use crate::spec::{self, Inventory, Part};
+
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
     weight: Weight,
@@ -90,6 +93,30 @@ impl Matrix {
     }
 }
 
+/// Bytes of the copies that candle packs for an x86 processor's kernels beside the weights themselves, at `quantization`;
+/// 0 elsewhere. Embeddings are not multiplied with, and not packed.
+///
+/// Sizes are those of the tiles of 16 rows in candle-core's `quantized/repack_x86.rs`.
+pub fn packed_bytes(inventory: &Inventory, quantization: Quantization) -> u64 {
+    if !cfg!(target_arch = "x86_64") {
+        return 0;
+    }
+    let tiled = |weight: &&spec::Weight| {
+        weight.part != Part::Embedding && weight.rows.is_multiple_of(16) && weight.columns.is_multiple_of(256)
+    };
+    let packed = |weight: &spec::Weight| {
+        // Bytes of a tile by weights of a tile.
+        let (bytes, weights) = match weight.held_as(quantization) {
+            GgmlDType::Q4K => (3072, 4096),
+            GgmlDType::Q6K => (5120, 4096),
+            GgmlDType::Q8_0 => (544, 512),
+            _ => return 0,
+        };
+        (weight.elements() / weights).saturating_mul(bytes)
+    };
+    inventory.weights.iter().filter(tiled).map(packed).fold(0, u64::saturating_add)
+}
+
 /// `x · weightᵀ`, in the weights' precision on a GPU and in float32 on the CPU.
 fn dense_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let columns = weight.dim(1)?;
@@ -131,5 +158,23 @@ pub fn type_name(kind: GgmlDType) -> &'static str {
         GgmlDType::Q5K => "q5_k",
         GgmlDType::Q6K => "q6_k",
         GgmlDType::Q8K => "q8_k",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{DecoderSpec, shipped_shape};
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_packed_copy_of_four_bits_takes_six() {
+        let spec = DecoderSpec::from_config(&shipped_shape("mistralai/Mistral-7B-Instruct-v0.3").unwrap()).unwrap();
+        let inventory = Inventory::of(&spec);
+        // 6.98e9 linear weights at 6 bits, and a head of 32,768 x 4,096 at 10.
+        let linear: u64 = 32 * (2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 14_336 * 4096);
+        let expected = linear * 6 / 8 + 32_768 * 4096 * 10 / 8;
+        assert_eq!(packed_bytes(&inventory, Quantization::Q4K), expected);
+        assert_eq!(packed_bytes(&inventory, Quantization::F32), 0);
     }
 }

@@ -28,6 +28,7 @@ use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
+pub use matrix::packed_bytes;
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
 
