@@ -9,6 +9,7 @@ use tokenizers::Tokenizer;
 
 use super::gguf::{self, GgufFile};
 use super::{AcquireError, Checkpoint, Preview, Weights};
+use crate::catalog::is_gguf_file;
 use crate::run::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, DecoderSpec, Inventory};
 use crate::text::TextModel;
@@ -29,7 +30,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
     }
     if path.is_dir() && path.join("config.json").is_file() {
         open_directory(path)
-    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+    } else if is_gguf_file(path) {
         open_gguf(path)
     } else {
         Err(AcquireError::NotACheckpoint { path: path.into() })

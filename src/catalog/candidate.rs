@@ -1,7 +1,7 @@
 //! A candidate: one row under consideration.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,10 +47,15 @@ impl Source {
     pub fn is_gguf(&self) -> bool {
         match self {
             Source::Hub { file, .. } => file.is_some(),
-            Source::Local { path } => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")),
+            Source::Local { path } => is_gguf_file(path),
             Source::Synthetic { .. } => false,
         }
     }
+}
+
+/// Whether a path is named as a GGUF file is.
+pub fn is_gguf_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 /// Precision of the weights.

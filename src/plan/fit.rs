@@ -30,8 +30,8 @@ impl FitEstimate {
     }
 }
 
-/// Prompt tokens that go through the layers at once in the longest forward pass.
-const PREFILL_CHUNK: u64 = 512;
+/// Prompt tokens that go through the layers at once: bounds the memory of scores and activations at any prompt length.
+pub const PREFILL_CHUNK: usize = 512;
 
 /// What running `steps` needs: the weights, and cache and working memory in float32.
 ///
@@ -40,7 +40,7 @@ const PREFILL_CHUNK: u64 = 512;
 pub fn estimate(spec: &DecoderSpec, weights_bytes: u64, steps: &[Step], available_bytes: u64) -> FitEstimate {
     let context = steps.iter().map(context).max().unwrap_or(1).clamp(1, spec.max_positions as u64);
     let float = size_of::<f32>() as u64;
-    let rows = context.min(PREFILL_CHUNK);
+    let rows = context.min(PREFILL_CHUNK as u64);
     // Scores and their softmax, the MLP's three intermediates, and one row of logits.
     let scores = (2 * spec.attention.heads.queries as u64).saturating_mul(rows * context);
     let mlp = 3 * rows * spec.mlp.intermediate as u64;

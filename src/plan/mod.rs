@@ -3,5 +3,5 @@
 mod fit;
 mod steps;
 
-pub use fit::{FitEstimate, estimate};
+pub use fit::{FitEstimate, PREFILL_CHUNK, estimate};
 pub use steps::{Choices, Step, steps};

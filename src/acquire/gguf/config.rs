@@ -107,16 +107,12 @@ fn by_architecture(file: &GgufFile, architecture: &str, fields: &mut Map<String,
             };
             fields.insert("query_pre_attn_scalar".into(), json!(scalar));
         }
-        "gptneox" => {
+        // The config states the part of each head that turns, the file how many numbers that is.
+        "gptneox" | "phi3" => {
             let (rotary, heads) = (number(fields, "qk_rope_head_dim"), number(fields, "num_attention_heads"));
             if let (Some(rotary), Some(heads), Some(hidden)) = (rotary, heads, number(fields, "hidden_size")) {
-                fields.insert("rotary_pct".into(), json!(rotary as f64 * heads as f64 / hidden as f64));
-            }
-        }
-        "phi3" => {
-            let (rotary, heads) = (number(fields, "qk_rope_head_dim"), number(fields, "num_attention_heads"));
-            if let (Some(rotary), Some(heads), Some(hidden)) = (rotary, heads, number(fields, "hidden_size")) {
-                fields.insert("partial_rotary_factor".into(), json!(rotary as f64 * heads as f64 / hidden as f64));
+                let name = if architecture == "phi3" { "partial_rotary_factor" } else { "rotary_pct" };
+                fields.insert(name.into(), json!(rotary as f64 * heads as f64 / hidden as f64));
             }
         }
         "deepseek2" => {

@@ -160,19 +160,19 @@ impl RowRunner<'_> {
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
     fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
-        let available = match self.device.is_cpu() {
-            true => host::available_bytes(),
-            false => nvml::free_bytes(self.device_name),
-        };
+        let on_cpu = self.device.is_cpu();
+        let available = if on_cpu { host::available_bytes() } else { nvml::free_bytes(self.device_name) };
         let available = available.unwrap_or(u64::MAX);
         let spec = DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
-        let weights = weights_bytes(preview, &spec, row.candidate.quantization);
+        let inventory = Inventory::of(&spec);
+        let weights = weights_bytes(preview, &inventory, row.candidate.quantization);
         let fit = row.fit.insert(estimate(&spec, weights, steps, available));
         // Not part of the estimate, which is of any device: only the CPU's kernels want a copy of their own.
-        let packed = match row.candidate.quantization.filter(|_| self.device.is_cpu() && fit.missing_bytes().is_none())
-        {
-            Some(quantization) => candle::packed_bytes(&Inventory::of(&spec), quantization),
-            None => 0,
+        let packed = match row.candidate.quantization {
+            Some(quantization) if on_cpu && fit.missing_bytes().is_none() => {
+                candle::packed_bytes(&inventory, quantization)
+            }
+            _ => 0,
         };
         let needed = fit.total_bytes().saturating_add(packed);
         let Some(missing) = needed.checked_sub(available).filter(|missing| *missing > 0) else { return Ok(()) };
@@ -225,12 +225,12 @@ fn same_checkpoint(before: &CheckpointFacts, now: &CheckpointFacts) -> Result<()
 }
 
 /// Bytes of the weights as they will be held.
-fn weights_bytes(preview: &Preview, spec: &DecoderSpec, quantization: Option<Quantization>) -> u64 {
+fn weights_bytes(preview: &Preview, inventory: &Inventory, quantization: Option<Quantization>) -> u64 {
     match (quantization, preview.stored_bytes) {
-        (Some(quantization), _) => Inventory::of(spec).bytes(quantization),
+        (Some(quantization), _) => inventory.bytes(quantization),
         (None, Some(bytes)) => bytes,
         // Every shipped repository stores 16 bits.
-        (None, None) => Inventory::of(spec).bytes(Quantization::Bf16),
+        (None, None) => inventory.bytes(Quantization::Bf16),
     }
 }
 

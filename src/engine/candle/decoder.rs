@@ -11,6 +11,7 @@ use super::mlp::Mlp;
 use super::norm::Norm;
 use super::rope::Rope;
 use super::weights::WeightSource;
+use crate::plan::PREFILL_CHUNK;
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
 /// A loaded model with the cache of one sequence.
@@ -54,9 +55,6 @@ pub enum Logits {
     Last,
     Every,
 }
-
-/// Prompt tokens that go through the layers at once: bounds the memory of scores and activations at any prompt length.
-const PREFILL_CHUNK: usize = 512;
 
 impl Decoder {
     /// Loads all weights, telling `progress` how many parameters are done.
