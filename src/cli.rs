@@ -98,7 +98,7 @@ Examples:
   bench compare --synthetic                 random weights at the real shapes: no download
   bench compare --candidate qwen2.5-7b --candidate llama-3-8b
   bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
-  bench compare --suite speed --repeat 6    enough trials for the interval of a median
+  bench compare --synthetic --repeat 6      enough rounds for the interval of a median
   bench compare --require ttft_seconds=1 --format json --output run.json
   bench compare --resume                    go on with the run that was interrupted last")]
 pub struct Compare {
