@@ -26,11 +26,13 @@ pub fn run() -> Run {
         finished_at: Some(at("2026-11-20T05:21:00Z")),
         environment: Environment {
             program_version: "0.1.0".into(),
+            program_commit: None,
             build_features: vec![],
             debug_build: false,
             os: "Linux".into(),
             kernel: Some("6.8.0".into()),
             cpu: "Example CPU, \"two cores\"".into(),
+            processors: None,
             threads: 2,
             memory_bytes: Some(24 << 30),
             device: "cpu".into(),
@@ -79,7 +81,12 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
         outcome: Outcome::Completed { finish: FinishReason::Length },
         token_ids: (0..tokens).collect(),
         text: Some("좋은 제품입니다".into()),
-        readings: vec![Reading { at_ns: 250_000_000, resident_bytes: Some(5 << 30), cpu_seconds: Some(0.1) }],
+        readings: vec![Reading {
+            at_ns: 250_000_000,
+            resident_bytes: Some(5 << 30),
+            cpu_seconds: Some(0.1),
+            others_cpu_seconds: None,
+        }],
     }
 }
 
@@ -109,7 +116,7 @@ fn ran() -> Row {
     broken.outcome =
         Outcome::Failed { kind: FailureKind::Engine, message: "the engine stopped, \"why\" unknown".into() };
     broken.text = None;
-    broken.readings = vec![Reading { at_ns: 0, resident_bytes: None, cpu_seconds: None }];
+    broken.readings = vec![Reading { at_ns: 0, resident_bytes: None, cpu_seconds: None, others_cpu_seconds: None }];
     let mut ids_only = trial(&row, "speed", None, 0, 4);
     ids_only.text = None;
     Row {

@@ -6,7 +6,7 @@ use crate::run::{
     FailureKind, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
-use crate::telemetry::Environment;
+use crate::telemetry::{Environment, Reading};
 
 const MS: u64 = 1_000_000;
 
@@ -58,6 +58,18 @@ pub(crate) fn warmup(mut trial: Trial) -> Trial {
 
 pub(crate) fn failed(mut trial: Trial) -> Trial {
     trial.outcome = Outcome::Failed { kind: FailureKind::Engine, message: "the engine stopped".into() };
+    trial
+}
+
+/// With so many processors kept busy by others throughout two seconds.
+pub(crate) fn beside(others: f64, mut trial: Trial) -> Trial {
+    let reading = |seconds: u64| Reading {
+        at_ns: seconds * 1_000_000_000,
+        resident_bytes: None,
+        cpu_seconds: None,
+        others_cpu_seconds: Some(70.0 + others * seconds as f64),
+    };
+    trial.readings = vec![reading(0), reading(2)];
     trial
 }
 
@@ -114,11 +126,13 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
         finished_at: None,
         environment: Environment {
             program_version: "0.1.0".into(),
+            program_commit: None,
             build_features: Vec::new(),
             debug_build: false,
             os: "Linux".into(),
             kernel: None,
             cpu: "AMD EPYC 9B45".into(),
+            processors: Some(2),
             threads: 2,
             memory_bytes: Some(24 << 30),
             device: "cpu".into(),

@@ -6,12 +6,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     pub program_version: String,
+    /// Commit that the program was built from, with `-dirty` after it if files had been changed. `None` if it was not built
+    /// in a git repository, and for runs stored before this was kept.
+    #[serde(default)]
+    pub program_commit: Option<String>,
     /// Features compiled in, `cuda` for one.
     pub build_features: Vec<String>,
     pub debug_build: bool,
     pub os: String,
     pub kernel: Option<String>,
     pub cpu: String,
+    /// Logical processors of the machine, also those that this process may not use. `None` for runs stored before this was
+    /// kept.
+    #[serde(default)]
+    pub processors: Option<usize>,
     /// Threads that the engine computes with.
     pub threads: usize,
     pub memory_bytes: Option<u64>,
@@ -33,10 +41,12 @@ impl Environment {
         let on_gpu = device != "cpu";
         Self {
             program_version: env!("CARGO_PKG_VERSION").into(),
+            program_commit: option_env!("BENCH_COMMIT").map(Into::into),
             build_features: if cfg!(feature = "cuda") { vec!["cuda".into()] } else { Vec::new() },
             debug_build: cfg!(debug_assertions),
             os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
             kernel: sysinfo::System::kernel_version().ok(),
+            processors: super::host::processors(),
             threads,
             memory_bytes: super::host::total_bytes(),
             device: device.into(),

@@ -37,6 +37,16 @@ pub fn cpu_seconds() -> Option<f64> {
     Some(ticks as f64 / 100.0)
 }
 
+/// Processor time that the whole machine has spent on anything but waiting, in seconds, all processors together.
+pub fn busy_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    // user, nice, system, idle, iowait, irq, softirq, steal (man 5 proc); guests are counted in user already.
+    let mut ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map(str::parse::<u64>);
+    let mut of = |count: usize| ticks.by_ref().take(count).sum::<Result<u64, _>>().ok();
+    let (working, _idle, interrupts_and_steal) = (of(3)?, of(2)?, of(3)?);
+    Some((working + interrupts_and_steal) as f64 / 100.0)
+}
+
 /// Memory that a new process could use without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
     let system = with_memory()?;
@@ -66,6 +76,13 @@ pub fn cpu_name() -> String {
     brand().unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
+/// Logical processors of the machine, also those that this process may not use.
+pub fn processors() -> Option<usize> {
+    let mut system = System::new().ok()?;
+    system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
+    Some(system.cpus().len()).filter(|count| *count > 0)
+}
+
 /// Threads that this process may run at once.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -82,5 +99,12 @@ mod tests {
         assert!(peak_resident_bytes().unwrap() >= 64 << 20);
         assert!(touched.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
         assert!(resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes().unwrap());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_machine_was_busy_for_at_least_as_long_as_this_process() {
+        // In ticks of 10 ms, each rounded by itself.
+        assert!(busy_seconds().unwrap() + 0.05 >= cpu_seconds().unwrap());
     }
 }

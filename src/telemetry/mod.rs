@@ -18,4 +18,8 @@ pub struct Reading {
     pub resident_bytes: Option<u64>,
     /// Processor time that this process has used so far.
     pub cpu_seconds: Option<f64>,
+    /// Processor time that everything else on the machine has used so far: other processes, and other guests of the same
+    /// host (steal). `None` for trials stored before this was kept.
+    #[serde(default)]
+    pub others_cpu_seconds: Option<f64>,
 }

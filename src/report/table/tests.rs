@@ -5,7 +5,7 @@ use crate::recommend::recommend;
 use crate::run::{FailureKind, Row, RowOutcome, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
-use crate::summarize::testing::{failed, load, ran, row, run, speed_trial, text_trial};
+use crate::summarize::testing::{beside, failed, load, ran, row, run, speed_trial, text_trial};
 
 fn show(run: &Run, width: Option<usize>) -> String {
     let summaries = summarize(run);
@@ -277,4 +277,11 @@ fn colours_change_nothing_else() {
 #[test]
 fn a_run_of_nothing_is_no_error() {
     assert!(show(&run(Vec::new()), Some(80)).contains("Recommendation: none."));
+}
+
+#[test]
+fn a_busy_machine_is_told() {
+    let trials = vec![text_trial(200, 100, 5, "가"), beside(0.75, text_trial(200, 100, 5, "나"))];
+    let text = show(&run(vec![ran("a", trials)]), None);
+    assert!(text.contains("busy on this machine during 1 of 2 trials, on up to 0.8 processors"), "{text}");
 }
