@@ -13,6 +13,6 @@ pub(crate) mod testing;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 pub use distribution::{Distribution, Percentile, quantile};
-pub use interval::{Interval, LEVEL, MedianBootstrap, RESAMPLES};
+pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};
 pub use summary::{Cell, Figures, Summary};
