@@ -34,7 +34,7 @@ use bench::run::{CheckpointFacts, Row, RowOutcome, Run, RunListener, Settings, T
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
-use bench::summarize::{MedianBootstrap, quantile};
+use bench::summarize::{Interval, quantile};
 use bench::telemetry::{Environment, host};
 use bench::text::TextModel;
 use bench::ui::RunProgress;
@@ -171,9 +171,8 @@ fn report(
             arm.iter().zip(&costs[0]).map(|(arm, bare)| difference(of(arm), of(bare))).collect();
         differences.sort_by(f64::total_cmp);
         let range = |low: f64, high: f64| format!("{low:+.2} to {high:+.2}");
-        let interval = MedianBootstrap::new(differences.len(), SEED)
-            .and_then(|bootstrap| bootstrap.interval(&differences))
-            .map_or_else(|| "—".into(), |interval| range(interval.low, interval.high));
+        let interval =
+            Interval::of_median(&differences).map_or_else(|| "—".into(), |interval| range(interval.low, interval.high));
         let extremes = range(differences[0], differences[differences.len() - 1]);
         last = median(differences);
         let label = format!("{what}, {name}");

@@ -12,6 +12,7 @@
 //! | keep | [`store`] | trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
+//! | compare | [`compare`] | figures of two runs | `Change`, `Verdict` | pure |
 //! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
 //! | report | [`report`] | any of the above | table, CSV, JSON, Markdown | a `Write` |
@@ -31,6 +32,7 @@ pub mod run;
 pub mod store;
 pub mod measure;
 pub mod summarize;
+pub mod compare;
 pub mod quality;
 pub mod recommend;
 pub mod report;

@@ -7,7 +7,7 @@ use crate::measure::disturbance;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
 use crate::run::{Outcome, Phase, Row, Run};
-use crate::summarize::{MedianBootstrap, Percentile, RowSummary, Summary, request_limits};
+use crate::summarize::{Interval, Percentile, RowSummary, Summary, request_limits};
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ fn too_few(lines: &[Line]) -> Vec<String> {
     }
     let tokens = lines.iter().filter_map(|(_, summary)| summary.tokens.as_ref());
     let fewest = texts().chain(tokens).filter_map(|summary| figure(summary, &DECODE)).min();
-    notes.extend(fewest.and_then(|fewest| more_trials("an interval", MedianBootstrap::NEEDS, fewest)));
+    notes.extend(fewest.and_then(|fewest| more_trials("an interval", Interval::NEEDS, fewest)));
     notes
 }
 

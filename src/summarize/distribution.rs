@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::interval::{Interval, MedianBootstrap};
+use super::interval::Interval;
 
 /// How one metric is distributed over trials, in the metric's unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,13 +17,13 @@ pub struct Distribution {
     pub p90: Option<f64>,
     pub p95: Option<f64>,
     pub p99: Option<f64>,
-    /// Where the median lies, at 95 %. `None` below [`MedianBootstrap::NEEDS`] trials.
+    /// Where the median lies, at 95 %. `None` below [`Interval::NEEDS`] trials.
     pub interval: Option<Interval>,
 }
 
 impl Distribution {
-    /// `None` of no values: there is no distribution of nothing. The bootstrap must be of as many values.
-    pub(super) fn of(mut values: Vec<f64>, bootstrap: Option<&MedianBootstrap>) -> Option<Self> {
+    /// `None` of no values: there is no distribution of nothing.
+    pub(super) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
         Some(Self {
@@ -35,7 +35,7 @@ impl Distribution {
             p90: Percentile::P90.of(&values),
             p95: Percentile::P95.of(&values),
             p99: Percentile::P99.of(&values),
-            interval: bootstrap.and_then(|bootstrap| bootstrap.interval(&values)),
+            interval: Interval::of_median(&values),
         })
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     fn nothing_has_no_quantile_and_one_value_has_only_itself() {
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
-        assert_eq!(Distribution::of(Vec::new(), None), None);
+        assert_eq!(Distribution::of(Vec::new()), None);
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn ten_trials_have_a_median_and_no_percentile() {
-        let distribution = Distribution::of((1..=10).rev().map(f64::from).collect(), None).unwrap();
+        let distribution = Distribution::of((1..=10).rev().map(f64::from).collect()).unwrap();
         assert_eq!((distribution.n, distribution.median), (10, 5.5));
         assert_eq!((distribution.min, distribution.max), (1.0, 10.0));
         assert_eq!((distribution.p50, distribution.p95), (None, None));

@@ -5,7 +5,10 @@
 
 mod attainment;
 mod distribution;
+mod drift;
+mod enough;
 mod interval;
+mod outliers;
 mod row;
 mod summary;
 #[cfg(test)]
@@ -13,6 +16,9 @@ pub(crate) mod testing;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 pub use distribution::{Distribution, Percentile, quantile};
-pub use interval::{Interval, LEVEL, MedianBootstrap, RESAMPLES};
+pub use drift::Drift;
+pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, precision};
+pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
+pub use outliers::{OUTLYING, outliers};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};
 pub use summary::{Cell, Figures, Summary};

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::attainment::Attainment;
 use super::distribution::Distribution;
-use super::interval::MedianBootstrap;
 use crate::catalog::Requirements;
 use crate::measure::{METRICS, Measurement, Metric};
 use crate::run::{Outcome, Phase, Trial};
@@ -57,26 +56,8 @@ pub struct Cell {
 }
 
 impl Summary {
-    /// The figures of requests in a language; `None` if there were none.
-    pub fn language(&self, language: Language) -> Option<&Figures> {
-        self.languages.get(&language)
-    }
-}
-
-/// Makes summaries with the same seed, and draws the resamples of each sample size once.
-pub(super) struct Summarizer<'a> {
-    requirements: &'a Requirements,
-    seed: u64,
-    bootstraps: BTreeMap<usize, Option<MedianBootstrap>>,
-}
-
-impl<'a> Summarizer<'a> {
-    pub(super) fn new(requirements: &'a Requirements, seed: u64) -> Self {
-        Self { requirements, seed, bootstraps: BTreeMap::new() }
-    }
-
     /// `None` if no trial was measured.
-    pub(super) fn summarize<'t>(&mut self, trials: impl Iterator<Item = &'t Trial>) -> Option<Summary> {
+    pub(super) fn of<'t>(trials: impl Iterator<Item = &'t Trial>, requirements: &Requirements) -> Option<Self> {
         let (warmup, measured): (Vec<&Trial>, Vec<&Trial>) =
             trials.partition(|trial| trial.key.phase() == Phase::Warmup);
         if measured.is_empty() {
@@ -90,50 +71,53 @@ impl<'a> Summarizer<'a> {
         let languages = Language::ALL
             .into_iter()
             .filter(|language| measured.iter().any(|(trial, _)| trial.key.language == Some(*language)))
-            .map(|language| (language, self.figures(&completed, |trial| trial.key.language == Some(language))))
+            .map(|language| (language, figures(&completed, |trial| trial.key.language == Some(language))))
             .collect();
 
-        Some(Summary {
+        Some(Self {
             measured: measured.len(),
             failed: measured.len() - completed.len(),
             warmup: warmup.len(),
             prompts: measured.iter().map(|(trial, _)| prompt(trial)).collect::<BTreeSet<_>>().len(),
-            overall: self.figures(&completed, |_| true),
+            overall: figures(&completed, |_| true),
             languages,
-            cells: self.cells(&completed),
-            attainment: Attainment::of(&measured, self.requirements),
+            cells: cells(&completed),
+            attainment: Attainment::of(&measured, requirements),
         })
     }
 
-    fn cells(&mut self, completed: &[(&Trial, Measurement)]) -> Vec<Cell> {
-        let prompts: BTreeMap<&str, Option<u32>> = completed
-            .iter()
-            .filter(|(trial, _)| trial.key.language.is_none())
-            .map(|(trial, _)| (trial.key.prompt.as_str(), trial.prompt_tokens))
-            .collect();
-        let mut cells: Vec<Cell> = prompts
-            .into_iter()
-            .map(|(prompt, prompt_tokens)| Cell {
-                prompt: prompt.to_owned(),
-                prompt_tokens,
-                figures: self.figures(completed, |trial| trial.key.language.is_none() && trial.key.prompt == prompt),
-            })
-            .collect();
-        cells.sort_by_key(|cell| cell.prompt_tokens);
-        cells
+    /// The figures of requests in a language; `None` if there were none.
+    pub fn language(&self, language: Language) -> Option<&Figures> {
+        self.languages.get(&language)
     }
+}
 
-    fn figures(&mut self, completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool) -> Figures {
-        let chosen: Vec<&Measurement> =
-            completed.iter().filter(|(trial, _)| belongs(trial)).map(|(_, measurement)| measurement).collect();
-        let of = |metric: &Metric| {
-            let values: Vec<f64> = chosen.iter().filter_map(|measurement| (metric.of)(measurement)).collect();
-            let n = values.len();
-            let bootstrap = self.bootstraps.entry(n).or_insert_with(|| MedianBootstrap::new(n, self.seed));
-            Some((metric.key, Distribution::of(values, bootstrap.as_ref())?))
-        };
-        Figures(METRICS.iter().filter_map(of).collect())
-    }
+fn cells(completed: &[(&Trial, Measurement)]) -> Vec<Cell> {
+    let prompts: BTreeMap<&str, Option<u32>> = completed
+        .iter()
+        .filter(|(trial, _)| trial.key.language.is_none())
+        .map(|(trial, _)| (trial.key.prompt.as_str(), trial.prompt_tokens))
+        .collect();
+    let mut cells: Vec<Cell> = prompts
+        .into_iter()
+        .map(|(prompt, prompt_tokens)| Cell {
+            prompt: prompt.to_owned(),
+            prompt_tokens,
+            figures: figures(completed, |trial| trial.key.language.is_none() && trial.key.prompt == prompt),
+        })
+        .collect();
+    cells.sort_by_key(|cell| cell.prompt_tokens);
+    cells
+}
+
+fn figures(completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool) -> Figures {
+    let chosen: Vec<&Measurement> =
+        completed.iter().filter(|(trial, _)| belongs(trial)).map(|(_, measurement)| measurement).collect();
+    let of = |metric: &Metric| {
+        let values: Vec<f64> = chosen.iter().filter_map(|measurement| (metric.of)(measurement)).collect();
+        Some((metric.key, Distribution::of(values)?))
+    };
+    Figures(METRICS.iter().filter_map(of).collect())
 }
 
 fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
@@ -147,7 +131,7 @@ mod tests {
     use crate::summarize::testing::{failed, in_suite, speed_trial, text_trial, warmup};
 
     fn summarize(trials: &[Trial]) -> Option<Summary> {
-        Summarizer::new(&Requirements::default(), 1).summarize(trials.iter())
+        Summary::of(trials.iter(), &Requirements::default())
     }
 
     #[test]

@@ -130,10 +130,10 @@ fn the_whole_report() {
     candidate        precision      n    TTFT  TTFT  prefill  decode  95 %       chars/s  chars/s  chars/tok  chars/tok  within
                                           p50   p95    tok/s   tok/s  interval        ko       en         ko         en  limits
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.2     35.3     70.5      0.880       1.76   100 %
+    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.4     35.3     70.5      0.880       1.76   100 %
     mistral-7b-v0.3  q4_k 93 %  35/40  324 ms     —      309    37.0  35.7–37.0     34.0     67.9      0.880       1.76  87.5 %
     gemma-ko-7b      bf16          40  434 ms     —      230    26.3  26.3–26.7     24.1     48.2      0.880       1.76   100 %
-    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.5     15.0     30.1      0.880       1.76     0 %
+    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.6     15.0     30.1      0.880       1.76     0 %
 
     mistral-7b-v0.3 q4_k: 6 requests failed, the first with: the engine stopped
     ~ estimated from the shape, not measured
@@ -227,10 +227,10 @@ fn at_80_columns_numbers_go_into_further_tables() {
     candidate        precision      n    TTFT  TTFT  prefill  decode  95 %
                                           p50   p95    tok/s   tok/s  interval
     ───────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.2
+    qwen2.5-7b       q4_k 93 %     40  314 ms     —      318    38.5  38.5–39.4
     mistral-7b-v0.3  q4_k 93 %  35/40  324 ms     —      309    37.0  35.7–37.0
     gemma-ko-7b      bf16          40  434 ms     —      230    26.3  26.3–26.7
-    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.5
+    한국어-라마-7b   q4_k 93 %     40  304 ms     —      329    16.4  16.4–16.6
 
     candidate        precision  chars/s  chars/s  chars/tok  chars/tok  within
                                      ko       en         ko         en  limits

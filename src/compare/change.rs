@@ -1,0 +1,281 @@
+//! A change: by what factor a metric differs between two runs, and how certain that is.
+
+use std::collections::BTreeMap;
+
+use super::bootstrap::{MedianBootstrap, MedianDistribution, least_p};
+use crate::summarize::{Interval, p_median_above, p_median_below, quantile};
+
+/// Prompts from which on each is one observation, however often it was repeated. Below, each pair of trials is, and the
+/// answer is about just those prompts.
+pub const PROMPTS_TO_GENERALIZE: usize = 12;
+
+/// Candidate ÷ baseline of one metric.
+///
+/// All is computed on logarithms: the change from A to B is then exactly the inverse of that from B to A, and a rate
+/// changes just as its time does.
+#[derive(Debug, Clone)]
+pub struct Change {
+    log_ratio: f64,
+    /// Of the smaller side; pairs or prompts if paired.
+    trials: usize,
+    evidence: Evidence,
+}
+
+#[derive(Debug, Clone)]
+enum Evidence {
+    /// Nothing varied.
+    Fixed,
+    /// Log-ratios in order.
+    Paired(Vec<f64>),
+    /// Of the logarithms.
+    Independent { baseline: MedianDistribution, candidate: MedianDistribution },
+}
+
+/// Why no change can be stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unjudged {
+    TooFew {
+        has: usize,
+        needs: usize,
+    },
+    /// Some value is zero, negative or not finite: it has no ratio.
+    NotPositive,
+}
+
+/// The same prompt and repetition in both runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Any number that is the same for the same prompt.
+    pub prompt: usize,
+    pub baseline: f64,
+    pub candidate: f64,
+}
+
+/// Of independent trials of the same work: the ratio of the medians.
+pub fn relative_change(baseline: &[f64], candidate: &[f64]) -> Result<Change, Unjudged> {
+    let trials = enough(baseline.len().min(candidate.len()))?;
+    if let (Some(before), Some(after)) = (constant(baseline), constant(candidate)) {
+        return fixed(before, after, trials);
+    }
+    let (before, after) = (sorted_logs(baseline)?, sorted_logs(candidate)?);
+    let distribution = |logs: &[f64]| MedianBootstrap::new(logs.len()).distribution(logs);
+    let change = || {
+        Some(Change {
+            log_ratio: quantile(&after, 0.5)? - quantile(&before, 0.5)?,
+            trials,
+            evidence: Evidence::Independent { baseline: distribution(&before)?, candidate: distribution(&after)? },
+        })
+    };
+    change().ok_or(Unjudged::TooFew { has: trials, needs: Interval::NEEDS })
+}
+
+/// Of trials of different work, each done by both: the median of the ratios. A prompt that was repeated counts once, by
+/// the median of its ratios, where there are [`PROMPTS_TO_GENERALIZE`].
+pub fn paired_change(pairs: &[Pair]) -> Result<Change, Unjudged> {
+    enough(pairs.len())?;
+    if pairs.iter().all(|pair| pair.baseline.is_finite() && pair.baseline == pair.candidate) {
+        return fixed(1.0, 1.0, pairs.len());
+    }
+    let mut prompts: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for pair in pairs {
+        prompts.entry(pair.prompt).or_default().push(log(pair.candidate)? - log(pair.baseline)?);
+    }
+    let mut ratios: Vec<f64> = if prompts.len() < PROMPTS_TO_GENERALIZE {
+        prompts.into_values().flatten().collect()
+    } else {
+        prompts.into_values().filter_map(|mut ratios| median(&mut ratios)).collect()
+    };
+    let trials = ratios.len();
+    let log_ratio = median(&mut ratios).ok_or(Unjudged::TooFew { has: trials, needs: Interval::NEEDS })?;
+    let evidence = if constant(&ratios).is_some() { Evidence::Fixed } else { Evidence::Paired(ratios) };
+    Ok(Change { log_ratio, trials, evidence })
+}
+
+/// Of two figures that have no noise, or no trials to show it: a size, a count.
+pub fn fixed_change(baseline: f64, candidate: f64) -> Result<Change, Unjudged> {
+    fixed(baseline, candidate, 1)
+}
+
+impl Change {
+    /// Candidate ÷ baseline: 1.1 is 10 % more.
+    pub fn ratio(&self) -> f64 {
+        self.log_ratio.exp()
+    }
+
+    /// Where the true ratio lies, beyond either end in a share `tail` of cases. `None` if so few trials cannot promise so
+    /// small a share.
+    pub fn interval(&self, tail: f64) -> Option<Interval> {
+        self.log_interval(tail).map(|interval| Interval { low: interval.low.exp(), high: interval.high.exp() })
+    }
+
+    /// Observations on each side of which an interval with so small a `tail` could be stated; `None` if it is no share.
+    pub(super) fn trials_for(&self, tail: f64) -> Option<usize> {
+        let least_p = |n: usize| match self.evidence {
+            Evidence::Fixed => 0.0,
+            Evidence::Paired(_) => 0.5_f64.powi(n as i32),
+            Evidence::Independent { .. } => least_p(n, n),
+        };
+        (Interval::NEEDS..).find(|n| least_p(*n) < tail).filter(|_| tail > 0.0)
+    }
+
+    /// Observations on the smaller side.
+    pub fn trials(&self) -> usize {
+        self.trials
+    }
+
+    pub(super) fn log_ratio(&self) -> f64 {
+        self.log_ratio
+    }
+
+    pub(super) fn log_interval(&self, tail: f64) -> Option<Interval> {
+        match &self.evidence {
+            Evidence::Fixed => Some(Interval { low: self.log_ratio, high: self.log_ratio }),
+            Evidence::Paired(ratios) => Interval::of_median_beyond(tail, ratios),
+            Evidence::Independent { baseline, candidate } => baseline.interval_to(candidate, tail),
+        }
+    }
+
+    /// One-sided p-value against a true log-ratio of at most `bound`.
+    pub(super) fn p_above(&self, bound: f64) -> f64 {
+        match &self.evidence {
+            Evidence::Fixed => f64::from(self.log_ratio <= bound),
+            Evidence::Paired(ratios) => p_median_above(bound, ratios),
+            Evidence::Independent { baseline, candidate } => baseline.p_above(candidate, bound),
+        }
+    }
+
+    /// One-sided p-value against a true log-ratio of at least `bound`.
+    pub(super) fn p_below(&self, bound: f64) -> f64 {
+        match &self.evidence {
+            Evidence::Fixed => f64::from(self.log_ratio >= bound),
+            Evidence::Paired(ratios) => p_median_below(bound, ratios),
+            Evidence::Independent { baseline, candidate } => candidate.p_above(baseline, -bound),
+        }
+    }
+}
+
+fn enough(trials: usize) -> Result<usize, Unjudged> {
+    if trials < Interval::NEEDS { Err(Unjudged::TooFew { has: trials, needs: Interval::NEEDS }) } else { Ok(trials) }
+}
+
+fn fixed(baseline: f64, candidate: f64, trials: usize) -> Result<Change, Unjudged> {
+    let log_ratio = if baseline == candidate && baseline.is_finite() { 0.0 } else { log(candidate)? - log(baseline)? };
+    Ok(Change { log_ratio, trials, evidence: Evidence::Fixed })
+}
+
+fn constant(values: &[f64]) -> Option<f64> {
+    let first = *values.first()?;
+    values.iter().all(|value| *value == first).then_some(first)
+}
+
+fn log(value: f64) -> Result<f64, Unjudged> {
+    if value > 0.0 && value.is_finite() { Ok(value.ln()) } else { Err(Unjudged::NotPositive) }
+}
+
+fn sorted_logs(values: &[f64]) -> Result<Vec<f64>, Unjudged> {
+    let mut logs = values.iter().map(|value| log(*value)).collect::<Result<Vec<f64>, _>>()?;
+    logs.sort_by(f64::total_cmp);
+    Ok(logs)
+}
+
+/// Sorts them, too.
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    quantile(values, 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten values about `middle`, from 0.955 to 1.045 of it.
+    fn about(middle: f64) -> Vec<f64> {
+        (0..10).map(|step| middle * (0.955 + 0.01 * f64::from(step))).collect()
+    }
+
+    fn pairs(prompts: usize, repetitions: usize, of: impl Fn(usize, usize) -> (f64, f64)) -> Vec<Pair> {
+        let one = |index: usize| {
+            let (prompt, repetition) = (index / repetitions, index % repetitions);
+            let (baseline, candidate) = of(prompt, repetition);
+            Pair { prompt, baseline, candidate }
+        };
+        (0..prompts * repetitions).map(one).collect()
+    }
+
+    #[test]
+    fn the_change_is_the_ratio_of_the_medians() {
+        let change = relative_change(&about(2.0), &about(3.0)).unwrap();
+        assert!((change.ratio() - 1.5).abs() < 1e-12);
+        let Interval { low, high } = change.interval(0.025).unwrap();
+        assert!(1.4 < low && low < 1.5 && 1.5 < high && high < 1.6, "{low}..{high}");
+    }
+
+    #[test]
+    fn the_way_back_is_exactly_the_inverse() {
+        let (there, back) =
+            (relative_change(&about(2.0), &about(3.0)).unwrap(), relative_change(&about(3.0), &about(2.0)).unwrap());
+        assert_eq!(there.log_ratio, -back.log_ratio);
+        let (there, back) = (there.log_interval(0.01).unwrap(), back.log_interval(0.01).unwrap());
+        assert_eq!((there.low, there.high), (-back.high, -back.low));
+    }
+
+    #[test]
+    fn a_rate_changes_as_its_time_does() {
+        let rates = |times: Vec<f64>| -> Vec<f64> { times.iter().map(|time| 1.0 / time).collect() };
+        let times = relative_change(&about(2.0), &about(3.0)).unwrap();
+        let rates = relative_change(&rates(about(2.0)), &rates(about(3.0))).unwrap();
+        assert!((times.log_ratio + rates.log_ratio).abs() < 1e-12);
+        assert!((times.p_above(0.35) - rates.p_below(-0.35)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_never_varies_is_certain() {
+        let change = relative_change(&[8.0; 6], &[10.0; 7]).unwrap();
+        assert_eq!(change.interval(1e-9), Some(Interval { low: change.ratio(), high: change.ratio() }));
+        assert_eq!((change.p_above(0.2), change.p_above(0.23)), (0.0, 1.0));
+        assert_eq!(relative_change(&[0.0; 6], &[0.0; 6]).unwrap().ratio(), 1.0);
+        assert_eq!(fixed_change(4.0, 5.0).unwrap().ratio(), 1.25);
+    }
+
+    #[test]
+    fn one_side_that_never_varies_leaves_the_others_doubt() {
+        let interval = relative_change(&[2.0; 10], &about(2.0)).unwrap().interval(0.025).unwrap();
+        assert!(interval.low < 1.0 && 1.0 < interval.high, "{interval:?}");
+    }
+
+    #[test]
+    fn five_trials_are_too_few() {
+        let too_few = Unjudged::TooFew { has: 5, needs: 6 };
+        assert_eq!(relative_change(&[1.0, 2.0, 1.0, 2.0, 1.0], &about(1.0)).unwrap_err(), too_few);
+        assert_eq!(paired_change(&pairs(5, 1, |_, _| (1.0, 2.0))).unwrap_err(), too_few);
+    }
+
+    #[test]
+    fn what_has_no_ratio_is_refused() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let mut values = about(1.0);
+            values[3] = bad;
+            assert_eq!(relative_change(&about(1.0), &values).unwrap_err(), Unjudged::NotPositive, "{bad}");
+            assert_eq!(relative_change(&values, &about(1.0)).unwrap_err(), Unjudged::NotPositive, "{bad}");
+            assert_eq!(relative_change(&[bad; 6], &[1.0; 6]).unwrap_err(), Unjudged::NotPositive, "{bad}");
+            assert_eq!(paired_change(&pairs(9, 1, |_, _| (1.0, bad))).unwrap_err(), Unjudged::NotPositive, "{bad}");
+            assert_eq!(fixed_change(bad, 1.0).unwrap_err(), Unjudged::NotPositive, "{bad}");
+        }
+    }
+
+    #[test]
+    fn pairs_take_out_what_prompts_differ_by() {
+        let noise = |prompt: usize| 1.0 + 0.001 * (prompt % 5) as f64;
+        let pairs =
+            pairs(10, 1, |prompt, _| (2.0_f64.powi(prompt as i32), 1.1 * noise(prompt) * 2.0_f64.powi(prompt as i32)));
+        let interval = paired_change(&pairs).unwrap().interval(0.025).unwrap();
+        assert!(1.1 <= interval.low && interval.high <= 1.105, "{interval:?}");
+    }
+
+    #[test]
+    fn many_prompts_count_once_each_and_few_by_their_trials() {
+        let of = |prompt: usize, repetition: usize| (1.0, 1.0 + 0.01 * (prompt + repetition) as f64);
+        assert_eq!(paired_change(&pairs(12, 3, of)).unwrap().trials(), 12);
+        assert_eq!(paired_change(&pairs(11, 3, of)).unwrap().trials(), 33);
+    }
+}

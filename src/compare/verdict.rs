@@ -1,0 +1,337 @@
+//! The verdict: whether a change matters, against a tolerance and together with every other change of the same check.
+
+use super::change::{Change, Unjudged};
+use super::holm::{Step, holm};
+use crate::measure::Direction;
+use crate::summarize::Interval;
+
+/// Probability, at most, that any metric of a check is called regressed though none truly lies beyond its tolerance. As
+/// much for improved.
+pub const FALSE_ALARMS: f64 = 0.025;
+
+/// Beyond this many times the trials, more of them are no advice.
+const MOST_TIMES_THE_TRIALS: f64 = 100.0;
+
+/// One metric of a check.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub change: Result<Change, Unjudged>,
+    pub direction: Direction,
+    /// Change that is accepted, as a share of the smaller of the two figures: 0.05 lets a time grow by 5 % and a rate fall
+    /// to 1 ÷ 1.05, which are the same loss.
+    pub tolerance: f64,
+}
+
+/// What is said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    /// `None` if there was no change to judge.
+    pub evidence: Option<Evidence>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// The whole interval lies beyond the tolerance on the good side.
+    Improved,
+    /// The whole interval lies beyond the tolerance on the bad side.
+    Regressed,
+    /// The whole interval lies within the tolerance on both sides: shown to be as good as unchanged (two one-sided tests,
+    /// Schuirmann 1987).
+    WithinNoise,
+    /// The interval reaches over the edge of the tolerance.
+    Inconclusive {
+        /// Further trials on each side, pairs or prompts if paired, that would about decide it if the change stays as
+        /// estimated. `None` if it lies at the edge itself, or so near that it would take over a hundred times as many.
+        more_trials: Option<usize>,
+    },
+    Incomparable(Incomparable),
+}
+
+/// Why two figures cannot be held against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incomparable {
+    /// See [`Unjudged::NotPositive`].
+    NotPositive,
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// Candidate ÷ baseline.
+    pub ratio: f64,
+    /// Of the ratio, at `level`; `None` if so few trials promise no interval at that level.
+    pub interval: Option<Interval>,
+    /// Share of such intervals that cover the true ratio. It is 95 % for one metric alone and higher for several: what
+    /// Holm's step for this one asked for, so that verdict and interval agree.
+    pub level: f64,
+    /// Holm's adjusted p-value, one-sided, against a change within the tolerance. Improved or regressed if it is below
+    /// [`FALSE_ALARMS`].
+    pub p: f64,
+    /// The smallest change for the worse that would have been seen, as a share, as likely as not: the tolerance and the
+    /// interval's arm towards it. `None` where there is no interval.
+    pub detectable: Option<f64>,
+}
+
+/// Judges the changes of one check together.
+pub fn judge(comparisons: &[Comparison]) -> Vec<Judgement> {
+    let mut worsenings: Vec<Result<Worsening, Unjudged>> = comparisons.iter().map(Worsening::of).collect();
+    let p_values: Vec<f64> = worsenings.iter().flatten().map(|worsening| worsening.step.adjusted).collect();
+    for (worsening, step) in worsenings.iter_mut().flatten().zip(holm(&p_values, FALSE_ALARMS)) {
+        worsening.step = step;
+    }
+    worsenings
+        .into_iter()
+        .map(|worsening| match worsening {
+            Ok(worsening) => Judgement { verdict: worsening.verdict(), evidence: Some(worsening.evidence()) },
+            Err(reason) => Judgement { verdict: Verdict::without_change(reason), evidence: None },
+        })
+        .collect()
+}
+
+impl Verdict {
+    fn without_change(reason: Unjudged) -> Self {
+        match reason {
+            Unjudged::TooFew { has, needs } => Verdict::Inconclusive { more_trials: needs.checked_sub(has) },
+            Unjudged::NotPositive => Verdict::Incomparable(Incomparable::NotPositive),
+        }
+    }
+}
+
+/// A change, turned so that more is worse, on a logarithmic scale.
+struct Worsening<'a> {
+    change: &'a Change,
+    direction: Direction,
+    tolerance: f64,
+    /// As if judged alone, until Holm's procedure has seen the others.
+    step: Step,
+}
+
+impl<'a> Worsening<'a> {
+    fn of(comparison: &'a Comparison) -> Result<Self, Unjudged> {
+        let change = comparison.change.as_ref().map_err(|reason| *reason)?;
+        let tolerance = comparison.tolerance.max(0.0).ln_1p();
+        let mut worsening = Self {
+            change,
+            direction: comparison.direction,
+            tolerance,
+            step: Step { adjusted: 1.0, tail: FALSE_ALARMS },
+        };
+        worsening.step.adjusted = worsening.p_worse_than(tolerance).min(worsening.p_better_than(-tolerance));
+        Ok(worsening)
+    }
+
+    fn p_worse_than(&self, bound: f64) -> f64 {
+        match self.direction {
+            Direction::Lower => self.change.p_above(bound),
+            Direction::Higher => self.change.p_below(-bound),
+        }
+    }
+
+    fn p_better_than(&self, bound: f64) -> f64 {
+        match self.direction {
+            Direction::Lower => self.change.p_below(bound),
+            Direction::Higher => self.change.p_above(-bound),
+        }
+    }
+
+    fn estimate(&self) -> f64 {
+        match self.direction {
+            Direction::Lower => self.change.log_ratio(),
+            Direction::Higher => -self.change.log_ratio(),
+        }
+    }
+
+    fn interval(&self) -> Option<Interval> {
+        let Interval { low, high } = self.change.log_interval(self.step.tail)?;
+        Some(match self.direction {
+            Direction::Lower => Interval { low, high },
+            Direction::Higher => Interval { low: -high, high: -low },
+        })
+    }
+
+    fn verdict(&self) -> Verdict {
+        let shown = |p: f64| p < self.step.tail;
+        if shown(self.p_worse_than(self.tolerance)) {
+            Verdict::Regressed
+        } else if shown(self.p_better_than(-self.tolerance)) {
+            Verdict::Improved
+        } else if shown(self.p_better_than(self.tolerance)) && shown(self.p_worse_than(-self.tolerance)) {
+            Verdict::WithinNoise
+        } else {
+            Verdict::Inconclusive { more_trials: self.more_trials() }
+        }
+    }
+
+    /// An interval narrows as 1 ÷ √n, so an arm that reaches a bound must shrink to the distance from the estimate to it.
+    fn more_trials(&self) -> Option<usize> {
+        let trials = self.change.trials();
+        let Some(interval) = self.interval() else {
+            return self.change.trials_for(self.step.tail)?.checked_sub(trials);
+        };
+        let times = [self.tolerance, -self.tolerance]
+            .into_iter()
+            .filter(|bound| (interval.low..=interval.high).contains(bound))
+            .map(|bound| {
+                let arm = if bound > self.estimate() { interval.high } else { interval.low } - self.estimate();
+                (arm / (bound - self.estimate())).powi(2)
+            })
+            .fold(1.0, f64::max);
+        // Not so of infinity, nor of 0 ÷ 0.
+        (times <= MOST_TIMES_THE_TRIALS).then(|| ((times - 1.0) * trials as f64).floor() as usize + 1)
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence {
+            ratio: self.change.ratio(),
+            interval: self.change.interval(self.step.tail),
+            level: 1.0 - 2.0 * self.step.tail,
+            p: self.step.adjusted,
+            detectable: self.interval().map(|interval| (self.tolerance + self.estimate() - interval.low).exp_m1()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{fixed_change, relative_change};
+
+    /// Twenty trials about 1 against twenty about `ratio`, each from `spread` below to `spread` above.
+    fn change(ratio: f64, spread: f64) -> Result<Change, Unjudged> {
+        let about = |middle: f64| -> Vec<f64> {
+            (0..20).map(|step| middle * (1.0 + spread * (f64::from(step) / 9.5 - 1.0))).collect()
+        };
+        relative_change(&about(1.0), &about(ratio))
+    }
+
+    fn judge_one(change: Result<Change, Unjudged>, direction: Direction) -> Judgement {
+        judge(&[Comparison { change, direction, tolerance: 0.05 }]).remove(0)
+    }
+
+    fn verdict(ratio: f64, spread: f64, direction: Direction) -> Verdict {
+        judge_one(change(ratio, spread), direction).verdict
+    }
+
+    #[test]
+    fn the_whole_interval_decides() {
+        assert_eq!(verdict(1.2, 0.03, Direction::Lower), Verdict::Regressed);
+        assert_eq!(verdict(1.2, 0.03, Direction::Higher), Verdict::Improved);
+        assert_eq!(verdict(0.8, 0.03, Direction::Lower), Verdict::Improved);
+        assert_eq!(verdict(0.8, 0.03, Direction::Higher), Verdict::Regressed);
+        assert_eq!(verdict(1.01, 0.03, Direction::Lower), Verdict::WithinNoise);
+        assert!(matches!(verdict(1.06, 0.05, Direction::Lower), Verdict::Inconclusive { .. }));
+        assert!(matches!(verdict(1.0, 0.3, Direction::Lower), Verdict::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn a_verdict_agrees_with_the_interval_shown() {
+        for step in 0..60 {
+            let ratio = 0.85 + 0.005 * f64::from(step);
+            let comparisons: Vec<Comparison> = [0.01, 0.05, 0.1]
+                .map(|spread| Comparison {
+                    change: change(ratio, spread),
+                    direction: Direction::Lower,
+                    tolerance: 0.05,
+                })
+                .to_vec();
+            for judgement in judge(&comparisons) {
+                let evidence = judgement.evidence.unwrap();
+                let Interval { low, high } = evidence.interval.unwrap();
+                let (best, worst) = (1.0 / 1.05, 1.05);
+                match judgement.verdict {
+                    Verdict::Regressed => assert!(low > worst),
+                    Verdict::Improved => assert!(high < best),
+                    Verdict::WithinNoise => assert!(best < low && high < worst),
+                    Verdict::Inconclusive { .. } => {
+                        assert!((low..=high).contains(&best) || (low..=high).contains(&worst))
+                    }
+                    Verdict::Incomparable(_) => panic!("{judgement:?}"),
+                }
+                assert_eq!(
+                    evidence.p < FALSE_ALARMS,
+                    matches!(judgement.verdict, Verdict::Regressed | Verdict::Improved)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn among_many_metrics_more_must_be_shown() {
+        let comparison =
+            |ratio| Comparison { change: change(ratio, 0.06), direction: Direction::Lower, tolerance: 0.05 };
+        assert_eq!(judge(&[comparison(1.095)])[0].verdict, Verdict::Regressed);
+        let family: Vec<Comparison> = std::iter::once(1.095).chain([1.0; 30]).map(comparison).collect();
+        let among_many = &judge(&family)[0];
+        assert!(matches!(among_many.verdict, Verdict::Inconclusive { .. }), "{among_many:?}");
+        let level = among_many.evidence.unwrap().level;
+        assert!((level - (1.0 - 0.05 / 31.0)).abs() < 1e-12, "{level}");
+    }
+
+    #[test]
+    fn the_trials_advised_decide_it() {
+        // The same spread at 20 × (arm ÷ distance)² trials.
+        let Verdict::Inconclusive { more_trials: Some(more) } = verdict(1.08, 0.1, Direction::Lower) else { panic!() };
+        let about = |middle: f64, n: usize| -> Vec<f64> {
+            (0..n).map(|step| middle * (1.0 + 0.1 * (2.0 * step as f64 / (n - 1) as f64 - 1.0))).collect()
+        };
+        let with = |n| judge_one(relative_change(&about(1.0, n), &about(1.08, n)), Direction::Lower).verdict;
+        assert_eq!(with(20 + more + more / 5), Verdict::Regressed);
+        assert!(matches!(with(20 + more / 2), Verdict::Inconclusive { .. }), "{more}");
+    }
+
+    #[test]
+    fn no_number_of_trials_moves_an_estimate_off_the_edge() {
+        assert_eq!(verdict(1.05, 0.1, Direction::Lower), Verdict::Inconclusive { more_trials: None });
+        assert_eq!(verdict(1.0501, 0.1, Direction::Lower), Verdict::Inconclusive { more_trials: None });
+    }
+
+    #[test]
+    fn what_is_detectable_would_have_been_detected() {
+        let at = |ratio| judge_one(change(ratio, 0.05), Direction::Lower);
+        let detectable = at(1.0).evidence.unwrap().detectable.unwrap();
+        assert!(0.05 < detectable && detectable < 0.15, "{detectable}");
+        assert_eq!(at(1.0 + detectable + 0.001).verdict, Verdict::Regressed);
+        assert!(matches!(at(1.0 + detectable - 0.001).verdict, Verdict::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn too_few_trials_are_inconclusive_and_say_how_many_are_missing() {
+        let judgement = judge_one(relative_change(&[1.0, 2.0, 3.0, 4.0], &[1.0; 9]), Direction::Lower);
+        assert_eq!(judgement.verdict, Verdict::Inconclusive { more_trials: Some(2) });
+        assert_eq!(judgement.evidence, None);
+    }
+
+    #[test]
+    fn too_few_for_so_many_metrics_say_how_many_are_missing() {
+        let six = |ratio: f64| -> Vec<f64> { (0..6).map(|step| ratio + 0.001 * f64::from(step)).collect() };
+        let family: Vec<Comparison> = (0..40)
+            .map(|_| Comparison {
+                change: relative_change(&six(1.0), &six(2.0)),
+                direction: Direction::Lower,
+                tolerance: 0.05,
+            })
+            .collect();
+        // 0.025 ÷ 40 lies between 6! 6! ÷ 12! = 0.0011 and 7! 7! ÷ 14! = 0.0003.
+        let judgement = &judge(&family)[0];
+        assert_eq!(judgement.verdict, Verdict::Inconclusive { more_trials: Some(1) });
+        assert_eq!(judgement.evidence.unwrap().interval, None);
+    }
+
+    #[test]
+    fn a_fixed_change_is_judged_by_its_size_alone() {
+        let fixed = |candidate| judge_one(fixed_change(100.0, candidate), Direction::Lower).verdict;
+        assert_eq!(fixed(106.0), Verdict::Regressed);
+        assert_eq!(fixed(104.0), Verdict::WithinNoise);
+        assert_eq!(fixed(94.0), Verdict::Improved);
+    }
+
+    #[test]
+    fn a_metric_without_a_ratio_is_incomparable_and_counts_for_nothing() {
+        let judged = |ratio| Comparison { change: change(ratio, 0.03), direction: Direction::Lower, tolerance: 0.05 };
+        let refused = Comparison { change: fixed_change(0.0, 1.0), ..judged(1.0) };
+        let judgements = judge(&[refused, judged(1.2)]);
+        assert_eq!(judgements[0].verdict, Verdict::Incomparable(Incomparable::NotPositive));
+        assert_eq!(judgements[1], judge(&[judged(1.2)])[0]);
+    }
+}
