@@ -57,6 +57,10 @@ pub enum Command {
     Recommend(Recommend),
     /// Write a stored run as CSV, JSON or Markdown, answers included
     Export(Export),
+    /// Fail if a run is slower than a baseline by more than tolerated, and more than chance would have it
+    Check(Check),
+    /// Keep a run as the baseline that later ones are judged against
+    Baseline(Baseline),
     /// List the stored runs, or one metric's course over them
     History(History),
     /// Show what this machine and build have, and what to do about what they lack
@@ -149,11 +153,18 @@ pub struct Compare {
     /// Write it to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Run again what a baseline or a stored run ran: its candidates, prompts, seed, device and threads
+    #[arg(
+        long, value_name = "FILE|RUN",
+        conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
+            "quantization", "max_new_tokens", "warmup", "seed", "require"]
+    )]
+    pub like: Option<String>,
     /// Go on with an interrupted run, with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "warmup", "seed", "require"]
+            "quantization", "max_new_tokens", "repeat", "warmup", "seed", "require", "like"]
     )]
     pub resume: Option<String>,
 }
@@ -354,6 +365,140 @@ pub struct History {
     /// Only the latest runs, so many of them
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub last: u16,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench check                                  the latest run against this machine's baseline
+  bench check --measure --repeat 20            run now what the baseline ran, and judge that
+  bench check --ab ./bench-main --rounds 20    another build and this one in turn: drift touches both alike
+  bench check --calibrate --rounds 8           how far this machine's own runs lie apart
+  bench check --baseline 20261120-051733 --tolerance ttft=10%,decode=3%
+  bench check --format table --format json=check.json
+
+Exit status:
+  0   nothing is worse by more than its tolerance
+  1   something is: slower, larger, failing, or answering with other tokens
+  2   could not be compared, or not be done: another machine, other prompts, no baseline, interrupted
+  3   not decided: too few trials, or other programs were busy; see --inconclusive")]
+pub struct Check {
+    /// What to judge against: a file of `bench baseline`, or a stored run [default: this machine's file in
+    /// results/baselines]
+    #[arg(long, value_name = "FILE|RUN")]
+    pub baseline: Option<String>,
+    /// The run to judge: an id, as much of one as is unambiguous, or latest
+    #[arg(long, value_name = "RUN", default_value = "latest", conflicts_with_all = ["measure", "ab", "calibrate"])]
+    pub run: String,
+    /// Run what the baseline ran, now, and judge that
+    #[arg(long, conflicts_with_all = ["ab", "calibrate"])]
+    pub measure: bool,
+    /// Run this other build of the program and this one in turn, process by process, and judge this one against it; the
+    /// baseline says only what to run
+    #[arg(long, value_name = "BINARY", conflicts_with = "calibrate")]
+    pub ab: Option<PathBuf>,
+    /// Run what the baseline ran several times, and keep in its file how far the runs lie apart: no tolerance may be below
+    #[arg(long, conflicts_with_all = ["metric", "tolerance", "format", "inconclusive"])]
+    pub calibrate: bool,
+    /// Rounds of --ab, runs of --calibrate
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1_000))]
+    pub rounds: u16,
+    /// Measured trials of each prompt with --measure [default: as many as the baseline has]
+    #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeat: Option<u32>,
+    /// Judge only this metric, by its name in the CSV or the first word of it; may be repeated
+    /// [default: ttft, decode, memory, and load where it can be judged]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub metric: Vec<String>,
+    /// By what share a metric may be worse, as decode=3%; may be repeated [default: 5%, load 25%, and what --calibrate found]
+    #[arg(long, value_name = "NAME=SHARE", value_delimiter = ',')]
+    pub tolerance: Vec<String>,
+    /// What to make of a check that did not decide [default: exit status 3]
+    #[arg(long, value_name = "WHAT")]
+    pub inconclusive: Option<Inconclusive>,
+    /// What to print, or to write to a file as KIND=FILE; may be repeated [default: table]
+    /// [kinds: table, json]
+    #[arg(long, value_name = "KIND[=FILE]", value_parser = check_format)]
+    pub format: Vec<CheckOutput>,
+    /// Prompts of this folder instead of the shipped ones, with --measure, --ab and --calibrate
+    #[arg(long, value_name = "DIR")]
+    pub prompts: Option<PathBuf>,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+/// What to make of a check that did not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Inconclusive {
+    Pass,
+    Fail,
+}
+
+/// How a check is written, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOutput {
+    pub format: CheckFormat,
+    /// Standard output if `None`.
+    pub file: Option<PathBuf>,
+}
+
+/// How a check is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Table,
+    Json,
+}
+
+fn check_format(text: &str) -> Result<CheckOutput, String> {
+    let (kind, file) = text.split_once('=').map_or((text, None), |(kind, file)| (kind, Some(file)));
+    let format = CheckFormat::from_str(kind, false)
+        .map_err(|_| "expected table or json, or one of them as KIND=FILE".to_owned())?;
+    match file {
+        Some("") => Err("the name of a file is missing after `=`".into()),
+        file => Ok(CheckOutput { format, file: file.map(PathBuf::from) }),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench baseline save                       the latest run as this machine's baseline
+  bench baseline save --run 20261120-051733 --output results/baselines/l4.json
+  bench baseline list
+  bench baseline show results/baselines/l4.json")]
+pub struct Baseline {
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Write a stored run as a baseline: a small file to be reviewed and committed
+    Save(BaselineSave),
+    /// List the baselines, and say which of them this machine can be judged against
+    List(Results),
+    /// Show what a baseline holds
+    Show {
+        /// A baseline's file, or a stored run
+        baseline: String,
+        #[command(flatten)]
+        results: Results,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BaselineSave {
+    /// An id, as much of one as is unambiguous, or latest
+    #[arg(long, value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// The file [default: one in results/baselines, named by the machine]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Also replace a baseline that the run does not compare with, or save a run that is unfinished or was disturbed
+    #[arg(long)]
+    pub force: bool,
     #[command(flatten)]
     pub results: Results,
 }

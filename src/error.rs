@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use crate::acquire::AcquireError;
 use crate::catalog::{RequirementError, TomlError};
+use crate::compare::{AskedError, BaselineError};
 use crate::engine::EngineError;
 use crate::report::ReportError;
 use crate::store::StoreError;
@@ -28,6 +29,12 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("could not write the report")]
     Report(#[from] ReportError),
+    #[error("could not use the baseline `{path}`")]
+    Baseline { path: std::path::PathBuf, source: BaselineError },
+    #[error("could not check that")]
+    Asked(#[source] AskedError),
+    #[error("could not start `{program}`")]
+    Process { program: std::path::PathBuf, source: std::io::Error },
     #[error("could not read `{path}`")]
     ReadText { path: std::path::PathBuf, source: std::io::Error },
     #[error("could not write `{path}`")]
@@ -57,6 +64,9 @@ impl Error {
             Self::Engine(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Report(error) => error.hint(),
+            Self::Asked(error) => Some(error.hint()),
+            Self::Process { .. } => Some("name another build of `bench`".into()),
+            Self::Baseline { source, .. } => Some(source.hint()),
             Self::Usage { hint, .. } => hint.clone(),
             Self::ReadCatalog { .. } => Some("give the file with --models, or leave it out for the shipped one".into()),
             Self::Requirement(_) | Self::Suite(_) | Self::ReadText { .. } | Self::Write { .. } | Self::Output(_) => {

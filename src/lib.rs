@@ -12,7 +12,7 @@
 //! | keep | [`store`] | trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
-//! | compare | [`compare`] | figures of two runs | `Change`, `Verdict` | pure |
+//! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
 //! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
 //! | report | [`report`] | any of the above | table, CSV, JSON, Markdown | a `Write` |

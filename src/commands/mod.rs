@@ -1,5 +1,8 @@
 //! The subcommands, a file each: what one does, in order.
 
+mod baseline;
+mod baselines;
+mod check;
 mod checkpoint;
 mod compare;
 mod doctor;
@@ -36,8 +39,10 @@ pub enum Status {
     Yes,
     /// Nothing qualifies, or some candidate failed.
     No,
-    /// The user stopped it before there was one.
+    /// What there is to be compared does not compare, or the user stopped it before there was an answer.
     Unanswered,
+    /// The evidence does not decide.
+    Inconclusive,
 }
 
 impl From<Status> for ExitCode {
@@ -46,6 +51,7 @@ impl From<Status> for ExitCode {
             Status::Yes => 0,
             Status::No => 1,
             Status::Unanswered => NO_ANSWER,
+            Status::Inconclusive => 3,
         })
     }
 }
@@ -62,6 +68,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
+        Command::Check(args) => check::run(&args, printer),
+        Command::Baseline(args) => baseline::run(&args, printer),
         Command::History(args) => history::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Completions { shell } => {

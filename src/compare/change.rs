@@ -23,8 +23,8 @@ pub struct Change {
 
 #[derive(Debug, Clone)]
 enum Evidence {
-    /// Nothing varied.
-    Fixed,
+    /// Nothing varied, or there is one figure on each side: the logarithm by which a further one may differ.
+    Fixed { arm: f64 },
     /// Log-ratios in order.
     Paired(Vec<f64>),
     /// Of the logarithms.
@@ -87,13 +87,14 @@ pub fn paired_change(pairs: &[Pair]) -> Result<Change, Unjudged> {
     };
     let trials = ratios.len();
     let log_ratio = median(&mut ratios).ok_or(Unjudged::TooFew { has: trials, needs: Interval::NEEDS })?;
-    let evidence = if constant(&ratios).is_some() { Evidence::Fixed } else { Evidence::Paired(ratios) };
+    let evidence = if constant(&ratios).is_some() { Evidence::Fixed { arm: 0.0 } } else { Evidence::Paired(ratios) };
     Ok(Change { log_ratio, trials, evidence })
 }
 
-/// Of two figures that have no noise, or no trials to show it: a size, a count.
-pub fn fixed_change(baseline: f64, candidate: f64) -> Result<Change, Unjudged> {
-    fixed(baseline, candidate, 1)
+/// Of one figure on each side, which a further one may differ from by the share `noise`; zero for a size or a count.
+pub fn fixed_change(baseline: f64, candidate: f64, noise: f64) -> Result<Change, Unjudged> {
+    let change = fixed(baseline, candidate, 1)?;
+    Ok(Change { evidence: Evidence::Fixed { arm: noise.max(0.0).ln_1p() }, ..change })
 }
 
 impl Change {
@@ -111,7 +112,7 @@ impl Change {
     /// Observations on each side of which an interval with so small a `tail` could be stated; `None` if it is no share.
     pub(super) fn trials_for(&self, tail: f64) -> Option<usize> {
         let least_p = |n: usize| match self.evidence {
-            Evidence::Fixed => 0.0,
+            Evidence::Fixed { .. } => 0.0,
             Evidence::Paired(_) => 0.5_f64.powi(n as i32),
             Evidence::Independent { .. } => least_p(n, n),
         };
@@ -129,7 +130,7 @@ impl Change {
 
     pub(super) fn log_interval(&self, tail: f64) -> Option<Interval> {
         match &self.evidence {
-            Evidence::Fixed => Some(Interval { low: self.log_ratio, high: self.log_ratio }),
+            Evidence::Fixed { arm } => Some(Interval { low: self.log_ratio - arm, high: self.log_ratio + arm }),
             Evidence::Paired(ratios) => Interval::of_median_beyond(tail, ratios),
             Evidence::Independent { baseline, candidate } => baseline.interval_to(candidate, tail),
         }
@@ -138,7 +139,7 @@ impl Change {
     /// One-sided p-value against a true log-ratio of at most `bound`.
     pub(super) fn p_above(&self, bound: f64) -> f64 {
         match &self.evidence {
-            Evidence::Fixed => f64::from(self.log_ratio <= bound),
+            Evidence::Fixed { arm } => f64::from(self.log_ratio - arm <= bound),
             Evidence::Paired(ratios) => p_median_above(bound, ratios),
             Evidence::Independent { baseline, candidate } => baseline.p_above(candidate, bound),
         }
@@ -147,7 +148,7 @@ impl Change {
     /// One-sided p-value against a true log-ratio of at least `bound`.
     pub(super) fn p_below(&self, bound: f64) -> f64 {
         match &self.evidence {
-            Evidence::Fixed => f64::from(self.log_ratio >= bound),
+            Evidence::Fixed { arm } => f64::from(self.log_ratio + arm >= bound),
             Evidence::Paired(ratios) => p_median_below(bound, ratios),
             Evidence::Independent { baseline, candidate } => candidate.p_above(baseline, -bound),
         }
@@ -160,7 +161,7 @@ fn enough(trials: usize) -> Result<usize, Unjudged> {
 
 fn fixed(baseline: f64, candidate: f64, trials: usize) -> Result<Change, Unjudged> {
     let log_ratio = if baseline == candidate && baseline.is_finite() { 0.0 } else { log(candidate)? - log(baseline)? };
-    Ok(Change { log_ratio, trials, evidence: Evidence::Fixed })
+    Ok(Change { log_ratio, trials, evidence: Evidence::Fixed { arm: 0.0 } })
 }
 
 fn constant(values: &[f64]) -> Option<f64> {
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(change.interval(1e-9), Some(Interval { low: change.ratio(), high: change.ratio() }));
         assert_eq!((change.p_above(0.2), change.p_above(0.23)), (0.0, 1.0));
         assert_eq!(relative_change(&[0.0; 6], &[0.0; 6]).unwrap().ratio(), 1.0);
-        assert_eq!(fixed_change(4.0, 5.0).unwrap().ratio(), 1.25);
+        assert_eq!(fixed_change(4.0, 5.0, 0.0).unwrap().ratio(), 1.25);
     }
 
     #[test]
@@ -259,7 +260,7 @@ mod tests {
             assert_eq!(relative_change(&values, &about(1.0)).unwrap_err(), Unjudged::NotPositive, "{bad}");
             assert_eq!(relative_change(&[bad; 6], &[1.0; 6]).unwrap_err(), Unjudged::NotPositive, "{bad}");
             assert_eq!(paired_change(&pairs(9, 1, |_, _| (1.0, bad))).unwrap_err(), Unjudged::NotPositive, "{bad}");
-            assert_eq!(fixed_change(bad, 1.0).unwrap_err(), Unjudged::NotPositive, "{bad}");
+            assert_eq!(fixed_change(bad, 1.0, 0.0).unwrap_err(), Unjudged::NotPositive, "{bad}");
         }
     }
 

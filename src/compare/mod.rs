@@ -2,12 +2,28 @@
 //!
 //! Pure. What is computed, why, and how often it errs stands in `docs/statistics.md`.
 
+mod asked;
+mod baseline;
 mod bootstrap;
 mod change;
 mod change_points;
+mod check;
+pub mod difference;
+mod digest;
+mod figures;
 mod holm;
+mod noise;
+mod subject;
 mod verdict;
 
+pub use asked::{Asked, AskedError};
+pub use baseline::{Baseline, BaselineError};
 pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Unjudged, fixed_change, paired_change, relative_change};
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
-pub use verdict::{Comparison, Evidence, FALSE_ALARMS, Incomparable, Judgement, Verdict, judge};
+pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
+pub use difference::Difference;
+pub use digest::{Digest, PromptDigest, PromptKey, RowDigest};
+pub use figures::{Place, Values, places, values};
+pub use noise::{Noise, NoiseFigure};
+pub use subject::Subject;
+pub use verdict::{Comparison, Doubt, Evidence, FALSE_ALARMS, Judgement, Verdict, judge};

@@ -1,6 +1,9 @@
 //! The verdict: whether a change matters, against a tolerance and together with every other change of the same check.
 
+use serde::Serialize;
+
 use super::change::{Change, Unjudged};
+use super::difference::Difference;
 use super::holm::{Step, holm};
 use crate::measure::Direction;
 use crate::summarize::Interval;
@@ -23,14 +26,16 @@ pub struct Comparison {
 }
 
 /// What is said of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judgement {
+    #[serde(flatten)]
     pub verdict: Verdict,
     /// `None` if there was no change to judge.
     pub evidence: Option<Evidence>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict", content = "why")]
 pub enum Verdict {
     /// The whole interval lies beyond the tolerance on the good side.
     Improved,
@@ -39,24 +44,29 @@ pub enum Verdict {
     /// The whole interval lies within the tolerance on both sides: shown to be as good as unchanged (two one-sided tests,
     /// Schuirmann 1987).
     WithinNoise,
+    Inconclusive(Doubt),
+    /// The figures cannot be held against each other: what differs beside them.
+    Incomparable(Vec<Difference>),
+}
+
+/// Why a change is not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Doubt {
     /// The interval reaches over the edge of the tolerance.
-    Inconclusive {
+    Straddles {
         /// Further trials on each side, pairs or prompts if paired, that would about decide it if the change stays as
         /// estimated. `None` if it lies at the edge itself, or so near that it would take over a hundred times as many.
         more_trials: Option<usize>,
     },
-    Incomparable(Incomparable),
-}
-
-/// Why two figures cannot be held against each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Incomparable {
-    /// See [`Unjudged::NotPositive`].
-    NotPositive,
+    /// There are too few values for an interval, at the level that so many figures at once ask for.
+    TooFew { more_trials: usize },
+    /// Other programs were busy on the machine during so many of the trials.
+    Disturbed { disturbed: usize, trials: usize },
 }
 
 /// What a verdict rests on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Evidence {
     /// Candidate ÷ baseline.
     pub ratio: f64,
@@ -92,8 +102,10 @@ pub fn judge(comparisons: &[Comparison]) -> Vec<Judgement> {
 impl Verdict {
     fn without_change(reason: Unjudged) -> Self {
         match reason {
-            Unjudged::TooFew { has, needs } => Verdict::Inconclusive { more_trials: needs.checked_sub(has) },
-            Unjudged::NotPositive => Verdict::Incomparable(Incomparable::NotPositive),
+            Unjudged::TooFew { has, needs } => {
+                Verdict::Inconclusive(Doubt::TooFew { more_trials: needs.saturating_sub(has) })
+            }
+            Unjudged::NotPositive => Verdict::Incomparable(vec![Difference::not_positive()]),
         }
     }
 }
@@ -159,16 +171,22 @@ impl<'a> Worsening<'a> {
         } else if shown(self.p_better_than(self.tolerance)) && shown(self.p_worse_than(-self.tolerance)) {
             Verdict::WithinNoise
         } else {
-            Verdict::Inconclusive { more_trials: self.more_trials() }
+            Verdict::Inconclusive(self.doubt())
+        }
+    }
+
+    fn doubt(&self) -> Doubt {
+        match self.interval() {
+            Some(interval) => Doubt::Straddles { more_trials: self.more_trials(interval) },
+            None => {
+                let needs = self.change.trials_for(self.step.tail).unwrap_or(usize::MAX);
+                Doubt::TooFew { more_trials: needs.saturating_sub(self.change.trials()) }
+            }
         }
     }
 
     /// An interval narrows as 1 ÷ √n, so an arm that reaches a bound must shrink to the distance from the estimate to it.
-    fn more_trials(&self) -> Option<usize> {
-        let trials = self.change.trials();
-        let Some(interval) = self.interval() else {
-            return self.change.trials_for(self.step.tail)?.checked_sub(trials);
-        };
+    fn more_trials(&self, interval: Interval) -> Option<usize> {
         let times = [self.tolerance, -self.tolerance]
             .into_iter()
             .filter(|bound| (interval.low..=interval.high).contains(bound))
@@ -178,7 +196,7 @@ impl<'a> Worsening<'a> {
             })
             .fold(1.0, f64::max);
         // Not so of infinity, nor of 0 ÷ 0.
-        (times <= MOST_TIMES_THE_TRIALS).then(|| ((times - 1.0) * trials as f64).floor() as usize + 1)
+        (times <= MOST_TIMES_THE_TRIALS).then(|| ((times - 1.0) * self.change.trials() as f64).floor() as usize + 1)
     }
 
     fn evidence(&self) -> Evidence {
@@ -271,7 +289,10 @@ mod tests {
     #[test]
     fn the_trials_advised_decide_it() {
         // The same spread at 20 × (arm ÷ distance)² trials.
-        let Verdict::Inconclusive { more_trials: Some(more) } = verdict(1.08, 0.1, Direction::Lower) else { panic!() };
+        let Verdict::Inconclusive(Doubt::Straddles { more_trials: Some(more) }) = verdict(1.08, 0.1, Direction::Lower)
+        else {
+            panic!()
+        };
         let about = |middle: f64, n: usize| -> Vec<f64> {
             (0..n).map(|step| middle * (1.0 + 0.1 * (2.0 * step as f64 / (n - 1) as f64 - 1.0))).collect()
         };
@@ -282,8 +303,11 @@ mod tests {
 
     #[test]
     fn no_number_of_trials_moves_an_estimate_off_the_edge() {
-        assert_eq!(verdict(1.05, 0.1, Direction::Lower), Verdict::Inconclusive { more_trials: None });
-        assert_eq!(verdict(1.0501, 0.1, Direction::Lower), Verdict::Inconclusive { more_trials: None });
+        assert_eq!(verdict(1.05, 0.1, Direction::Lower), Verdict::Inconclusive(Doubt::Straddles { more_trials: None }));
+        assert_eq!(
+            verdict(1.0501, 0.1, Direction::Lower),
+            Verdict::Inconclusive(Doubt::Straddles { more_trials: None })
+        );
     }
 
     #[test]
@@ -298,7 +322,7 @@ mod tests {
     #[test]
     fn too_few_trials_are_inconclusive_and_say_how_many_are_missing() {
         let judgement = judge_one(relative_change(&[1.0, 2.0, 3.0, 4.0], &[1.0; 9]), Direction::Lower);
-        assert_eq!(judgement.verdict, Verdict::Inconclusive { more_trials: Some(2) });
+        assert_eq!(judgement.verdict, Verdict::Inconclusive(Doubt::TooFew { more_trials: 2 }));
         assert_eq!(judgement.evidence, None);
     }
 
@@ -314,13 +338,22 @@ mod tests {
             .collect();
         // 0.025 ÷ 40 lies between 6! 6! ÷ 12! = 0.0011 and 7! 7! ÷ 14! = 0.0003.
         let judgement = &judge(&family)[0];
-        assert_eq!(judgement.verdict, Verdict::Inconclusive { more_trials: Some(1) });
+        assert_eq!(judgement.verdict, Verdict::Inconclusive(Doubt::TooFew { more_trials: 1 }));
         assert_eq!(judgement.evidence.unwrap().interval, None);
     }
 
     #[test]
+    fn one_figure_on_each_side_is_judged_with_the_noise_of_one() {
+        let noisy = |candidate| judge_one(fixed_change(100.0, candidate, 0.1), Direction::Lower).verdict;
+        assert_eq!(noisy(120.0), Verdict::Regressed);
+        // Within the tolerance of 5 % or beyond it, a further figure might be on the other side.
+        assert!(matches!(noisy(110.0), Verdict::Inconclusive(Doubt::Straddles { .. })));
+        assert!(matches!(noisy(100.0), Verdict::Inconclusive(Doubt::Straddles { .. })));
+    }
+
+    #[test]
     fn a_fixed_change_is_judged_by_its_size_alone() {
-        let fixed = |candidate| judge_one(fixed_change(100.0, candidate), Direction::Lower).verdict;
+        let fixed = |candidate| judge_one(fixed_change(100.0, candidate, 0.0), Direction::Lower).verdict;
         assert_eq!(fixed(106.0), Verdict::Regressed);
         assert_eq!(fixed(104.0), Verdict::WithinNoise);
         assert_eq!(fixed(94.0), Verdict::Improved);
@@ -329,9 +362,9 @@ mod tests {
     #[test]
     fn a_metric_without_a_ratio_is_incomparable_and_counts_for_nothing() {
         let judged = |ratio| Comparison { change: change(ratio, 0.03), direction: Direction::Lower, tolerance: 0.05 };
-        let refused = Comparison { change: fixed_change(0.0, 1.0), ..judged(1.0) };
+        let refused = Comparison { change: fixed_change(0.0, 1.0, 0.0), ..judged(1.0) };
         let judgements = judge(&[refused, judged(1.2)]);
-        assert_eq!(judgements[0].verdict, Verdict::Incomparable(Incomparable::NotPositive));
+        assert_eq!(judgements[0].verdict, Verdict::Incomparable(vec![Difference::not_positive()]));
         assert_eq!(judgements[1], judge(&[judged(1.2)])[0]);
     }
 }

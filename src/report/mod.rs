@@ -2,6 +2,8 @@
 //!
 //! Pure: a reporter writes to what it is given, and who calls it decides where that goes.
 
+pub mod baseline;
+pub mod check;
 mod columns;
 pub mod csv;
 mod error;

@@ -15,7 +15,7 @@ mod summary;
 pub(crate) mod testing;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
-pub use distribution::{Distribution, Percentile, quantile};
+pub use distribution::{Distribution, Percentile, median, quantile};
 pub use drift::Drift;
 pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, precision};
 pub use interval::{Interval, LEVEL, p_median_above, p_median_below};

@@ -53,7 +53,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn of(row: &Row) -> Self {
+    pub fn of(row: &Row) -> Self {
         let measured_bytes = row.load.as_ref().and_then(|load| match load.baseline_bytes {
             Some(baseline) => load.peak_bytes?.checked_sub(baseline),
             // Then all of it is counted as the candidate's: too much rather than too little.

@@ -92,6 +92,34 @@ impl RunProgress {
     }
 }
 
+/// One bar over runs of about the same length: which one it is, and how much time is left for all.
+pub struct PassProgress {
+    bar: ProgressBar,
+}
+
+impl PassProgress {
+    pub fn new(bars: &MultiProgress, passes: u64) -> Self {
+        Self {
+            bar: bar(
+                bars,
+                passes,
+                "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left",
+            ),
+        }
+    }
+
+    pub fn starts(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    pub fn ended(&self) {
+        self.bar.inc(1);
+        if Some(self.bar.position()) == self.bar.length() {
+            self.bar.finish_and_clear();
+        }
+    }
+}
+
 impl RunListener for RunProgress {
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
         self.name = candidate.row();

@@ -182,5 +182,5 @@ fn other_prompts_or_another_environment_are_refused() {
     environment["kernel"] = json!("5.4.0");
     database.execute("UPDATE runs SET environment = ?1", [environment.to_string()]).unwrap();
     let ran = bench.run("compare --resume --prompts prompts").exits(2);
-    ran.says("begun in another environment").says("`kernel` was \"5.4.0\" and is ");
+    ran.says("begun in another environment").says("kernel was \"5.4.0\" and is ");
 }

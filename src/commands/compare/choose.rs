@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::catalog::{Candidate, Quantization, Requirements, Source, nearest};
 use crate::cli;
 use crate::commands::{catalog, checkpoint};
+use crate::compare::difference;
 use crate::error::Error;
 use crate::plan::{Choices, Step, steps};
 use crate::run::{Row, RowOutcome, Run, Settings};
@@ -65,14 +66,19 @@ impl Chosen {
         Ok(Self { candidates, requirements, settings, steps })
     }
 
-    /// What a stored run was to do; its prompts must still be the same.
-    pub fn again(run: &Run, prompts: Option<&Path>) -> Result<Self, Error> {
-        let settings = run.settings.clone();
+    /// What run `id` was to do; its prompts must still be the same.
+    pub fn again(
+        id: &str,
+        candidates: Vec<Candidate>,
+        settings: Settings,
+        requirements: Requirements,
+        prompts: Option<&Path>,
+    ) -> Result<Self, Error> {
         let mut suites = suites(prompts)?;
         suites.retain(|suite| settings.suites.contains_key(&suite.name));
         if hashes(&suites) != settings.suites {
             let hint = "give the folder that it was started with as --prompts, or start a new run".to_owned();
-            return Err(Error::usage(format!("the prompts of run {} are not these any more", run.id), hint));
+            return Err(Error::usage(format!("the prompts of run {id} are not these any more"), hint));
         }
         let choices = Choices {
             repeat: settings.repeat,
@@ -81,9 +87,8 @@ impl Chosen {
             languages: settings.languages.clone(),
             seed: settings.seed,
         };
-        let candidates = run.rows.iter().map(|row| row.candidate.clone()).collect();
         let steps = steps(&suites, &choices);
-        Ok(Self { candidates, requirements: run.requirements.clone(), settings, steps })
+        Ok(Self { candidates, requirements, settings, steps })
     }
 
     /// A run of it in which nothing has happened yet.
@@ -111,14 +116,10 @@ impl Chosen {
 /// Refuses to go on with a run in another environment than it was begun in.
 pub fn same_environment(begun: &Environment) -> Result<(), Error> {
     let here = Environment::detect(&begun.device, begun.threads);
-    if here == *begun {
+    let changed: Vec<String> = difference::fields(begun, &here).iter().map(ToString::to_string).collect();
+    if changed.is_empty() {
         return Ok(());
     }
-    let fields = |environment| serde_json::to_value(environment).unwrap_or_default();
-    let (begun, here) = (fields(begun), fields(&here));
-    let changed = begun.as_object().into_iter().flatten().filter(|(key, value)| here.get(key) != Some(value));
-    let changed: Vec<String> =
-        changed.map(|(key, value)| format!("`{key}` was {value} and is {}", here.get(key).unwrap_or(value))).collect();
     let message =
         format!("the run was begun in another environment, its figures would not compare: {}", changed.join(", "));
     Err(Error::usage(message, "resume it where it was started, or start a new run".to_owned()))

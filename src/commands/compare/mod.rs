@@ -7,13 +7,15 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Status, deliver, on_interrupt, reserve, threads};
+use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
+use crate::catalog::Requirements;
 use crate::cli;
+use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::recommend::recommend;
 use crate::run::clock::wall_time;
-use crate::run::{Row, RowOutcome, Run};
+use crate::run::{Ended, Row, RowOutcome, Run, Settings};
 use crate::store::{Store, new_run_id};
 use crate::summarize::summarize;
 use crate::telemetry::Environment;
@@ -23,46 +25,25 @@ use choose::Chosen;
 use row::{RowRunner, work};
 
 pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
+    // First: what is refused leaves nothing behind.
+    reserve(args.output.as_deref())?;
     let path = args.results.results.join("bench.db");
-    let Task { store, mut run, chosen, device } = match &args.resume {
-        Some(selector) => Task::again(selector, &path, args)?,
-        None => Task::new(&path, args, printer)?,
+    let mut task = match (&args.resume, &args.like) {
+        (Some(selector), _) => Task::again(selector, &path, args.prompts.as_deref())?,
+        (None, Some(word)) => {
+            let digest = baselines::named(word, &args.results.results)?.digest;
+            Task::like(&digest, args.repeat, args.prompts.as_deref(), &path)?
+        }
+        (None, None) => Task::new(&path, args, printer)?,
     };
-    let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
-    printer.say(&opening(&run, &chosen));
-
-    let cancel = on_interrupt();
-    let mut progress = RunProgress::new(printer.bars(), run.rows.iter().map(|row| work(row, &chosen.steps)).collect());
-    for (index, row) in run.rows.iter_mut().enumerate() {
-        progress.at_row(index);
-        if is_through(row) {
-            continue;
-        }
-        let mut runner = RowRunner {
-            run_id: &run.id,
-            store: &store,
-            device: &device,
-            device_name: &run.environment.device,
-            steps: &chosen.steps,
-            progress: &mut progress,
-            printer,
-            cancel: &cancel,
-        };
-        if !runner.run(row)? {
-            progress.finish();
-            let command = format!("bench compare --resume {}{}", run.id, places(args));
-            printer.warn(&format!("stopped; every finished trial is stored. Go on with: {command}"));
-            return Ok(Status::Unanswered);
-        }
-    }
-    progress.finish();
-    if left {
-        let finished = wall_time();
-        store.finish_run(&run.id, finished)?;
-        run.finished_at = Some(finished);
+    if task.measure(printer)? == Ended::Cancelled {
+        let command = format!("bench compare --resume {}{}", task.run.id, places(args));
+        printer.warn(&format!("stopped; every finished trial is stored. Go on with: {command}"));
+        return Ok(Status::Unanswered);
     }
 
-    deliver(&run, args.format, args.output.as_deref(), printer)?;
+    let run = &task.run;
+    deliver(run, args.format, args.output.as_deref(), printer)?;
     printer.say(&format!(
         "Results: {} (run {}). Answers and raw timings: bench export {}{} --format json",
         path.display(),
@@ -70,13 +51,13 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
         run.id,
         results_option(&args.results.results)
     ));
-    Ok(status(&run))
+    Ok(status(run))
 }
 
-/// Everything that a run needs.
-struct Task {
+/// A run to be made, or to be gone on with, and everything that it needs.
+pub struct Task {
+    pub run: Run,
     store: Store,
-    run: Run,
     chosen: Chosen,
     device: Device,
 }
@@ -85,27 +66,82 @@ impl Task {
     /// What the command line asks for, as a new run.
     fn new(path: &Path, args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
         let chosen = Chosen::from_args(args, printer)?;
-        let environment = Environment::detect(&threads::device_name(&args.device), threads::count(args.device.threads));
+        let (device, threads) = (threads::device_name(&args.device), threads::count(args.device.threads));
+        Self::of(chosen, &device, threads, path)
+    }
+
+    /// What an earlier run did, as a new run on as many threads of the same device.
+    ///
+    /// # Errors
+    /// Prompts that are not the same any more, no such device, or a store that cannot be written.
+    pub fn like(digest: &Digest, repeat: Option<u32>, prompts: Option<&Path>, path: &Path) -> Result<Self, Error> {
+        let candidates = digest.rows.iter().map(|row| row.candidate.clone()).collect();
+        let settings = Settings { repeat: repeat.or(digest.settings.repeat), ..digest.settings.clone() };
+        let chosen = Chosen::again(&digest.run, candidates, settings, Requirements::default(), prompts)?;
+        Self::of(chosen, &digest.environment.device, digest.environment.threads, path)
+    }
+
+    fn of(chosen: Chosen, device: &str, threads: usize, path: &Path) -> Result<Self, Error> {
+        let environment = Environment::detect(device, threads);
         threads::use_threads(environment.threads);
         let device = candle::device(&environment.device)?;
-        reserve(args.output.as_deref())?;
         let run = chosen.new_run(new_run_id(wall_time(), rand::random()), wall_time(), environment);
         // Last: what is refused leaves nothing behind.
         let mut store = Store::open(path)?;
         store.create_run(&run)?;
-        Ok(Self { store, run, chosen, device })
+        Ok(Self { run, store, chosen, device })
     }
 
     /// The rest of a stored run.
-    fn again(selector: &str, path: &Path, args: &cli::Compare) -> Result<Self, Error> {
+    fn again(selector: &str, path: &Path, prompts: Option<&Path>) -> Result<Self, Error> {
         let store = Store::open_existing(path)?;
         let run = store.load_run(selector)?;
-        let chosen = Chosen::again(&run, args.prompts.as_deref())?;
+        let candidates = run.rows.iter().map(|row| row.candidate.clone()).collect();
+        let chosen = Chosen::again(&run.id, candidates, run.settings.clone(), run.requirements.clone(), prompts)?;
         choose::same_environment(&run.environment)?;
         threads::use_threads(run.environment.threads);
         let device = candle::device(&run.environment.device)?;
-        reserve(args.output.as_deref())?;
-        Ok(Self { store, run, chosen, device })
+        Ok(Self { run, store, chosen, device })
+    }
+
+    /// Runs what is left of it, storing each trial.
+    ///
+    /// # Errors
+    /// A store that cannot be written any more. What fails of a candidate is its outcome.
+    pub fn measure(&mut self, printer: &Printer) -> Result<Ended, Error> {
+        let Self { run, store, chosen, device } = self;
+        let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
+        printer.say(&opening(run, chosen));
+        let cancel = on_interrupt();
+        let works = run.rows.iter().map(|row| work(row, &chosen.steps)).collect();
+        let mut progress = RunProgress::new(printer.bars(), works);
+        for (index, row) in run.rows.iter_mut().enumerate() {
+            progress.at_row(index);
+            if is_through(row) {
+                continue;
+            }
+            let mut runner = RowRunner {
+                run_id: &run.id,
+                store,
+                device,
+                device_name: &run.environment.device,
+                steps: &chosen.steps,
+                progress: &mut progress,
+                printer,
+                cancel: &cancel,
+            };
+            if !runner.run(row)? {
+                progress.finish();
+                return Ok(Ended::Cancelled);
+            }
+        }
+        progress.finish();
+        if left {
+            let finished = wall_time();
+            store.finish_run(&run.id, finished)?;
+            run.finished_at = Some(finished);
+        }
+        Ok(Ended::Finished)
     }
 }
 
@@ -120,7 +156,7 @@ fn places(args: &cli::Compare) -> String {
     results_option(&args.results.results) + &prompts.unwrap_or_default()
 }
 
-fn results_option(folder: &Path) -> String {
+pub fn results_option(folder: &Path) -> String {
     if folder == Path::new("results") { String::new() } else { format!(" --results {}", quoted(folder)) }
 }
 

@@ -1,0 +1,107 @@
+//! A baseline: what later runs are judged against, as a file that a person can review.
+//!
+//! Keys have a fixed order and a prompt has a line, so that a diff shows which of them moved.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Digest, Noise};
+
+/// Raised when a reader of the version before could misread the file.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// What later runs are judged against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    #[serde(flatten)]
+    pub digest: Digest,
+    /// How much the machine's own runs differ from each other; `None` where that was not measured.
+    pub noise: Option<Noise>,
+}
+
+/// Why a file is no baseline that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    #[error("it is not a baseline, or it is damaged")]
+    Damaged(#[source] serde_json::Error),
+    #[error("it has layout version {found}, and this program knows {SCHEMA_VERSION}")]
+    OtherVersion { found: u64 },
+    #[error("it holds no measured trial")]
+    Empty,
+}
+
+impl BaselineError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::OtherVersion { found } if *found > SCHEMA_VERSION => "update `bench`".into(),
+            Self::Damaged(_) | Self::OtherVersion { .. } | Self::Empty => {
+                "make it anew from a run that finished: bench baseline save --force".into()
+            }
+        }
+    }
+}
+
+/// Objects and lists as deep as this are written on one line: those of a prompt.
+const ONE_LINE: usize = 4;
+
+impl Baseline {
+    /// The file's text. Ends with a line feed.
+    pub fn to_text(&self) -> String {
+        let mut document = serde_json::json!({ "schema_version": SCHEMA_VERSION });
+        // A record of numbers and strings is always JSON.
+        if let (Some(document), Ok(Value::Object(members))) = (document.as_object_mut(), serde_json::to_value(self)) {
+            document.extend(members);
+        }
+        let mut text = String::new();
+        write(&document, 0, &mut text);
+        text + "\n"
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    /// Text that is something else, is of another version, or holds nothing to judge against.
+    pub fn from_text(text: &str) -> Result<Self, BaselineError> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema_version: u64,
+        }
+        // The version first: what another layout holds, only its own program knows.
+        let Version { schema_version: found } = serde_json::from_str(text).map_err(BaselineError::Damaged)?;
+        if found != SCHEMA_VERSION {
+            return Err(BaselineError::OtherVersion { found });
+        }
+        let baseline: Self = serde_json::from_str(text).map_err(BaselineError::Damaged)?;
+        if baseline.digest.is_empty() {
+            return Err(BaselineError::Empty);
+        }
+        Ok(baseline)
+    }
+}
+
+fn write(value: &Value, depth: usize, text: &mut String) {
+    let inner = "  ".repeat(depth + 1);
+    let mut between = "\n";
+    match value {
+        Value::Object(members) if depth < ONE_LINE && !members.is_empty() => {
+            text.push('{');
+            for (key, member) in members {
+                text.push_str(&format!("{between}{inner}{}: ", Value::from(key.as_str())));
+                write(member, depth + 1, text);
+                between = ",\n";
+            }
+            text.push_str(&format!("\n{}}}", "  ".repeat(depth)));
+        }
+        Value::Array(items) if depth < ONE_LINE && items.iter().any(|item| item.is_object() || item.is_array()) => {
+            text.push('[');
+            for item in items {
+                text.push_str(&format!("{between}{inner}"));
+                write(item, depth + 1, text);
+                between = ",\n";
+            }
+            text.push_str(&format!("\n{}]", "  ".repeat(depth)));
+        }
+        value => text.push_str(&value.to_string()),
+    }
+}

@@ -1,0 +1,332 @@
+//! A check: a run against a baseline, figure by figure and answer by answer, with one outcome.
+
+use serde::Serialize;
+
+use super::asked::{Asked, AskedError};
+use super::baseline::Baseline;
+use super::difference::{self, Difference};
+use super::figures::{Place, places, values};
+use super::verdict::{Comparison, Doubt, Judgement, Verdict, judge};
+use super::{Digest, RowDigest, Subject};
+use crate::run::RowOutcome;
+
+/// A run against a baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    pub before: Side,
+    pub after: Side,
+    /// Whether the sides were run in turn.
+    pub paired: bool,
+    /// In the order of the baseline's candidates.
+    pub rows: Vec<RowCheck>,
+    /// Candidates that only the run has: there is nothing to judge them against.
+    pub new_rows: Vec<String>,
+}
+
+/// One side's run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    pub run: String,
+    pub started_at: jiff::Timestamp,
+    pub program_version: String,
+    pub program_commit: Option<String>,
+    pub device_name: String,
+}
+
+/// One candidate.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowCheck {
+    pub row: String,
+    /// What went wrong with it that had not before.
+    pub failure: Option<String>,
+    pub figures: Vec<FigureCheck>,
+    /// Prompts that are answered with other tokens than before.
+    pub answers: Vec<ChangedAnswer>,
+    /// Answers that were held against each other.
+    pub answers_compared: usize,
+}
+
+/// One figure.
+#[derive(Debug, Clone, Serialize)]
+pub struct FigureCheck {
+    #[serde(flatten)]
+    pub place: Place,
+    #[serde(serialize_with = "as_key")]
+    pub metric: Subject,
+    /// By what share it may be worse.
+    pub tolerance: f64,
+    /// What the machine's own runs differ by; `None` where that was not measured.
+    pub noise: Option<f64>,
+    /// Median before and after, in the metric's unit.
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+    /// Values on each side.
+    pub n: (usize, usize),
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// An answer that parts from the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangedAnswer {
+    pub suite: String,
+    /// With its language where it has one.
+    pub prompt: String,
+    /// Which of the prompt's trials, counted from 0.
+    pub trial: usize,
+    /// The first output token that differs, counted from 0.
+    pub position: usize,
+    /// `None` where the answer had ended.
+    pub before: Option<u32>,
+    pub after: Option<u32>,
+}
+
+/// What a check comes to, the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A figure is worse by more than its tolerance, a candidate fails, or an answer is another.
+    Regressed,
+    /// Something could not be compared at all.
+    Incomparable,
+    /// Some figure was not decided.
+    Inconclusive,
+    Passed,
+}
+
+/// Holds a run against a baseline.
+///
+/// # Errors
+/// A stated tolerance below the baseline's noise.
+pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Result<Check, AskedError> {
+    let before = &baseline.digest;
+    if let Some(noise) = baseline.noise.as_ref().filter(|_| !asked.paired) {
+        asked.against(noise)?;
+    }
+    let common = difference::runs(before, current);
+    let pending: Vec<(&RowDigest, Vec<Pending>)> = before
+        .rows
+        .iter()
+        // What never ran is no baseline for anything.
+        .filter(|row| row.trials() > 0)
+        .map(|row| (row, pending(row, baseline, current, &common, asked)))
+        .collect();
+    // Together: the more figures a check has, the more certain each of its alarms must be.
+    let comparisons: Vec<Comparison> =
+        pending.iter().flat_map(|(_, figures)| figures).filter_map(|figure| figure.comparison.clone()).collect();
+    let mut judgements = judge(&comparisons).into_iter();
+    let rows = pending
+        .into_iter()
+        .map(|(row, figures)| {
+            let now = current.row(&row.candidate.row());
+            let comparable = common.is_empty() && now.is_some_and(|now| difference::rows(row, now).is_none());
+            let (answers, answers_compared) = match now {
+                Some(now) if comparable => answers(row, now, before, current),
+                _ => (Vec::new(), 0),
+            };
+            RowCheck {
+                row: row.candidate.row(),
+                failure: now.and_then(|now| failure(row, now)),
+                figures: figures.into_iter().map(|figure| figure.decided(&mut judgements)).collect(),
+                answers,
+                answers_compared,
+            }
+        })
+        .collect();
+    let new_rows = current.rows.iter().map(|row| row.candidate.row()).filter(|name| before.row(name).is_none());
+    Ok(Check {
+        before: Side::of(before),
+        after: Side::of(current),
+        paired: asked.paired,
+        rows,
+        new_rows: new_rows.collect(),
+    })
+}
+
+/// In what a run differs from another so that it cannot take its place.
+pub fn incomparable(before: &Digest, after: &Digest) -> Vec<Difference> {
+    let mut differences = difference::runs(before, after);
+    differences.extend(before.settings.suites.keys().filter_map(|suite| difference::suites(suite, before, after)));
+    for row in before.rows.iter().filter(|row| row.trials() > 0) {
+        let now = after.row(&row.candidate.row());
+        differences.extend(now.map_or_else(|| Some(missing(row, after)), |now| difference::rows(row, now)));
+    }
+    differences
+}
+
+impl Check {
+    pub fn figures(&self) -> impl Iterator<Item = &FigureCheck> {
+        self.rows.iter().flat_map(|row| &row.figures)
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        let verdicts = || self.figures().map(|figure| &figure.judgement.verdict);
+        let any = |wanted: fn(&Verdict) -> bool| verdicts().any(wanted);
+        let broken = self.rows.iter().any(|row| row.failure.is_some() || !row.answers.is_empty());
+        if broken || any(|verdict| matches!(verdict, Verdict::Regressed)) {
+            Outcome::Regressed
+        } else if any(|verdict| matches!(verdict, Verdict::Incomparable(_))) || verdicts().next().is_none() {
+            Outcome::Incomparable
+        } else if any(|verdict| matches!(verdict, Verdict::Inconclusive(_))) {
+            Outcome::Inconclusive
+        } else {
+            Outcome::Passed
+        }
+    }
+}
+
+impl Side {
+    fn of(digest: &Digest) -> Self {
+        let environment = &digest.environment;
+        Self {
+            run: digest.run.clone(),
+            started_at: digest.started_at,
+            program_version: environment.program_version.clone(),
+            program_commit: environment.program_commit.clone(),
+            device_name: environment.device_name.clone(),
+        }
+    }
+}
+
+/// A figure that is not judged yet.
+struct Pending {
+    place: Place,
+    subject: Subject,
+    tolerance: f64,
+    noise: Option<f64>,
+    before: Option<f64>,
+    after: Option<f64>,
+    n: (usize, usize),
+    /// What is judged, together with all others of the check; `None` if something stands against it.
+    comparison: Option<Comparison>,
+    /// Said in place of what would be judged.
+    instead: Option<Verdict>,
+}
+
+fn pending(
+    row: &RowDigest,
+    baseline: &Baseline,
+    current: &Digest,
+    common: &[Difference],
+    asked: &Asked,
+) -> Vec<Pending> {
+    let now = current.row(&row.candidate.row());
+    let of_row = match now {
+        Some(now) => difference::rows(row, now),
+        None => Some(missing(row, current)),
+    };
+    let figures = places(row, &asked.subjects().collect::<Vec<_>>());
+    let figures = figures.into_iter().filter_map(|(place, subject)| {
+        let noise = baseline.noise.as_ref().and_then(|noise| noise.share(&place, subject)).filter(|_| !asked.paired);
+        let (before, after) = (values(row, &place, subject)?, now.and_then(|now| values(now, &place, subject)));
+        // One load says nothing where nobody knows how much two of them differ.
+        if matches!(subject, Subject::Load) && before.count() == 1 && noise.is_none() {
+            return None;
+        }
+        let of_suite = place.suite.as_ref().and_then(|suite| difference::suites(suite, &baseline.digest, current));
+        let differences: Vec<Difference> = common.iter().cloned().chain(of_row.clone()).chain(of_suite).collect();
+        // One figure a side lies anywhere within its noise, so at the noise itself nothing could ever be decided.
+        let least = noise.map(|noise| if place.suite.is_none() { 2.0 * noise } else { noise });
+        let tolerance = asked.tolerance(subject, least);
+        let comparison = after.as_ref().map(|after| Comparison {
+            change: before.change(after, asked.paired, noise),
+            direction: subject.direction(),
+            tolerance,
+        });
+        let n = (before.count(), after.as_ref().map_or(0, super::figures::Values::count));
+        let instead = if !differences.is_empty() {
+            Some(Verdict::Incomparable(differences))
+        } else if after.is_none() {
+            let none =
+                Difference { what: subject.label().into(), before: before.count().to_string(), after: "0".into() };
+            Some(Verdict::Incomparable(vec![Difference { what: format!("values of {}", none.what), ..none }]))
+        } else {
+            disturbed(row, now).map(Verdict::Inconclusive)
+        };
+        let (before, after) = (before.median(), after.and_then(|after| after.median()));
+        let comparison = comparison.filter(|_| instead.is_none());
+        Some(Pending { place, subject, tolerance, noise, before, after, n, comparison, instead })
+    });
+    figures.collect()
+}
+
+impl Pending {
+    fn decided(self, judgements: &mut impl Iterator<Item = Judgement>) -> FigureCheck {
+        let Self { place, subject, tolerance, noise, before, after, n, comparison, instead } = self;
+        let judged = comparison.and_then(|_| judgements.next());
+        let verdict = instead.unwrap_or(Verdict::Inconclusive(Doubt::Straddles { more_trials: None }));
+        let judgement = judged.unwrap_or(Judgement { verdict, evidence: None });
+        FigureCheck { place, metric: subject, tolerance, noise, before, after, n, judgement }
+    }
+}
+
+/// A share of disturbed trials that makes a run's figures doubtful: medians bear some.
+const DOUBTFUL: f64 = 0.2;
+
+fn disturbed(before: &RowDigest, after: Option<&RowDigest>) -> Option<Doubt> {
+    let doubtful = |row: &RowDigest| row.disturbed as f64 > DOUBTFUL * row.trials() as f64;
+    let row = [Some(before), after].into_iter().flatten().find(|row| doubtful(row))?;
+    Some(Doubt::Disturbed { disturbed: row.disturbed, trials: row.trials() })
+}
+
+fn missing(row: &RowDigest, current: &Digest) -> Difference {
+    let same_id = current.rows.iter().filter(|other| other.candidate.id == row.candidate.id);
+    let others: Vec<String> = same_id.map(|other| other.candidate.row()).collect();
+    let after = if others.is_empty() { "not run".into() } else { others.join(", ") };
+    Difference { what: "candidate".into(), before: row.candidate.row(), after }
+}
+
+/// What went wrong with a candidate, or with more of its requests than before.
+fn failure(before: &RowDigest, after: &RowDigest) -> Option<String> {
+    match &after.outcome {
+        RowOutcome::Failed { message, .. } => return Some(format!("it fails: {message}")),
+        RowOutcome::Skipped { reason } => return Some(format!("it is skipped: {reason}")),
+        RowOutcome::Pending => return Some("it was not run to the end".into()),
+        RowOutcome::Ran => {}
+    }
+    let share = |row: &RowDigest| row.failed() as f64 / row.trials().max(1) as f64;
+    (share(after) > share(before)).then(|| {
+        format!(
+            "{} of {} requests fail, and {} of {} did",
+            after.failed(),
+            after.trials(),
+            before.failed(),
+            before.trials()
+        )
+    })
+}
+
+/// The first difference of each prompt's answers, and how many answers were held against each other.
+///
+/// Answers are greedy: the same weights on the same machine give the same tokens.
+fn answers(row: &RowDigest, now: &RowDigest, before: &Digest, current: &Digest) -> (Vec<ChangedAnswer>, usize) {
+    let mut compared = 0;
+    let mut changed = Vec::new();
+    for prompt in &row.prompts {
+        let Some(after) = now.prompt(prompt.key()) else { continue };
+        // A trial that failed has no answer, and shifts those after it.
+        if prompt.failed + after.failed > 0 || difference::suites(&prompt.suite, before, current).is_some() {
+            continue;
+        }
+        let pairs = || prompt.token_ids.iter().zip(&after.token_ids).enumerate();
+        compared += pairs().count();
+        let parted = pairs().find_map(|(trial, (old, new))| {
+            let position = (0..old.len().max(new.len())).find(|at| old.get(*at) != new.get(*at))?;
+            let language = prompt.language.map(|language| format!("{} ", language.tag())).unwrap_or_default();
+            Some(ChangedAnswer {
+                suite: prompt.suite.clone(),
+                prompt: format!("{language}{}", prompt.prompt),
+                trial,
+                position,
+                before: old.get(position).copied(),
+                after: new.get(position).copied(),
+            })
+        });
+        changed.extend(parted);
+    }
+    (changed, compared)
+}
+
+fn as_key<S: serde::Serializer>(subject: &Subject, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(subject.key())
+}

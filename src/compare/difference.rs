@@ -1,0 +1,148 @@
+//! Differences: what keeps two runs from being compared, beside their figures.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Digest, RowDigest};
+use crate::run::CheckpointFacts;
+use crate::telemetry::Environment;
+
+/// Something in which two runs differ, so that their figures do not compare.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    pub what: String,
+    pub before: String,
+    pub after: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was {} and is {}", self.what, self.before, self.after)
+    }
+}
+
+impl Difference {
+    /// A value of zero or less has no ratio to another.
+    pub(super) fn not_positive() -> Self {
+        Self::new("a value", "above zero", "not")
+    }
+
+    fn new(what: &str, before: impl ToString, after: impl ToString) -> Self {
+        Self { what: what.to_owned(), before: before.to_string(), after: after.to_string() }
+    }
+}
+
+/// What is meant to differ: a check is there to compare two states of the program.
+const PROGRAM: [&str; 2] = ["program_version", "program_commit"];
+
+/// Machines of one kind do not have the same number of bytes to the last: a kernel keeps some of them for itself.
+const SAME_MEMORY: f64 = 0.02;
+
+/// Every field in which two environments differ.
+pub fn fields(before: &Environment, after: &Environment) -> Vec<Difference> {
+    changed(before, after, |_, before, after| before == after)
+}
+
+/// In what two environments differ so that figures do not compare: not in the program's own version, and not in a field that
+/// one of them does not know.
+pub fn environments(before: &Environment, after: &Environment) -> Vec<Difference> {
+    changed(before, after, |field, before, after| {
+        let unknown = before.is_null() || after.is_null();
+        PROGRAM.contains(&field) || unknown || before == after || (field == "memory_bytes" && close(before, after))
+    })
+}
+
+fn changed(before: &Environment, after: &Environment, same: impl Fn(&str, &Value, &Value) -> bool) -> Vec<Difference> {
+    let fields = |environment| serde_json::to_value(environment).unwrap_or_default();
+    let (before, after) = (fields(before), fields(after));
+    let pairs = before.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key, value, after.get(key)?)));
+    pairs
+        .filter(|(key, before, after)| !same(key, before, after))
+        .map(|(key, before, after)| Difference::new(key, before, after))
+        .collect()
+}
+
+fn close(before: &Value, after: &Value) -> bool {
+    before.as_f64().zip(after.as_f64()).is_some_and(|(before, after)| (before - after).abs() <= SAME_MEMORY * before)
+}
+
+/// In what two runs as a whole differ: the environment, and what was asked of every candidate.
+pub fn runs(before: &Digest, after: &Digest) -> Vec<Difference> {
+    let mut differences = environments(&before.environment, &after.environment);
+    let (old, new) = (&before.settings, &after.settings);
+    if old.seed != new.seed {
+        differences.push(Difference::new("seed", old.seed, new.seed));
+    }
+    if old.max_new_tokens != new.max_new_tokens {
+        let show = |limit: Option<u32>| limit.map_or("the prompts' own".to_owned(), |limit| limit.to_string());
+        differences.push(Difference::new("longest answer", show(old.max_new_tokens), show(new.max_new_tokens)));
+    }
+    differences
+}
+
+/// In what two runs of a suite differ: its prompts.
+pub fn suites(suite: &str, before: &Digest, after: &Digest) -> Option<Difference> {
+    let hash =
+        |digest: &Digest| digest.settings.suites.get(suite).map(|hash| hash.chars().take(12).collect::<String>());
+    let (before, after) = (hash(before), hash(after));
+    let show = |hash: Option<String>| hash.unwrap_or("not run".to_owned());
+    (before != after).then(|| Difference::new(&format!("prompts of suite {suite}"), show(before), show(after)))
+}
+
+/// In what a candidate differs from itself: its checkpoint.
+pub fn rows(before: &RowDigest, after: &RowDigest) -> Option<Difference> {
+    let (old, new) = (before.checkpoint.as_ref()?, after.checkpoint.as_ref()?);
+    if old == new {
+        return None;
+    }
+    let difference = match (&old.commit, &new.commit) {
+        (Some(old), Some(new)) if old != new => Difference::new("commit of the checkpoint", old, new),
+        _ => Difference::new("files of the checkpoint", files(old), files(new)),
+    };
+    Some(difference)
+}
+
+fn files(facts: &CheckpointFacts) -> String {
+    let hash = |file: &crate::run::FileFacts| {
+        let hash = file.sha256.as_deref().map(|hash| hash.chars().take(12).collect::<String>());
+        format!("{} ({})", file.path, hash.unwrap_or_else(|| format!("{} bytes", file.bytes)))
+    };
+    facts.files.iter().map(hash).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summarize::testing;
+
+    fn environment() -> Environment {
+        testing::run(Vec::new()).environment
+    }
+
+    #[test]
+    fn another_build_of_the_program_is_no_difference() {
+        let newer =
+            Environment { program_version: "0.2.0".into(), program_commit: Some("abc".into()), ..environment() };
+        assert_eq!(environments(&environment(), &newer), []);
+    }
+
+    #[test]
+    fn another_processor_is() {
+        let other = Environment { cpu: "Intel Xeon".into(), ..environment() };
+        assert_eq!(
+            environments(&environment(), &other),
+            [Difference::new("cpu", "\"AMD EPYC 9B45\"", "\"Intel Xeon\"")]
+        );
+    }
+
+    #[test]
+    fn memory_need_not_be_the_same_to_the_byte() {
+        let with = |memory_bytes| Environment { memory_bytes, ..environment() };
+        let full = with(Some(24 << 30));
+        assert_eq!(environments(&full, &with(Some((24 << 30) - (100 << 20)))), []);
+        assert_eq!(environments(&full, &with(Some(16 << 30))).len(), 1);
+        assert_eq!(environments(&full, &with(None)), []);
+    }
+}

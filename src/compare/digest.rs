@@ -1,0 +1,178 @@
+//! A digest: of a run, what judging it against another takes, and small enough to be reviewed and committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Candidate;
+use crate::measure::{METRICS, Measurement, disturbance};
+use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
+use crate::suite::Language;
+use crate::summarize::Memory;
+use crate::telemetry::Environment;
+
+/// What of a run, or of several runs of the same, a check takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Digest {
+    /// The run's id; the first one's of several.
+    pub run: String,
+    pub started_at: jiff::Timestamp,
+    pub environment: Environment,
+    pub settings: Settings,
+    pub rows: Vec<RowDigest>,
+}
+
+/// A candidate's part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowDigest {
+    pub candidate: Candidate,
+    pub outcome: RowOutcome,
+    /// `None` before it was acquired.
+    pub checkpoint: Option<CheckpointFacts>,
+    /// Of each process that loaded it.
+    pub load_seconds: Vec<f64>,
+    /// Peak above what was in use before, of each process in which something could tell.
+    pub memory_bytes: Vec<u64>,
+    /// Measured trials that had to share the processors with other programs.
+    pub disturbed: usize,
+    pub prompts: Vec<PromptDigest>,
+}
+
+/// The measured trials of one prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromptDigest {
+    pub suite: String,
+    pub language: Option<Language>,
+    pub prompt: String,
+    /// Measured trials, the failed ones included.
+    pub trials: usize,
+    pub failed: usize,
+    /// By the metric's key, in its unit: of each completed trial in which it was defined, in the order of the trials. Six
+    /// digits are kept.
+    pub values: BTreeMap<String, Vec<f64>>,
+    /// Of each completed trial, in the order of the trials.
+    pub token_ids: Vec<Vec<u32>>,
+}
+
+impl Digest {
+    pub fn of(run: &Run) -> Self {
+        Self {
+            run: run.id.clone(),
+            started_at: run.started_at,
+            environment: run.environment.clone(),
+            settings: run.settings.clone(),
+            rows: run.rows.iter().map(|row| RowDigest::of(row, &run.environment)).collect(),
+        }
+    }
+
+    /// Adds what a further run of the same candidates and prompts gave. What this one lacks is left out.
+    pub fn add(&mut self, other: Digest) {
+        for (row, more) in self.rows.iter_mut().filter_map(|row| {
+            let more = other.rows.iter().find(|more| more.candidate.row() == row.candidate.row())?;
+            Some((row, more))
+        }) {
+            row.add(more);
+        }
+    }
+
+    /// Whether no trial was measured.
+    pub fn is_empty(&self) -> bool {
+        self.rows.iter().all(|row| row.trials() == 0)
+    }
+
+    /// A candidate's part, by [`Candidate::row`].
+    pub fn row(&self, name: &str) -> Option<&RowDigest> {
+        self.rows.iter().find(|row| row.candidate.row() == name)
+    }
+}
+
+impl RowDigest {
+    fn of(row: &Row, environment: &Environment) -> Self {
+        let measured: Vec<&Trial> = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured).collect();
+        let mut seen = BTreeSet::new();
+        let prompts = measured.iter().filter(|trial| seen.insert(prompt(trial)));
+        Self {
+            candidate: row.candidate.clone(),
+            outcome: row.outcome.clone(),
+            checkpoint: row.checkpoint.clone(),
+            load_seconds: row.load.iter().map(|load| six_digits(load.load_seconds)).collect(),
+            memory_bytes: Memory::of(row).measured_bytes.into_iter().collect(),
+            disturbed: measured.iter().filter(|trial| disturbance(trial, environment).is_some()).count(),
+            prompts: prompts
+                .map(|first| {
+                    let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
+                    PromptDigest::of(&trials.copied().collect::<Vec<_>>(), first)
+                })
+                .collect(),
+        }
+    }
+
+    fn add(&mut self, more: &RowDigest) {
+        // A failure in one of them is what there is to tell.
+        if self.outcome == RowOutcome::Ran {
+            self.outcome = more.outcome.clone();
+        }
+        self.load_seconds.extend(&more.load_seconds);
+        self.memory_bytes.extend(&more.memory_bytes);
+        self.disturbed += more.disturbed;
+        for prompt in &mut self.prompts {
+            let Some(more) = more.prompts.iter().find(|more| more.key() == prompt.key()) else { continue };
+            prompt.trials += more.trials;
+            prompt.failed += more.failed;
+            for (metric, values) in &more.values {
+                prompt.values.entry(metric.clone()).or_default().extend(values);
+            }
+            prompt.token_ids.extend(more.token_ids.iter().cloned());
+        }
+    }
+
+    /// Measured trials of all prompts.
+    pub fn trials(&self) -> usize {
+        self.prompts.iter().map(|prompt| prompt.trials).sum()
+    }
+
+    pub fn failed(&self) -> usize {
+        self.prompts.iter().map(|prompt| prompt.failed).sum()
+    }
+
+    /// The prompt of this key.
+    pub fn prompt(&self, key: PromptKey) -> Option<&PromptDigest> {
+        self.prompts.iter().find(|prompt| prompt.key() == key)
+    }
+}
+
+/// What tells a prompt from the others of a run: its suite, language and id.
+pub type PromptKey<'a> = (&'a str, Option<Language>, &'a str);
+
+impl PromptDigest {
+    fn of(trials: &[&Trial], first: &Trial) -> Self {
+        let completed = || trials.iter().filter(|trial| matches!(trial.outcome, Outcome::Completed { .. }));
+        let measurements: Vec<Measurement> = completed().map(|trial| Measurement::of(trial)).collect();
+        let values = METRICS.iter().filter_map(|metric| {
+            let values: Vec<f64> = measurements.iter().filter_map(|one| (metric.of)(one)).map(six_digits).collect();
+            (!values.is_empty()).then(|| (metric.key.to_owned(), values))
+        });
+        Self {
+            suite: first.key.suite.clone(),
+            language: first.key.language,
+            prompt: first.key.prompt.clone(),
+            trials: trials.len(),
+            failed: trials.len() - measurements.len(),
+            values: values.collect(),
+            token_ids: completed().map(|trial| trial.token_ids.clone()).collect(),
+        }
+    }
+
+    pub fn key(&self) -> PromptKey<'_> {
+        (&self.suite, self.language, &self.prompt)
+    }
+}
+
+fn prompt(trial: &Trial) -> PromptKey<'_> {
+    (&trial.key.suite, trial.key.language, &trial.key.prompt)
+}
+
+/// More digits than any measurement has; fewer make lines that can be read.
+fn six_digits(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}

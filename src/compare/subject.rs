@@ -1,0 +1,108 @@
+//! A subject: what two runs are compared in.
+
+use crate::measure::metric::{DECODE, TTFT};
+use crate::measure::units::{Bytes, Seconds};
+use crate::measure::{Direction, METRICS, Metric};
+
+/// What two runs are compared in: a metric of their trials, or something that each process has once.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject {
+    Metric(Metric),
+    /// Reading the weights and making them ready.
+    Load,
+    /// Peak memory above what was in use before.
+    Memory,
+}
+
+impl Subject {
+    /// Judged unless the user names others: what a user of a service feels, and what a machine must have.
+    pub const DEFAULT: [Subject; 4] = [Subject::Metric(TTFT), Subject::Metric(DECODE), Subject::Memory, Subject::Load];
+
+    pub fn all() -> impl Iterator<Item = Subject> {
+        METRICS.iter().copied().map(Subject::Metric).chain([Subject::Load, Subject::Memory])
+    }
+
+    /// The one that a user means by its key or its label, or by the first word of its key if no other has that.
+    pub fn named(word: &str) -> Option<Self> {
+        let word = word.to_lowercase();
+        let exact = Self::all().find(|subject| subject.key() == word || subject.label().to_lowercase() == word);
+        exact.or_else(|| {
+            let mut begin = Self::all().filter(|subject| subject.key().split('_').next() == Some(&word));
+            begin.next().filter(|_| begin.next().is_none())
+        })
+    }
+
+    /// For machines, unit included; never renamed.
+    pub fn key(self) -> &'static str {
+        match self {
+            Subject::Metric(metric) => metric.key,
+            Subject::Load => "load_seconds",
+            Subject::Memory => "memory_bytes",
+        }
+    }
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Subject::Metric(metric) => metric.label,
+            Subject::Load => "load",
+            Subject::Memory => "memory",
+        }
+    }
+
+    pub fn direction(self) -> Direction {
+        match self {
+            Subject::Metric(metric) => metric.direction,
+            Subject::Load | Subject::Memory => Direction::Lower,
+        }
+    }
+
+    /// A value with its unit.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Subject::Metric(metric) => metric.unit.show_in_text(value),
+            Subject::Load => Seconds(value).to_string(),
+            Subject::Memory => Bytes(value as u64).to_string(),
+        }
+    }
+
+    /// By what share it may become worse where the user does not say. Loading depends on what the system has cached.
+    pub fn default_tolerance(self) -> f64 {
+        match self {
+            Subject::Metric(_) | Subject::Memory => 0.05,
+            Subject::Load => 0.25,
+        }
+    }
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_and_labels_are_unique() {
+        let keys: BTreeSet<&str> = Subject::all().map(Subject::key).collect();
+        let labels: BTreeSet<&str> = Subject::all().map(Subject::label).collect();
+        assert_eq!((keys.len(), labels.len()), (METRICS.len() + 2, METRICS.len() + 2));
+    }
+
+    #[test]
+    fn a_subject_is_found_by_key_label_or_first_word() {
+        let key = |word: &str| Subject::named(word).map(Subject::key);
+        assert_eq!(key("ttft"), Some("ttft_seconds"));
+        assert_eq!(key("decode"), Some("decode_tokens_per_second"));
+        assert_eq!(key("prefill"), Some("prefill_tokens_per_second"));
+        assert_eq!(key("prefill_seconds"), Some("prefill_seconds"));
+        assert_eq!(key("memory"), Some("memory_bytes"));
+        assert_eq!(key("latency"), Some("latency_seconds"));
+        assert_eq!(key("characters"), None, "two begin with it");
+        assert_eq!(key("speed"), None);
+    }
+}
