@@ -58,7 +58,11 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
     let mut on_token = |done| listener.token(done, most);
     let mut on_text = |_: &str| {};
     let mut recorder = Recorder::start(clock, most, cancel, &mut on_token, &mut on_text);
-    let result = engine.generate(&request, &mut recorder);
+    #[cfg(not(feature = "slowdown"))]
+    let observer = &mut recorder;
+    #[cfg(feature = "slowdown")]
+    let observer = &mut super::slowdown::Slowed::by_environment(&mut recorder, clock);
+    let result = engine.generate(&request, observer);
     let Recorder { timeline, token_ids, prompt_tokens, text: partial, .. } = recorder;
     let readings = watcher.stop();
 

@@ -5,6 +5,8 @@ pub mod execute;
 pub mod listener;
 pub mod record;
 pub mod recorder;
+#[cfg(any(test, feature = "slowdown"))]
+pub mod slowdown;
 pub mod trial;
 
 pub use execute::{Ended, execute};

@@ -10,7 +10,7 @@ pub struct Environment {
     /// in a git repository, and for runs stored before this was kept.
     #[serde(default)]
     pub program_commit: Option<String>,
-    /// Features compiled in, `cuda` for one.
+    /// Features compiled in that change what is measured on purpose, `cuda` for one: not `slowdown`, which is to be found out.
     pub build_features: Vec<String>,
     pub debug_build: bool,
     pub os: String,

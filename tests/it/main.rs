@@ -8,6 +8,7 @@ mod compare;
 mod damage;
 mod doctor;
 mod export;
+mod gate;
 mod help;
 mod history;
 mod hub;

@@ -89,6 +89,8 @@ impl Processes {
     /// One process, with its results in a folder of its side: builds of different ages do not share a database.
     fn run(&self, program: &Path, side: &str, repeat: Option<u32>) -> Result<Option<Digest>, Error> {
         let export = self.folder.join(format!("{side}.json"));
+        // Else the one before would be read where this one writes none.
+        let _ = std::fs::remove_file(&export);
         let mut command = Command::new(program);
         command.args(["compare", "--quiet", "--format", "json", "--like"]).arg(self.baseline());
         command.arg("--output").arg(&export).arg("--results").arg(self.folder.join(side));
@@ -100,14 +102,13 @@ impl Processes {
         }
         let output = output.map_err(|source| Error::Process { program: program.into(), source })?;
         // 1 says that no candidate qualified, or one failed: the check has its own say on that.
-        if !matches!(output.status.code(), Some(0 | 1)) {
+        let ran = matches!(output.status.code(), Some(0 | 1));
+        let Some(text) = ran.then(|| std::fs::read_to_string(&export).ok()).flatten() else {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             let hint = "both programs must be builds of `bench` that know `compare --like`".to_owned();
-            let message = format!("`{}` could not run it ({}): {said}", program.display(), output.status);
-            return Err(Error::usage(message, hint));
-        }
-        let text =
-            std::fs::read_to_string(&export).map_err(|source| Error::ReadText { path: export.clone(), source })?;
+            let message = format!("`{}` could not run it ({}) {said}", program.display(), output.status);
+            return Err(Error::usage(message.trim_end(), hint));
+        };
         Ok(Some(Digest::of(&json::read(&text)?)))
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn outcome(check: &Check) -> String {
         (count(|verdict| matches!(verdict, Verdict::WithinNoise)), "within noise"),
         (count(|verdict| matches!(verdict, Verdict::Inconclusive(_))), "inconclusive"),
         (count(|verdict| matches!(verdict, Verdict::Incomparable(_))), "incomparable"),
-        (check.rows.iter().map(|row| row.answers.len()).sum(), "prompts answered otherwise"),
+        (check.rows.iter().map(|row| row.answers.len()).sum(), "with another answer"),
         (check.rows.iter().filter(|row| row.failure.is_some()).count(), "failing"),
     ];
     let counts: Vec<String> =

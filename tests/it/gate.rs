@@ -1,0 +1,338 @@
+//! `bench check` and `bench baseline`: what they pass, what they fail, and what they refuse.
+//!
+//! Runs are real; where a verdict depends on times, the stored ones are replaced by exact ones.
+
+use serde_json::{Value, json};
+
+use crate::support::bench::{Bench, Ran};
+
+/// Trials of each prompt: enough to tell a tenth from nothing.
+const TRIALS: usize = 20;
+
+const FILE: &str = "base.json";
+
+/// A folder with a run whose every trial takes 100 ms to its first token and 10 ms for each further one, give or take
+/// 1 %, and its baseline.
+fn with_baseline() -> Bench {
+    let bench = Bench::with(&["llama-gqa"]);
+    measured(&bench);
+    retime(&bench, 1.0);
+    bench.run("baseline save --force --output base.json").exits(0).says("written to base.json");
+    bench
+}
+
+fn measured(bench: &Bench) {
+    let line = format!("compare --local llama-gqa --suite count --prompts prompts --repeat {TRIALS}");
+    let ran = bench.run(&line);
+    assert!(matches!(ran.code, Some(0 | 1)), "{ran}");
+}
+
+/// Gives every stored trial exact times: each decode step `slower` times as long as 10 ms.
+fn retime(bench: &Bench, slower: f64) {
+    let store = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
+    let mut trials = store.prepare("SELECT sequence, repetition, json_array_length(arrivals_ns) FROM trials").unwrap();
+    let trials = trials.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    for (sequence, repetition, tokens) in trials.map(Result::<(i64, u32, u32), _>::unwrap) {
+        let jitter = 1.0 + 0.01 * (f64::from(repetition * 7 % 20) / 10.0 - 1.0);
+        let at = |token: u32| (1e6 * jitter * (100.0 + 10.0 * slower * f64::from(token))) as u64;
+        let arrivals: Vec<u64> = (0..tokens).map(at).collect();
+        // Without readings: this machine's own business is no matter here.
+        let sql = "UPDATE trials SET arrivals_ns = ?1, encoded_ns = 0, prefilled_ns = ?2, readings = '[]' WHERE sequence = ?3";
+        store.execute(sql, (json!(arrivals).to_string(), at(0) as i64, sequence)).unwrap();
+    }
+}
+
+/// The baseline with a part of it changed.
+fn edit(bench: &Bench, change: impl FnOnce(&mut Value)) {
+    let mut baseline: Value = serde_json::from_slice(&std::fs::read(bench.path(FILE)).unwrap()).unwrap();
+    change(&mut baseline);
+    bench.write(FILE, baseline.to_string());
+}
+
+fn check(bench: &Bench, options: &str) -> Ran {
+    bench.run(&format!("check --baseline {FILE} --metric ttft,decode {options}"))
+}
+
+#[test]
+fn a_run_passes_against_itself() {
+    let ran = check(&with_baseline(), "").exits(0);
+    ran.answers("Check passed: 2 within noise");
+}
+
+#[test]
+fn a_slower_run_fails_and_says_which_figure_by_how_much() {
+    let bench = with_baseline();
+    retime(&bench, 1.1);
+    let ran = check(&bench, "").exits(1).answers("Check regressed: 1 regressed, 1 within noise");
+    ran.answers("llama-gqa, count pp16+tg4: decode was 100 tok/s and is 91.0 tok/s: -9.1 %, 97.5 % interval -9.");
+    retime(&bench, 1.5);
+    check(&bench, "--tolerance decode=60%").exits(0);
+}
+
+#[test]
+fn a_faster_run_passes_as_improved() {
+    let bench = with_baseline();
+    retime(&bench, 0.8);
+    check(&bench, "").exits(0).answers("improved").answers("+25.0 %");
+}
+
+#[test]
+fn what_lies_at_the_tolerance_is_not_decided() {
+    let bench = with_baseline();
+    retime(&bench, 1.05);
+    check(&bench, "").exits(3).answers("reaches over the tolerance of 5 %").answers("the smallest fall");
+    check(&bench, "--inconclusive pass").exits(0).answers("not decided");
+    check(&bench, "--inconclusive fail").exits(1).answers("not decided");
+}
+
+#[test]
+fn too_few_trials_say_how_many_are_missing() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| {
+        let values = baseline["rows"][0]["prompts"][0]["values"].as_object_mut().unwrap();
+        values.values_mut().for_each(|values| values.as_array_mut().unwrap().truncate(3));
+    });
+    check(&bench, "").exits(3).answers("too few for an interval").answers("it takes 3 more");
+}
+
+#[test]
+fn memory_is_judged_without_an_interval() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| {
+        let memory = &mut baseline["rows"][0]["memory_bytes"][0];
+        *memory = (memory.as_u64().unwrap() / 2).into();
+    });
+    check(&bench, "--metric memory").exits(1).answers("memory was").answers("+100.0 %");
+}
+
+#[test]
+fn load_time_is_judged_where_its_noise_is_known() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| baseline["rows"][0]["load_seconds"][0] = json!(1e-9));
+    check(&bench, "--metric load").exits(0).never_mentions("load");
+    let noise = json!({
+        "runs": 8,
+        "figures": [{"row": "llama-gqa", "suite": null, "prompt": null, "metric": "load_seconds", "share": 0.1}]
+    });
+    edit(&bench, |baseline| baseline["noise"] = noise);
+    check(&bench, "--metric load").exits(1).answers("load was");
+}
+
+#[test]
+fn another_answer_fails_and_says_where_it_parts() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| {
+        let id = &mut baseline["rows"][0]["prompts"][0]["token_ids"][5][2];
+        *id = (id.as_u64().unwrap() + 1).into();
+    });
+    let ran = check(&bench, "").exits(1);
+    ran.answers("count pp16+tg4, trial 5: the answer parts at output token 2").answers("1 with another answer");
+}
+
+#[test]
+fn requests_that_fail_where_they_did_not_fail_the_check() {
+    let bench = with_baseline();
+    let store = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
+    let failed = json!({"status": "failed", "kind": "engine", "message": "it broke"}).to_string();
+    store.execute("UPDATE trials SET outcome = ?1 WHERE repetition = 3 AND NOT warmup", [failed]).unwrap();
+    check(&bench, "").exits(1).answers("1 of 20 requests fail, and 0 of 20 did");
+}
+
+#[test]
+fn other_programs_beside_a_run_leave_it_undecided() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| baseline["rows"][0]["disturbed"] = json!(7));
+    check(&bench, "").exits(3).answers("other programs were busy on the machine during 7 of 20 trials");
+}
+
+#[test]
+fn what_does_not_compare_is_refused_with_what_differs() {
+    for (pointer, value, says) in [
+        ("/environment/kernel", json!("5.4.0"), "kernel was \"5.4.0\" and is "),
+        ("/environment/cpu", json!("Intel Xeon"), "cpu was \"Intel Xeon\" and is "),
+        ("/environment/threads", json!(64), "threads was 64 and is "),
+        ("/settings/seed", json!(7), "seed was 7 and is 0"),
+        ("/settings/suites/count", json!("ab".repeat(32)), "prompts of suite count was abababababab and is "),
+        ("/rows/0/candidate/quantization", json!("q8_0"), "candidate was llama-gqa q8_0 and is llama-gqa"),
+        ("/rows/0/candidate/id", json!("no-more"), "candidate was no-more and is not run"),
+        ("/rows/0/checkpoint/files/0/sha256", json!("ab".repeat(32)), "files of the checkpoint was"),
+    ] {
+        let bench = with_baseline();
+        edit(&bench, |baseline| *baseline.pointer_mut(pointer).unwrap() = value);
+        let ran = check(&bench, "").exits(2).answers(says).answers("could not be compared: 2 incomparable");
+        ran.answers("To compare: run again what the baseline ran (bench check --measure)");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_baseline_is_refused_with_what_to_do() {
+    let bench = with_baseline();
+    let whole = std::fs::read_to_string(bench.path(FILE)).unwrap();
+    for (text, says) in [
+        ("", "it is not a baseline, or it is damaged"),
+        (&whole[..whole.len() / 2], "it is not a baseline, or it is damaged"),
+        ("{\"schema_version\": 1}", "it is not a baseline, or it is damaged"),
+        (&whole.replace("\"schema_version\": 1", "\"schema_version\": 0"), "it has layout version 0"),
+    ] {
+        bench.write(FILE, text);
+        check(&bench, "")
+            .exits(2)
+            .says("could not use the baseline `base.json`")
+            .says(says)
+            .says("bench baseline save");
+    }
+    bench.write(FILE, whole.replace("\"schema_version\": 1", "\"schema_version\": 2"));
+    check(&bench, "").exits(2).says("it has layout version 2, and this program knows 1").says("update `bench`");
+    bench.write(FILE, &whole);
+    edit(&bench, |baseline| baseline["rows"] = json!([]));
+    check(&bench, "").exits(2).says("it holds no measured trial");
+    bench.run("check --baseline other.json").exits(2).says("there is no baseline `other.json`");
+    bench.run("check --baseline 1999").exits(2).says("no run");
+}
+
+#[test]
+fn the_baseline_of_this_machine_is_found_by_itself() {
+    let bench = with_baseline();
+    bench.run("check").exits(2).says("has no baseline of this machine and build").says("bench baseline save");
+    bench.run("baseline list").exits(0).says("has no baselines");
+    bench.run("baseline save --force").exits(0).says("results/baselines/");
+    bench.run("check --metric ttft,decode").exits(0).answers("2 within noise");
+    bench.run("baseline list").exits(0).answers("yes");
+    let shown = bench.run("baseline show latest").exits(0).answers("llama-gqa, count pp16+tg4  decode");
+    shown.answers("100 tok/s");
+}
+
+#[test]
+fn a_baseline_is_not_replaced_by_what_does_not_compare() {
+    let bench = with_baseline();
+    edit(&bench, |baseline| baseline["environment"]["kernel"] = json!("5.4.0"));
+    let refused = bench.run("baseline save --output base.json").exits(2);
+    refused.says("`base.json` holds something that run").says("kernel was \"5.4.0\"").says("--force");
+    bench.run("baseline save --output base.json --force").exits(0);
+    bench.run("baseline save --output base.json").exits(0);
+    bench.write("base.json", "notes of mine");
+    bench.run("baseline save --output base.json").exits(2).says("it is not a baseline");
+    assert_eq!(std::fs::read_to_string(bench.path("base.json")).unwrap(), "notes of mine");
+}
+
+#[test]
+fn saving_again_keeps_the_noise_and_gives_the_same_text() {
+    let bench = with_baseline();
+    let before = std::fs::read_to_string(bench.path(FILE)).unwrap();
+    let noise = json!({"runs": 8, "figures": []});
+    edit(&bench, |baseline| baseline["noise"] = noise.clone());
+    bench.run("baseline save --output base.json").exits(0);
+    let after = std::fs::read_to_string(bench.path(FILE)).unwrap();
+    let parsed: Value = serde_json::from_str(&after).unwrap();
+    assert_eq!(parsed["noise"], noise);
+    let lines =
+        |text: &str| text.lines().filter(|line| line.contains("\"prompt\"")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&before), lines(&after));
+    assert_eq!(lines(&after).len(), 1, "a prompt has a line");
+}
+
+#[test]
+fn a_run_that_did_not_finish_is_no_baseline() {
+    let bench = with_baseline();
+    let store = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
+    store.execute("UPDATE runs SET finished_at = NULL", []).unwrap();
+    bench.run("baseline save").exits(2).says("did not finish").says("bench compare --resume");
+    store.execute("DELETE FROM trials", []).unwrap();
+    bench.run("baseline save --force").exits(2).says("has no measured trial");
+}
+
+#[test]
+fn a_tolerance_below_the_machines_noise_is_refused() {
+    let bench = with_baseline();
+    let noise = json!({
+        "runs": 8,
+        "figures": [{
+            "row": "llama-gqa", "suite": "count", "prompt": "pp16+tg4", "metric": "decode_tokens_per_second", "share": 0.08
+        }]
+    });
+    edit(&bench, |baseline| baseline["noise"] = noise);
+    let refused = check(&bench, "--tolerance decode=5%").exits(2);
+    refused
+        .says("a tolerance of 5.0 % for decode is below what this machine's own runs differ by: 8.0 %")
+        .says("allow 8.0 %");
+    // Where nobody states one, it is as large as it must be.
+    retime(&bench, 1.07);
+    check(&bench, "").exits(0).answers("8 %");
+}
+
+#[test]
+fn wrong_names_are_told() {
+    let bench = with_baseline();
+    check(&bench, "--metric speed").exits(2).says("there is no metric `speed`").says("decode_tokens_per_second");
+    check(&bench, "--tolerance decode=fast").exits(2).says("`decode=fast` is no tolerance");
+    check(&bench, "--format yaml").exits(2).says("expected table");
+    check(&bench, "--format json=").exits(2).says("the name of a file is missing");
+}
+
+#[test]
+fn measuring_runs_what_the_baseline_ran() {
+    let bench = with_baseline();
+    let ran = bench
+        .run("check --baseline base.json --measure --prompts prompts --tolerance ttft=200%,decode=200%,memory=200%");
+    assert!(matches!(ran.code, Some(0 | 1 | 3)), "{ran}");
+    // The same weights on the same prompts answer the same, at whatever speed.
+    assert!(!ran.stdout.contains("parts at"), "{ran}");
+    let run = bench.export("latest");
+    assert_eq!(run["run"]["settings"]["repeat"], TRIALS);
+    assert_eq!(run["run"]["settings"]["suites"].as_object().unwrap().len(), 1);
+    bench.run("check --baseline base.json --measure").exits(2).says("the prompts of run").says("--prompts");
+}
+
+#[test]
+fn builds_are_run_in_turn() {
+    let bench = with_baseline();
+    let program = env!("CARGO_BIN_EXE_bench");
+    let line = format!(
+        "check --baseline base.json --prompts prompts --ab {program} --rounds 8 --format table --format json=c.json"
+    );
+    let ran = bench.run(&line);
+    assert!(matches!(ran.code, Some(0 | 1 | 3)), "{ran}");
+    assert!(!ran.stdout.contains("parts at") && ran.stdout.contains("run in turn"), "{ran}");
+    let check: Value = serde_json::from_slice(&std::fs::read(bench.path("c.json")).unwrap()).unwrap();
+    assert_eq!(check["rows"][0]["answers_compared"], 8);
+    // Each process loads the weights, so that loading has as many values as there were rounds.
+    let figures = check["rows"][0]["figures"].as_array().unwrap();
+    let load = figures.iter().find(|figure| figure["metric"] == "load_seconds").unwrap();
+    assert_eq!(load["n"], json!([8, 8]));
+
+    let mut starts: Vec<(String, String)> = Vec::new();
+    for side in ["a", "b"] {
+        let folder = std::fs::read_dir(bench.path("results")).unwrap().map(|entry| entry.unwrap().path());
+        let folder = folder.into_iter().find(|path| path.to_string_lossy().contains("processes-")).unwrap();
+        let store = rusqlite::Connection::open(folder.join(side).join("bench.db")).unwrap();
+        let mut runs = store.prepare("SELECT started_at FROM runs").unwrap();
+        starts.extend(runs.query_map([], |row| Ok((row.get(0)?, side.to_owned()))).unwrap().map(Result::unwrap));
+    }
+    starts.sort();
+    let order: String = starts.into_iter().map(|(_, side)| side).collect();
+    assert_eq!(order, "abba".repeat(4));
+}
+
+#[test]
+fn a_program_that_is_no_build_of_this_one_is_told() {
+    let bench = with_baseline();
+    bench.run("check --baseline base.json --ab ./missing").exits(2).says("could not start `./missing`");
+    let ran = bench.run("check --baseline base.json --prompts prompts --ab /bin/true").exits(2);
+    ran.says("`/bin/true` could not run it").says("builds of `bench`");
+    let ran = bench.run("check --baseline base.json --ab /bin/cat").exits(2);
+    ran.says("`/bin/cat` could not run it").says("builds of `bench`");
+}
+
+#[test]
+fn calibrating_keeps_the_noise_in_the_baselines_file() {
+    let bench = with_baseline();
+    let ran = bench.run("check --baseline base.json --calibrate --rounds 3 --prompts prompts").exits(0);
+    ran.answers("3 runs of one build").says("kept in base.json");
+    let baseline: Value = serde_json::from_slice(&std::fs::read(bench.path(FILE)).unwrap()).unwrap();
+    assert_eq!(baseline["noise"]["runs"], 3);
+    let figures = baseline["noise"]["figures"].as_array().unwrap();
+    let of =
+        |metric: &str| figures.iter().any(|figure| figure["metric"] == metric && figure["share"].as_f64() >= Some(0.0));
+    assert!(of("ttft_seconds") && of("decode_tokens_per_second") && of("load_seconds"), "{figures:?}");
+    bench.run("check --baseline latest --calibrate").exits(2).says("is no baseline's file to keep the noise in");
+}
