@@ -3,6 +3,7 @@
 mod support;
 
 mod candle_transformers;
+mod batches;
 mod checkpoints;
 mod compare;
 mod damage;

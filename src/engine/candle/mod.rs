@@ -1,9 +1,11 @@
 //! The engine in this process: one decoder on candle, on the CPU or a CUDA device.
 
 mod attention;
+mod batch;
 mod decoder;
 mod latent;
 mod loader;
+mod mask;
 mod matrix;
 pub mod memory;
 mod mlp;
@@ -70,8 +72,8 @@ impl CandleEngine {
         drop(source);
         let (weights_bytes, precision) = decoder.held();
         let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
-        engine.decoder.reset(2)?;
-        engine.decoder.forward(&[0, 0], Logits::Last)?;
+        engine.decoder.reset(&[2])?;
+        engine.decoder.forward(&[&[0, 0]], Logits::Last)?;
         engine.device.synchronize()?;
         Ok(engine)
     }
@@ -122,7 +124,7 @@ impl CandleEngine {
         if tokens > limit {
             return Err(EngineError::PromptTooLong { prompt: tokens, limit });
         }
-        Ok(self.decoder.reset(tokens)?)
+        Ok(self.decoder.reset(&[tokens])?)
     }
 
     /// Appends tokens to the sequence; gives the logits of each, `[tokens, vocabulary]`.
@@ -131,7 +133,7 @@ impl CandleEngine {
     /// Ids outside of the vocabulary, or more tokens than there is room for.
     pub fn append(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
         self.check(ids)?;
-        Ok(self.decoder.forward(ids, Logits::Every)?)
+        Ok(self.decoder.forward(&[ids], Logits::Every)?)
     }
 
     /// Tells, for every token but the first, the log-probabilities (natural logarithms) of all tokens in its place.
@@ -159,7 +161,7 @@ impl CandleEngine {
             // The last token predicts what is not there.
             for (index, chunk) in ids[start..end - 1].chunks(PREDICTED_AT_ONCE).enumerate() {
                 let first = start + index * PREDICTED_AT_ONCE + 1;
-                let logits = self.decoder.forward(chunk, Logits::Every)?;
+                let logits = self.decoder.forward(&[chunk], Logits::Every)?;
                 let rows = candle_nn::ops::log_softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
                 for (position, row) in (first..).zip(&rows).skip_while(|(position, _)| *position < predicted) {
                     if row[ids[position] as usize].is_nan() {
@@ -224,8 +226,8 @@ impl Engine for CandleEngine {
         // The last token is never fed back, so it needs no place in the context.
         let room = self.spec().max_positions - prompt_ids.len() + 1;
         let limit = request.max_new_tokens.min(room);
-        self.decoder.reset(prompt_ids.len() + limit)?;
-        let mut logits = self.decoder.forward(&prompt_ids, Logits::Last)?;
+        self.decoder.reset(&[prompt_ids.len() + limit])?;
+        let mut logits = self.decoder.forward(&[&prompt_ids], Logits::Last)?;
         self.device.synchronize()?;
         observer.prefilled();
 
@@ -248,7 +250,7 @@ impl Engine for CandleEngine {
                 break;
             }
             if answer.ids.len() < limit {
-                logits = self.decoder.forward(&[id], Logits::Last)?;
+                logits = self.decoder.forward(&[&[id]], Logits::Last)?;
             }
         }
         let (token_ids, text) = answer.finish(observer);
