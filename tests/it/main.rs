@@ -14,6 +14,7 @@ mod history;
 mod hub;
 mod interrupt;
 mod mistakes;
+mod precisions;
 mod pull;
 mod readme;
 mod real_models;
