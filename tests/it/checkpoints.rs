@@ -9,7 +9,7 @@ use bench::engine::candle::CandleEngine;
 use bench::engine::{Completion, Engine, Input, Request, Sampling};
 use serde::Deserialize;
 
-use crate::support::decoder::{self, checkpoint, checkpoints, following, load, log_probs};
+use crate::support::decoder::{self, TOLERANCE, checkpoint, checkpoints, load};
 use crate::support::{Silent, fixture};
 
 /// What transformers computed in float32, of a text and in answer to a prompt.
@@ -28,26 +28,12 @@ struct Greedy {
     text: Option<String>,
 }
 
-/// Largest difference of a log-probability that float32 arithmetic in another order explains.
-const TOLERANCE: f64 = 1e-3;
-
 fn reference(path: &Path) -> Reference {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The differences of the log-probabilities of all tokens but the first.
-fn differences(engine: &mut CandleEngine, reference: &decoder::Reference) -> Vec<f64> {
-    let found = following(&reference.ids, &log_probs(&engine.logits(&reference.ids).unwrap()));
-    assert_eq!(found.len(), reference.log_probs.len());
-    found.iter().zip(&reference.log_probs).map(|(a, b)| (f64::from(*a) - b).abs()).collect()
-}
-
-fn worst(engine: &mut CandleEngine, reference: &decoder::Reference) -> f64 {
-    differences(engine, reference).into_iter().fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
-}
-
 fn mean(engine: &mut CandleEngine, reference: &decoder::Reference) -> f64 {
-    let differences = differences(engine, reference);
+    let differences = reference.differences(engine);
     differences.iter().sum::<f64>() / differences.len() as f64
 }
 
@@ -68,7 +54,7 @@ fn agrees_with_transformers(name: &str) {
 }
 
 fn agrees(name: &str, engine: &mut CandleEngine, reference: &Reference, tolerance: f64) {
-    let worst = worst(engine, &reference.text);
+    let worst = reference.text.worst(engine);
     assert!(worst < tolerance, "{name}: log-probabilities differ by up to {worst}");
     let answer = greedy(engine, &reference.greedy.prompt_ids, reference.greedy.ids.len());
     assert_eq!(answer.token_ids, reference.greedy.ids, "{name}: greedy continuation");
@@ -134,7 +120,7 @@ fn adapters_are_merged_while_loading() {
         let reference = reference(&directory.join("reference.json"));
         let mut checkpoint = checkpoint("llama-gqa");
         let mut plain = load(decoder::checkpoint("llama-gqa"), Some(Quantization::F32));
-        let without = worst(&mut plain, &reference.text);
+        let without = reference.text.worst(&mut plain);
         assert!(without > 0.05, "{name}: the adapter changes nothing");
         checkpoint.adapter = Some(Adapter::open(&directory).unwrap());
         let mut engine = load(checkpoint, Some(Quantization::F32));
@@ -154,10 +140,8 @@ fn every_checkpoint_of_the_fixtures_is_tested() {
 fn long_texts_agree_too() {
     let mut tested = 0;
     for name in NAMES {
-        let long = fixture("checkpoints").join(name).join("reference_long.json");
-        let Ok(file) = std::fs::read(long) else { continue };
-        let reference: decoder::Reference = serde_json::from_slice(&file).unwrap();
-        let worst = worst(&mut load(checkpoint(name), Some(Quantization::F32)), &reference);
+        let Some(reference) = decoder::Reference::long(name) else { continue };
+        let worst = reference.worst(&mut load(checkpoint(name), Some(Quantization::F32)));
         assert!(worst < TOLERANCE, "{name}: log-probabilities differ by up to {worst}");
         tested += 1;
     }

@@ -16,6 +16,7 @@ mod interrupt;
 mod mistakes;
 mod precisions;
 mod pull;
+mod quirks;
 mod readme;
 mod real_models;
 mod recommend;

@@ -27,6 +27,9 @@ pub fn load(checkpoint: Checkpoint, quantization: Option<Quantization>) -> Candl
     CandleEngine::load(checkpoint, quantization, &Device::Cpu, &mut |_| {}).unwrap()
 }
 
+/// Largest difference of a log-probability from a reference that float32 arithmetic in another order explains.
+pub const TOLERANCE: f64 = 1e-3;
+
 /// What transformers computed of a text.
 #[derive(Deserialize)]
 pub struct Reference {
@@ -42,6 +45,24 @@ impl Reference {
 
     pub fn of(name: &str) -> Self {
         Self::read(&fixture("checkpoints").join(name).join("reference.json"))
+    }
+
+    /// The one of a long text, where the checkpoint's context holds it.
+    pub fn long(name: &str) -> Option<Self> {
+        let path = fixture("checkpoints").join(name).join("reference_long.json");
+        path.exists().then(|| Self::read(&path))
+    }
+
+    /// How far an engine's log-probabilities are from these.
+    pub fn differences(&self, engine: &mut CandleEngine) -> Vec<f64> {
+        let found = following(&self.ids, &log_probs(&engine.logits(&self.ids).unwrap()));
+        assert_eq!(found.len(), self.log_probs.len());
+        found.iter().zip(&self.log_probs).map(|(a, b)| (f64::from(*a) - b).abs()).collect()
+    }
+
+    /// The largest of the differences; not a number if any is none.
+    pub fn worst(&self, engine: &mut CandleEngine) -> f64 {
+        self.differences(engine).into_iter().fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
     }
 
     /// So many tokens, the text over and over.
