@@ -273,8 +273,8 @@ impl Bench {
         let (mut answer, mut arrivals) = (Vec::with_capacity(tokens), Vec::with_capacity(tokens));
         let start = self.clock.now();
         let decoder = self.engine.decoder();
-        decoder.reset(self.prompt.len() + tokens).expect("room");
-        let mut logits = decoder.forward(&self.prompt, Logits::Last).expect("logits");
+        decoder.reset(&[self.prompt.len() + tokens]).expect("room");
+        let mut logits = decoder.forward(&[&self.prompt], Logits::Last).expect("logits");
         loop {
             let id = argmax(&logits);
             arrivals.push((self.clock.now() - start).as_nanos() as u64);
@@ -282,7 +282,7 @@ impl Bench {
             if answer.len() == tokens {
                 break;
             }
-            logits = decoder.forward(&[id], Logits::Last).expect("logits");
+            logits = decoder.forward(&[&[id]], Logits::Last).expect("logits");
         }
         (answer, Cost::new(&arrivals, self.clock.now() - start))
     }

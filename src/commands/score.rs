@@ -10,7 +10,7 @@ use crate::acquire::acquire;
 use crate::catalog::{Candidate, Quantization};
 use crate::cli::{self, RunFormat, TokenIds};
 use crate::engine::EngineError;
-use crate::engine::candle::{self, CandleEngine};
+use crate::engine::candle::{self, CandleEngine, Windows};
 use crate::error::Error;
 use crate::measure::units::UNKNOWN;
 use crate::quality::{Agreement, Divergence, Likelihood};
@@ -62,8 +62,7 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
-    let mut engine = load(&candidate)?;
-
+    let engine = load(&candidate)?;
     let (ids, text) = tokens(args, &engine)?;
     let longest = engine.spec().max_positions;
     let window = args.window.map_or(WINDOW.min(longest), |window| window as usize);
@@ -72,30 +71,46 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
         let hint = "each window must overlap the one before, or tokens lose their context".to_owned();
         return Err(Error::usage(format!("a stride of {stride} leaves gaps between windows of {window}"), hint));
     }
-    let mut log_probs = Vec::new();
-    engine
-        .predict(&ids, window, stride, &mut |position, row| log_probs.push(f64::from(row[ids[position] as usize])))?;
-
-    let against = match &args.against {
-        None => None,
-        Some(word) => {
-            let other = other(word, &candidate, args, printer)?;
-            let mut other_engine = load(&other)?;
-            if other_engine.spec().vocabulary != engine.spec().vocabulary {
-                let hint = "only checkpoints with the same tokens can be compared token by token".to_owned();
-                return Err(Error::usage(format!("`{word}` has another vocabulary"), hint));
-            }
-            let languages = text.as_ref().and_then(|text| engine.text()?.languages(text));
-            Some(compare(&mut engine, &mut other_engine, &ids, (window, stride), &other, text.as_deref(), languages)?)
+    let vocabulary = engine.spec().vocabulary;
+    let precision = engine.precision().to_owned();
+    let languages = text.as_ref().and_then(|text| engine.text()?.languages(text));
+    let mut engines = vec![engine];
+    let mut against = None;
+    if let Some(word) = &args.against {
+        let other = other(word, &candidate, args, printer)?;
+        let engine = load(&other)?;
+        if engine.spec().vocabulary != vocabulary {
+            let hint = "only checkpoints with the same tokens can be compared token by token".to_owned();
+            return Err(Error::usage(format!("`{word}` has another vocabulary"), hint));
         }
-    };
+        against = Some((other.row(), engine.precision().to_owned()));
+        engines.push(engine);
+    }
+
+    let mut log_probs = Vec::new();
+    let mut compared = Vec::new();
+    candle::predict(&mut engines, &ids, Windows::new(window, stride), &mut |position, rows| {
+        let log_prob = |row: &[f32]| f64::from(row[ids[position] as usize]);
+        log_probs.extend(rows.first().map(|row| log_prob(row)));
+        if let [reference, other] = rows {
+            let agreement = Agreement::of(reference, other);
+            compared.push(Compared { position, log_prob: log_prob(other), agreement });
+        }
+    })?;
+    let against = against.map(|(checkpoint, precision)| {
+        let log_probs: Vec<f64> = compared.iter().map(|token| token.log_prob).collect();
+        let likelihood = Likelihood::of(&log_probs, text.as_deref());
+        let divergence = by_language(&compared, languages.as_deref());
+        let overall = divergence_of(&compared, |_| true);
+        Against { checkpoint, precision, likelihood, divergence, overall }
+    });
     let per_token = args.per_token.then(|| {
         let first = ids.first().map(|id| ScoredToken { id: *id, log_prob: None });
         let rest = ids.iter().skip(1).zip(&log_probs);
         first.into_iter().chain(rest.map(|(id, log_prob)| ScoredToken { id: *id, log_prob: Some(*log_prob) })).collect()
     });
     let likelihood = Likelihood::of(&log_probs, text.as_deref());
-    let answer = Answer { precision: engine.precision().into(), likelihood, window, stride, per_token, against };
+    let answer = Answer { precision, likelihood, window, stride, per_token, against };
     printer.answer(&match args.format {
         RunFormat::Json => serde_json::to_string(&answer).map_err(|error| Error::Output(error.into()))? + "\n",
         RunFormat::Text => in_words(&answer),
@@ -130,56 +145,26 @@ fn other(word: &str, candidate: &Candidate, args: &cli::Score, printer: &Printer
     }
 }
 
-/// Both checkpoints' predictions, token by token.
-fn compare(
-    engine: &mut CandleEngine,
-    other_engine: &mut CandleEngine,
-    ids: &[u32],
-    (window, stride): (usize, usize),
-    other: &Candidate,
-    text: Option<&str>,
-    languages: Option<Vec<Option<Language>>>,
-) -> Result<Against, Error> {
-    let mut log_probs = Vec::new();
-    let mut agreements: Vec<(usize, Agreement)> = Vec::new();
-    // A stretch of the text at a time: the predictions of all of it would take gigabytes.
-    let mut start = 0;
-    while start + 1 < ids.len() {
-        let end = (start + window).min(ids.len());
-        let fresh = if start == 0 { 1 } else { window - stride };
-        let mut references = Vec::new();
-        engine.predict(&ids[start..end], window, stride, &mut |position, row| {
-            if position >= fresh {
-                references.push(row.to_vec());
-            }
-        })?;
-        let mut references = references.into_iter();
-        other_engine.predict(&ids[start..end], window, stride, &mut |position, row| {
-            if position >= fresh
-                && let Some(reference) = references.next()
-            {
-                log_probs.push(f64::from(row[ids[start + position] as usize]));
-                agreements.push((start + position, Agreement::of(&reference, row)));
-            }
-        })?;
-        if end == ids.len() {
-            break;
-        }
-        start += stride;
-    }
+/// A token of the text under the other checkpoint.
+struct Compared {
+    position: usize,
+    log_prob: f64,
+    agreement: Agreement,
+}
+
+/// How far the checkpoints are apart, by the language of the line that a token stands in.
+fn by_language(compared: &[Compared], languages: Option<&[Option<Language>]>) -> BTreeMap<Language, Divergence> {
+    let Some(languages) = languages else { return BTreeMap::new() };
     let of = |language: Language| {
-        let languages = languages.as_ref()?;
-        let own = agreements.iter().filter(|(position, _)| languages.get(*position) == Some(&Some(language)));
-        Divergence::of(&own.map(|(_, agreement)| *agreement).collect::<Vec<_>>())
-            .map(|divergence| (language, divergence))
+        let own = |token: &Compared| languages.get(token.position) == Some(&Some(language));
+        divergence_of(compared, own).map(|divergence| (language, divergence))
     };
-    Ok(Against {
-        checkpoint: other.row(),
-        precision: other_engine.precision().into(),
-        likelihood: Likelihood::of(&log_probs, text),
-        divergence: Language::ALL.into_iter().filter_map(of).collect(),
-        overall: Divergence::of(&agreements.iter().map(|(_, agreement)| *agreement).collect::<Vec<_>>()),
-    })
+    Language::ALL.into_iter().filter_map(of).collect()
+}
+
+fn divergence_of(compared: &[Compared], which: impl Fn(&Compared) -> bool) -> Option<Divergence> {
+    let agreements = compared.iter().filter(|token| which(token)).map(|token| token.agreement);
+    Divergence::of(&agreements.collect::<Vec<_>>())
 }
 
 fn in_words(answer: &Answer) -> String {

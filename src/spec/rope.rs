@@ -65,6 +65,12 @@ impl<'a> RopeKeys<'a> {
         number.map(Some).ok_or_else(|| invalid(&format!("{}.{name}", self.key), value, "a positive number"))
     }
 
+    /// A number of which 0 counts as absent, as it does for transformers where these are given.
+    fn nonzero(&self, name: &str) -> Result<Option<f64>, SpecError> {
+        let zero = self.scaling.and_then(|map| map.get(name)).is_some_and(|value| value.as_f64() == Some(0.0));
+        if zero { Ok(None) } else { self.number(name) }
+    }
+
     fn required(&self, name: &str) -> Result<f64, SpecError> {
         self.number(name)?.ok_or_else(|| SpecError::Missing { key: format!("{}.{name}", self.key) })
     }
@@ -130,6 +136,8 @@ pub fn rope(
             let divisors = keys.list("divisors", plain.len())?;
             spec.frequencies.iter_mut().zip(divisors).for_each(|(frequency, divisor)| *frequency /= divisor);
         }
+        // Phi-3's first configs call longrope `su` or `yarn`.
+        "yarn" if config.model_type()? == "phi3" => longrope(config, keys, &plain, &mut spec)?,
         "yarn" => softmax_factor = yarn(config, keys, theta, &plain, &mut spec)?,
         "longrope" | "su" => longrope(config, keys, &plain, &mut spec)?,
         other => {
@@ -160,7 +168,7 @@ fn llama3(config: &Config, keys: &RopeKeys, frequencies: &mut [f64]) -> Result<(
 fn yarn(config: &Config, keys: &RopeKeys, theta: f64, plain: &[f64], spec: &mut RopeSpec) -> Result<f64, SpecError> {
     let factor = keys.required("factor")?;
     let original = keys.original(config)?;
-    let (fast, slow) = (keys.number("beta_fast")?.unwrap_or(32.0), keys.number("beta_slow")?.unwrap_or(1.0));
+    let (fast, slow) = (keys.nonzero("beta_fast")?.unwrap_or(32.0), keys.nonzero("beta_slow")?.unwrap_or(1.0));
     let dims = spec.dims as f64;
     let dimension = |turns: f64| dims * (original / (turns * 2.0 * PI)).ln() / (2.0 * theta.ln());
     let truncate = keys.scaling.and_then(|map| map.get("truncate")).and_then(Value::as_bool).unwrap_or(true);
@@ -177,7 +185,9 @@ fn yarn(config: &Config, keys: &RopeKeys, theta: f64, plain: &[f64], spec: &mut 
         *frequency = plain[i] / factor * ramp + plain[i] * (1.0 - ramp);
     }
     let scale = |mscale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 };
-    let (mscale, all) = (keys.number("mscale")?, keys.number("mscale_all_dim")?);
+    // One without the other scales no cosine, and `mscale_all_dim` alone still the softmax: so transformers has it, where
+    // DeepSeek's own code would take `mscale` alone too. Published configs state both.
+    let (mscale, all) = (keys.nonzero("mscale")?, keys.nonzero("mscale_all_dim")?);
     spec.factor = match (keys.number("attention_factor")?, mscale, all) {
         (Some(factor), _, _) => factor,
         (None, Some(mscale), Some(all)) => scale(mscale) / scale(all),
@@ -215,4 +225,58 @@ fn longrope(config: &Config, keys: &RopeKeys, plain: &[f64], spec: &mut RopeSpec
 fn invalid(key: &str, value: &Value, expected: &str) -> SpecError {
     let found: String = value.to_string().chars().take(40).collect();
     SpecError::Invalid { key: key.into(), found, expected: expected.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(model_type: &str, scaling: &[(&str, Value)]) -> (RopeSpec, f64) {
+        let scaling: Map<String, Value> = scaling.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+        let config = json!({
+            "model_type": model_type, "max_position_embeddings": 1024, "original_max_position_embeddings": 128,
+            "rope_scaling": scaling,
+        });
+        let config = Config::new(config).unwrap();
+        rope(&config, &RopeKeys::of(&config, "full_attention").unwrap(), 4, 10_000.0, true).unwrap()
+    }
+
+    /// What transformers 5.23 computes for DeepSeek-V2: `attention_scaling` of its rotary embedding, and its attention's
+    /// `scaling` over that without yarn.
+    #[test]
+    fn either_mscale_alone_means_what_transformers_takes_it_for() {
+        for (mscales, factor, softmax) in [
+            (vec![], 1.207_944_154_167_983_6, 1.0),
+            (vec![("mscale", json!(0.707))], 1.207_944_154_167_983_6, 1.0),
+            (vec![("mscale_all_dim", json!(0.707))], 1.207_944_154_167_983_6, 1.315_646_890_263_388_7),
+            (
+                vec![("mscale", json!(0.707)), ("mscale_all_dim", json!(0.5))],
+                1.038_990_515_073_958_5,
+                1.218_754_346_981_143,
+            ),
+            (vec![("mscale", json!(0.707)), ("mscale_all_dim", json!(0))], 1.207_944_154_167_983_6, 1.0),
+            (
+                vec![("mscale", json!(0)), ("mscale_all_dim", json!(0.5))],
+                1.207_944_154_167_983_6,
+                1.218_754_346_981_143,
+            ),
+            (vec![("attention_factor", json!(0.9)), ("mscale_all_dim", json!(0.5))], 0.9, 1.218_754_346_981_143),
+        ] {
+            let yarn =
+                [("type", json!("yarn")), ("factor", json!(8)), ("original_max_position_embeddings", json!(128))];
+            let (spec, found) = read("deepseek_v2", &[yarn.as_slice(), &mscales].concat());
+            assert!((spec.factor - factor).abs() < 1e-12 && (found - softmax).abs() < 1e-12, "{mscales:?}");
+        }
+    }
+
+    #[test]
+    fn phi3_means_longrope_by_its_older_names_too() {
+        let factors = [("short_factor", json!([1.0, 2.0])), ("long_factor", json!([3.0, 4.0]))];
+        let of = |kind: &str| read("phi3", &[&[("type", json!(kind))], factors.as_slice()].concat());
+        let longrope = of("longrope");
+        assert_eq!(longrope.0.long, Some((128, vec![1.0 / 3.0, 0.01 / 4.0])));
+        assert_eq!((of("su"), of("yarn")), (longrope.clone(), longrope));
+    }
 }

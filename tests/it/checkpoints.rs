@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use bench::acquire::adapter::Adapter;
-use bench::acquire::local;
+use bench::acquire::{Checkpoint, local};
 use bench::catalog::Quantization;
 use bench::engine::candle::CandleEngine;
 use bench::engine::{Completion, Engine, Input, Request, Sampling};
-use candle_core::{D, Device};
 use serde::Deserialize;
 
+use crate::support::decoder::{self, TOLERANCE, checkpoint, checkpoints, load};
 use crate::support::{Silent, fixture};
 
-/// What transformers computed in float32.
+/// What transformers computed in float32, of a text and in answer to a prompt.
 #[derive(Deserialize)]
 struct Reference {
-    ids: Vec<u32>,
-    log_probs: Vec<f64>,
+    #[serde(flatten)]
+    text: decoder::Reference,
     greedy: Greedy,
 }
 
@@ -28,28 +28,13 @@ struct Greedy {
     text: Option<String>,
 }
 
-/// Largest difference of a log-probability that float32 arithmetic in another order explains.
-const TOLERANCE: f64 = 1e-3;
-
 fn reference(path: &Path) -> Reference {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn load(path: &Path, quantization: Option<Quantization>) -> CandleEngine {
-    let checkpoint = local::open(path).unwrap();
-    CandleEngine::load(checkpoint, quantization, &Device::Cpu, &mut |_| {}).unwrap()
-}
-
-/// Log-probability of each token after the first.
-fn log_probs(engine: &mut CandleEngine, ids: &[u32]) -> Vec<f64> {
-    let logits = engine.logits(ids).unwrap();
-    let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1).unwrap().to_vec2::<f32>().unwrap();
-    ids[1..].iter().zip(&log_probs).map(|(id, row)| f64::from(row[*id as usize])).collect()
-}
-
-fn worst_difference(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+fn mean(engine: &mut CandleEngine, reference: &decoder::Reference) -> f64 {
+    let differences = reference.differences(engine);
+    differences.iter().sum::<f64>() / differences.len() as f64
 }
 
 fn greedy(engine: &mut CandleEngine, prompt_ids: &[u32], tokens: usize) -> Completion {
@@ -63,14 +48,13 @@ fn greedy(engine: &mut CandleEngine, prompt_ids: &[u32], tokens: usize) -> Compl
 }
 
 fn agrees_with_transformers(name: &str) {
-    let directory = fixture("checkpoints").join(name);
-    let reference = reference(&directory.join("reference.json"));
-    let mut engine = load(&directory, Some(Quantization::F32));
+    let reference = reference(&fixture("checkpoints").join(name).join("reference.json"));
+    let mut engine = load(checkpoint(name), Some(Quantization::F32));
     agrees(name, &mut engine, &reference, TOLERANCE);
 }
 
 fn agrees(name: &str, engine: &mut CandleEngine, reference: &Reference, tolerance: f64) {
-    let worst = worst_difference(&log_probs(engine, &reference.ids), &reference.log_probs);
+    let worst = reference.text.worst(engine);
     assert!(worst < tolerance, "{name}: log-probabilities differ by up to {worst}");
     let answer = greedy(engine, &reference.greedy.prompt_ids, reference.greedy.ids.len());
     assert_eq!(answer.token_ids, reference.greedy.ids, "{name}: greedy continuation");
@@ -134,34 +118,21 @@ fn adapters_are_merged_while_loading() {
     for name in ["llama-gqa-lora", "llama-gqa-rslora"] {
         let directory = fixture("adapters").join(name);
         let reference = reference(&directory.join("reference.json"));
-        let mut checkpoint = local::open(&fixture("checkpoints/llama-gqa")).unwrap();
-        let mut plain = load(&fixture("checkpoints/llama-gqa"), Some(Quantization::F32));
-        let without = worst_difference(&log_probs(&mut plain, &reference.ids), &reference.log_probs);
+        let mut checkpoint = checkpoint("llama-gqa");
+        let mut plain = load(decoder::checkpoint("llama-gqa"), Some(Quantization::F32));
+        let without = reference.text.worst(&mut plain);
         assert!(without > 0.05, "{name}: the adapter changes nothing");
         checkpoint.adapter = Some(Adapter::open(&directory).unwrap());
-        let f32 = Some(Quantization::F32);
-        let mut engine = CandleEngine::load(checkpoint, f32, &Device::Cpu, &mut |_| {}).unwrap();
+        let mut engine = load(checkpoint, Some(Quantization::F32));
         agrees(name, &mut engine, &reference, TOLERANCE);
     }
 }
 
 #[test]
 fn every_checkpoint_of_the_fixtures_is_tested() {
-    let folders = std::fs::read_dir(fixture("checkpoints")).unwrap();
-    let mut folders: Vec<String> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    folders.sort();
     let mut names = NAMES.to_vec();
     names.sort_unstable();
-    assert_eq!(folders, names);
-}
-
-#[test]
-fn weights_kept_at_sixteen_bits_compute_the_same() {
-    let directory = fixture("checkpoints/llama-wide");
-    let reference = reference(&directory.join("reference.json"));
-    let mut engine = load(&directory, None);
-    assert_eq!(engine.precision(), "bf16");
-    agrees("llama-wide in bf16", &mut engine, &reference, TOLERANCE);
+    assert_eq!(checkpoints(), names);
 }
 
 /// Six hundred tokens: rotary tables in a lower precision than float32, or a window that is off by one, show there.
@@ -169,21 +140,16 @@ fn weights_kept_at_sixteen_bits_compute_the_same() {
 fn long_texts_agree_too() {
     let mut tested = 0;
     for name in NAMES {
-        let directory = fixture("checkpoints").join(name);
-        let Ok(file) = std::fs::read(directory.join("reference_long.json")) else { continue };
-        let reference: Long = serde_json::from_slice(&file).unwrap();
-        let mut engine = load(&directory, Some(Quantization::F32));
-        let worst = worst_difference(&log_probs(&mut engine, &reference.ids), &reference.log_probs);
+        let Some(reference) = decoder::Reference::long(name) else { continue };
+        let worst = reference.worst(&mut load(checkpoint(name), Some(Quantization::F32)));
         assert!(worst < TOLERANCE, "{name}: log-probabilities differ by up to {worst}");
         tested += 1;
     }
     assert!(tested > 20, "{tested} checkpoints have a long reference");
 }
 
-#[derive(Deserialize)]
-struct Long {
-    ids: Vec<u32>,
-    log_probs: Vec<f64>,
+fn gguf(file: &str) -> Checkpoint {
+    local::open(&fixture("gguf").join(file)).unwrap()
 }
 
 #[test]
@@ -198,7 +164,7 @@ fn gguf_in_float32_equals_its_checkpoint() {
         let reference =
             reference(&if own.exists() { own } else { fixture("checkpoints").join(name).join("reference.json") });
         let agreed = std::panic::catch_unwind(|| {
-            let mut engine = load(&path, None);
+            let mut engine = load(gguf(&file), None);
             assert_eq!(engine.precision(), "f32");
             agrees(name, &mut engine, &reference, TOLERANCE);
         });
@@ -209,20 +175,14 @@ fn gguf_in_float32_equals_its_checkpoint() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn mean_difference(engine: &mut CandleEngine, reference: &Reference) -> f64 {
-    let log_probs = log_probs(engine, &reference.ids);
-    let differences = log_probs.iter().zip(&reference.log_probs).map(|(a, b)| (a - b).abs());
-    differences.sum::<f64>() / log_probs.len() as f64
-}
-
 /// The reference multiplies the dequantized weights in float32. The kernels round activations to 8 bits too, which
 /// moves a product by about 0.7 % and a log-probability of this random model by 0.1 on average.
 #[test]
 fn gguf_in_q8_0_is_near_its_dequantized_self() {
     let reference = reference(&fixture("gguf/llama-wide.q8_0.reference.json"));
-    let mut engine = load(&fixture("gguf/llama-wide.q8_0.gguf"), None);
+    let mut engine = load(gguf("llama-wide.q8_0.gguf"), None);
     assert_eq!(engine.precision(), "q8_0");
-    let mean = mean_difference(&mut engine, &reference);
+    let mean = mean(&mut engine, &reference.text);
     assert!(mean < 0.25, "q8_0 is off by {mean} on average");
     let answer = greedy(&mut engine, &reference.greedy.prompt_ids, reference.greedy.ids.len());
     assert_eq!(answer.token_ids, reference.greedy.ids);
@@ -232,41 +192,10 @@ fn gguf_in_q8_0_is_near_its_dequantized_self() {
 #[test]
 fn gguf_of_all_types_is_near_its_dequantized_self() {
     let reference = reference(&fixture("gguf/llama.mixed.reference.json"));
-    let mut engine = load(&fixture("gguf/llama.mixed.gguf"), None);
+    let mut engine = load(gguf("llama.mixed.gguf"), None);
     for kind in ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "f16", "bf16"] {
         assert!(engine.precision().contains(kind), "{kind} is not in {}", engine.precision());
     }
-    let mean = mean_difference(&mut engine, &reference);
+    let mean = mean(&mut engine, &reference.text);
     assert!(mean < 0.25, "off by {mean} on average");
-}
-
-#[test]
-fn quantizing_while_loading_stays_near_and_fewer_bits_lose_more() {
-    let directory = fixture("checkpoints/llama-wide");
-    let reference = reference(&directory.join("reference.json"));
-    let mean = |quantization| mean_difference(&mut load(&directory, Some(quantization)), &reference);
-    let finer_first = [Quantization::Q8_0, Quantization::Q6K, Quantization::Q5K, Quantization::Q4K, Quantization::Q4_0];
-    let means = finer_first.map(mean);
-    // A random model amplifies rounding, which bounds what can be asked of it.
-    assert!(means[0] < 0.35 && means[4] < 2.5, "off by {means:?} on average");
-    assert!(means[0] < means[2] && means[2] < means[3], "off by {means:?} on average");
-}
-
-#[test]
-fn prefill_then_decode_equals_one_forward_pass() {
-    for name in ["llama-gqa", "mistral-window", "qwen2-window"] {
-        let directory = fixture("checkpoints").join(name);
-        let ids = reference(&directory.join("reference.json")).ids;
-        let mut engine = load(&directory, Some(Quantization::F32));
-        let whole = engine.logits(&ids).unwrap().to_vec2::<f32>().unwrap();
-        engine.make_room(ids.len()).unwrap();
-        let mut stepwise = engine.append(&ids[..20]).unwrap().to_vec2::<f32>().unwrap();
-        for id in &ids[20..] {
-            stepwise.extend(engine.append(&[*id]).unwrap().to_vec2::<f32>().unwrap());
-        }
-        for (position, (a, b)) in whole.iter().zip(&stepwise).enumerate() {
-            let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 1e-4, "{name}: position {position} differs by {worst}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod candle_transformers;
+mod batches;
 mod checkpoints;
 mod compare;
 mod damage;
@@ -14,7 +15,9 @@ mod history;
 mod hub;
 mod interrupt;
 mod mistakes;
+mod precisions;
 mod pull;
+mod quirks;
 mod readme;
 mod real_models;
 mod recommend;

@@ -3,8 +3,9 @@
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-use super::attention::{Context, GroupedAttention, GroupedCache, causal_mask, first_visible};
-use super::latent::{LatentAttention, LatentCache};
+use super::attention::GroupedAttention;
+use super::batch::{Batch, Piece, Sequence, Span, passes};
+use super::latent::LatentAttention;
 use super::loader::{Loaded, Loader, Progress};
 use super::matrix::Matrix;
 use super::mlp::Mlp;
@@ -14,7 +15,7 @@ use super::weights::WeightSource;
 use crate::plan::PREFILL_CHUNK;
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
-/// A loaded model with the cache of one sequence.
+/// A loaded model with the sequences that it goes on with.
 pub struct Decoder {
     spec: DecoderSpec,
     device: Device,
@@ -23,10 +24,9 @@ pub struct Decoder {
     norm: Norm,
     head: Matrix,
     ropes: Vec<Rope>,
-    caches: Vec<Cache>,
-    /// Tokens in the cache.
-    position: usize,
-    capacity: usize,
+    /// Positions that the rotary tables have.
+    positions: usize,
+    sequences: Vec<Sequence>,
 }
 
 /// A layer's weights. Which norms are there says where they stand: see [`Residual`].
@@ -44,15 +44,12 @@ enum Attention {
     Latent(Box<LatentAttention>),
 }
 
-enum Cache {
-    Grouped(GroupedCache),
-    Latent(LatentCache),
-}
-
-/// Which positions' logits a forward pass gives.
+/// Which of the new tokens' logits a forward pass gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logits {
+    /// Of the last of each sequence that has any.
     Last,
+    /// Of every one: all of the first sequence, then all of the second, and so on.
     Every,
 }
 
@@ -88,9 +85,8 @@ impl Decoder {
             norm,
             head,
             ropes: Vec::new(),
-            caches: Vec::new(),
-            position: 0,
-            capacity: 0,
+            positions: 0,
+            sequences: Vec::new(),
         })
     }
 
@@ -123,47 +119,53 @@ impl Decoder {
         (total, text)
     }
 
-    /// Forgets the sequence, and makes room for one of `tokens`.
-    pub fn reset(&mut self, tokens: usize) -> Result<()> {
-        self.position = 0;
-        // Longrope turns long sequences by other frequencies than short ones.
-        let by_length = self.spec.ropes.iter().any(|rope| rope.long.is_some());
-        if tokens > self.capacity || by_length {
-            // Freed before the new one is made, so that both never stand beside each other.
-            self.caches.clear();
-            let capacity = tokens.next_multiple_of(PREFILL_CHUNK);
-            let rope = |rope| Rope::new(rope, tokens, capacity, &self.device);
+    /// Forgets all sequences, and makes room for new ones: one of each of these numbers of tokens.
+    pub fn reset(&mut self, rooms: &[usize]) -> Result<()> {
+        let positions = rooms.iter().max().map_or(0, |longest| longest.next_multiple_of(PREFILL_CHUNK));
+        if positions > self.positions {
+            let rope = |rope| Rope::new(rope, positions, &self.device);
             self.ropes = self.spec.ropes.iter().map(rope).collect::<Result<_>>()?;
-            self.caches = (0..self.layers.len()).map(|_| self.cache(capacity)).collect::<Result<_>>()?;
-            self.capacity = capacity;
+            self.positions = positions;
         }
+        let same = self.sequences.len() == rooms.len();
+        if same && self.sequences.iter().zip(rooms).all(|(sequence, room)| sequence.fits(*room)) {
+            self.sequences.iter_mut().zip(rooms).for_each(|(sequence, room)| sequence.restart(*room));
+            return Ok(());
+        }
+        // Freed before the new ones are made, so that both never stand beside each other.
+        self.sequences.clear();
+        let sequence = |room: &usize| Sequence::new(&self.spec, *room, &self.device);
+        self.sequences = rooms.iter().map(sequence).collect::<Result<_>>()?;
         Ok(())
     }
 
-    fn cache(&self, capacity: usize) -> Result<Cache> {
-        let attention = &self.spec.attention;
-        Ok(match &attention.latent {
-            Some(latent) => Cache::Latent(LatentCache::new(latent, capacity, &self.device)?),
-            None => Cache::Grouped(GroupedCache::new(attention, capacity, &self.device)?),
-        })
-    }
-
-    /// Appends tokens to the sequence; gives logits `[1, vocabulary]` of the last, or `[tokens, vocabulary]` of every one.
+    /// Appends tokens to each sequence, to some perhaps none; gives their logits, `[rows, vocabulary]`.
     ///
-    /// The caller has made room with [`reset`](Self::reset).
-    pub fn forward(&mut self, ids: &[u32], logits: Logits) -> Result<Tensor> {
-        let mut every = Vec::new();
-        let mut last = None;
-        for chunk in ids.chunks(PREFILL_CHUNK) {
-            let hidden = self.hidden(chunk)?;
-            match logits {
-                Logits::Every => every.push(self.logits(&hidden)?),
-                Logits::Last => last = Some(hidden.narrow(0, chunk.len() - 1, 1)?),
+    /// The sequences go through together but know nothing of each other. The caller has made room with
+    /// [`reset`](Self::reset).
+    pub fn forward(&mut self, ids: &[&[u32]], logits: Logits) -> Result<Tensor> {
+        if ids.len() != self.sequences.len() {
+            candle_core::bail!("{} lists of tokens for {} sequences", ids.len(), self.sequences.len());
+        }
+        let mut rows = Vec::new();
+        for pass in passes(ids, PREFILL_CHUNK) {
+            let hidden = self.hidden(&pass)?;
+            if logits == Logits::Every {
+                rows.push(self.logits(&hidden)?);
+                continue;
+            }
+            let mut end = 0;
+            for piece in &pass {
+                end += piece.ids.len();
+                if piece.ends {
+                    rows.push(hidden.narrow(0, end - 1, 1)?);
+                }
             }
         }
-        match last {
-            Some(hidden) => self.logits(&hidden.contiguous()?),
-            None => Tensor::cat(&every, 0),
+        let rows = Tensor::cat(&rows, 0)?;
+        match logits {
+            Logits::Every => Ok(rows),
+            Logits::Last => self.logits(&rows.contiguous()?),
         }
     }
 
@@ -175,25 +177,23 @@ impl Decoder {
         }
     }
 
-    /// Final hidden states `[tokens, hidden]` of tokens appended to the sequence.
-    fn hidden(&mut self, ids: &[u32]) -> Result<Tensor> {
-        let mut x = self.embedding.rows(&Tensor::new(ids, &self.device)?)?;
+    /// Final hidden states `[rows, hidden]` of tokens appended to their sequences.
+    fn hidden(&mut self, pass: &[Piece]) -> Result<Tensor> {
+        let ids: Vec<u32> = pass.iter().flat_map(|piece| piece.ids).copied().collect();
+        let rows = ids.len();
+        let mut x = self.embedding.rows(&Tensor::from_vec(ids, rows, &self.device)?)?;
         if self.spec.embedding_scale != 1.0 {
             x = (x * self.spec.embedding_scale)?;
         }
-        // Layers with the same window share a mask.
-        let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
-        for ((layer, cache), spec) in self.layers.iter().zip(&self.caches).zip(&self.spec.layers) {
-            let from = first_visible(self.position, spec.window);
-            if !masks.iter().any(|(known, _)| *known == spec.window) {
-                masks.push((spec.window, causal_mask(ids.len(), self.position, from, spec.window, &self.device)?));
-            }
-            let mask = masks.iter().find(|(known, _)| *known == spec.window).and_then(|(_, mask)| mask.as_ref());
+        let spans = Span::of(pass, &self.sequences, &self.spec.layers, &self.device)?;
+        for (index, (layer, spec)) in self.layers.iter().zip(&self.spec.layers).enumerate() {
             let rope = spec.rope.and_then(|rope| self.ropes.get(rope));
-            let context = Context { position: self.position, from, mask, rope };
-            x = layer.forward(&x, self.spec.residual, cache, &context)?;
+            let batch = Batch { spans: &spans, layer: index, window: spec.window, rope };
+            x = layer.forward(&x, self.spec.residual, &batch)?;
         }
-        self.position += ids.len();
+        for piece in pass {
+            self.sequences[piece.sequence].advance(piece.ids.len());
+        }
         self.norm.forward(&x)
     }
 }
@@ -236,8 +236,8 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: &Tensor, residual: Residual, cache: &Cache, context: &Context) -> Result<Tensor> {
-        let attended = self.attend(&apply(&self.attention_norm, x)?, cache, context)?;
+    fn forward(&self, x: &Tensor, residual: Residual, batch: &Batch) -> Result<Tensor> {
+        let attended = self.attend(&apply(&self.attention_norm, x)?, batch)?;
         let attended = apply(&self.attention_out_norm, &attended)?;
         if residual == Residual::Parallel {
             let mlp = self.mlp.forward(&apply(&self.mlp_norm, x)?)?;
@@ -248,11 +248,10 @@ impl Layer {
         x + apply(&self.mlp_out_norm, &mlp)?
     }
 
-    fn attend(&self, x: &Tensor, cache: &Cache, context: &Context) -> Result<Tensor> {
-        match (&self.attention, cache) {
-            (Attention::Grouped(attention), Cache::Grouped(cache)) => attention.forward(x, cache, context),
-            (Attention::Latent(attention), Cache::Latent(cache)) => attention.forward(x, cache, context),
-            _ => candle_core::bail!("the cache is of another kind of attention"),
+    fn attend(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+        match &self.attention {
+            Attention::Grouped(attention) => attention.forward(x, batch),
+            Attention::Latent(attention) => attention.forward(x, batch),
         }
     }
 }

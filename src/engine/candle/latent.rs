@@ -3,13 +3,14 @@
 //! What is cached is the latent that keys and values are made from, not the keys and values: the matrices that would make
 //! them are applied to the query and to the result instead, where they cost the same and no cache.
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
-use super::attention::{Context, attend};
+use super::attention::attend;
+use super::batch::Batch;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::norm::Norm;
-use crate::spec::{self, Latent, Part};
+use crate::spec::{Latent, Part};
 
 /// One layer's attention with its weights.
 pub struct LatentAttention {
@@ -30,9 +31,6 @@ enum Queries {
     Direct(Matrix),
     ThroughLatent { down: Matrix, norm: Norm, up: Matrix },
 }
-
-/// The latents and the rotary keys of one layer: `[1, capacity, kv_rank + rope]`.
-pub struct LatentCache(Tensor);
 
 impl LatentAttention {
     pub fn load(loader: &Loader, layer: usize, latent: Latent) -> Loaded<Self> {
@@ -76,46 +74,36 @@ impl LatentAttention {
         ((self.key_up.elem_count() + self.value_up.elem_count()) * size_of::<f32>()) as u64
     }
 
-    /// `x [tokens, hidden]` to the same shape, appending to the cache.
-    pub fn forward(&self, x: &Tensor, cache: &LatentCache, context: &Context) -> Result<Tensor> {
-        let tokens = x.dim(0)?;
+    /// `x [rows, hidden]` to the same shape, appending each sequence's rows to its cache.
+    pub fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let rows = x.dim(0)?;
         let Latent { kv_rank, nope, rope, value, .. } = self.latent;
-        let turn = |y: Tensor| match context.rope {
-            Some(rope) => rope.apply(&y, context.position),
-            None => y.contiguous(),
-        };
         let query = match &self.query {
             Queries::Direct(query) => query.forward(x)?,
             Queries::ThroughLatent { down, norm, up } => up.forward(&norm.forward(&down.forward(x)?)?)?,
         };
-        // [heads, tokens, nope + rope]
-        let query = query.reshape((tokens, self.heads, nope + rope))?.transpose(0, 1)?;
-        let turned = turn(query.narrow(D::Minus1, nope, rope)?.unsqueeze(0)?)?.squeeze(0)?;
-        let absorbed = query.narrow(D::Minus1, 0, nope)?.contiguous()?.matmul(&self.key_up)?;
-        let query = Tensor::cat(&[absorbed, turned], D::Minus1)?;
+        // [heads, rows, nope + rope]
+        let query = query.reshape((rows, self.heads, nope + rope))?.transpose(0, 1)?;
+        let absorbed = query.narrow(D::Minus1, 0, nope)?.contiguous()?.matmul(&self.key_up)?.transpose(0, 1)?;
+        let turning = query.narrow(D::Minus1, nope, rope)?.transpose(0, 1)?;
 
         let down = self.down.forward(x)?;
-        let latent = self.norm.forward(&down.narrow(1, 0, kv_rank)?.contiguous()?)?;
-        let key = down.narrow(1, kv_rank, rope)?.reshape((1, 1, tokens, rope))?;
-        let key = turn(key)?.reshape((tokens, rope))?;
-        let rows = cache.append(&Tensor::cat(&[latent, key], 1)?, context)?;
+        let latent = self.norm.forward(&down.narrow(1, 0, kv_rank)?.contiguous()?)?.unsqueeze(1)?;
+        let key = down.narrow(1, kv_rank, rope)?.unsqueeze(1)?;
 
-        // All heads share one key, and the latent part of it is the value.
-        let query = (query * self.scale)?.unsqueeze(0)?;
-        let latents = rows.narrow(D::Minus1, 0, kv_rank)?.contiguous()?;
-        let attended = attend(&query, &rows, &latents, None, context.mask)?.squeeze(0)?;
-        let attended = attended.matmul(&self.value_up)?.transpose(0, 1)?;
-        self.output.forward(&attended.reshape((tokens, self.heads * value))?)
-    }
-}
-
-impl LatentCache {
-    pub fn new(latent: &spec::Latent, capacity: usize, device: &Device) -> Result<Self> {
-        Ok(Self(Tensor::zeros((1, capacity, latent.kv_rank + latent.rope), DType::F32, device)?))
-    }
-
-    fn append(&self, rows: &Tensor, context: &Context) -> Result<Tensor> {
-        self.0.slice_set(&rows.unsqueeze(0)?.contiguous()?, 1, context.position)?;
-        self.0.narrow(1, context.from, context.position + rows.dim(0)? - context.from)
+        let attended = batch.each(|context| {
+            // [tokens, heads, dim] → [heads, tokens, dim]
+            let own = |y: &Tensor| context.rows_of(y)?.transpose(0, 1);
+            let join = |still: &Tensor, turning: &Tensor| {
+                Tensor::cat(&[own(still)?, context.turn(&own(turning)?)?], D::Minus1)
+            };
+            let query = (join(&absorbed, &turning)? * self.scale)?.unsqueeze(0)?;
+            // All heads share one key, and the latent part of it is the value.
+            let keys = context.append(context.cache.keys(), &join(&latent, &key)?)?;
+            let values = keys.narrow(D::Minus1, 0, kv_rank)?.contiguous()?;
+            attend(&query, &keys, &values, None, context.mask)?.squeeze(0)?.transpose(0, 1)
+        })?;
+        let attended = attended.transpose(0, 1)?.contiguous()?.matmul(&self.value_up)?.transpose(0, 1)?;
+        self.output.forward(&attended.reshape((rows, self.heads * value))?)
     }
 }

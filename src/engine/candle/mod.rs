@@ -1,13 +1,16 @@
 //! The engine in this process: one decoder on candle, on the CPU or a CUDA device.
 
 mod attention;
+mod batch;
 mod decoder;
 mod latent;
 mod loader;
+mod mask;
 mod matrix;
 pub mod memory;
 mod mlp;
 mod norm;
+mod predict;
 mod rope;
 mod sampler;
 mod weights;
@@ -15,7 +18,7 @@ mod weights;
 use std::path::PathBuf;
 
 use candle_core::safetensors::MmapedSafetensors;
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -29,6 +32,7 @@ use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
 pub use matrix::packed_bytes;
+pub use predict::{Windows, predict};
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
 
@@ -40,9 +44,6 @@ pub struct CandleEngine {
     weights_bytes: u64,
     precision: String,
 }
-
-/// Tokens whose predictions are held at once: with 256,000 tokens to choose from, 128 MB.
-const PREDICTED_AT_ONCE: usize = 128;
 
 /// Precision of synthetic weights where the candidate states none.
 const SYNTHETIC_QUANTIZATION: Quantization = Quantization::Q4K;
@@ -70,8 +71,8 @@ impl CandleEngine {
         drop(source);
         let (weights_bytes, precision) = decoder.held();
         let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
-        engine.decoder.reset(2)?;
-        engine.decoder.forward(&[0, 0], Logits::Last)?;
+        engine.decoder.reset(&[2])?;
+        engine.decoder.forward(&[&[0, 0]], Logits::Last)?;
         engine.device.synchronize()?;
         Ok(engine)
     }
@@ -122,7 +123,7 @@ impl CandleEngine {
         if tokens > limit {
             return Err(EngineError::PromptTooLong { prompt: tokens, limit });
         }
-        Ok(self.decoder.reset(tokens)?)
+        Ok(self.decoder.reset(&[tokens])?)
     }
 
     /// Appends tokens to the sequence; gives the logits of each, `[tokens, vocabulary]`.
@@ -131,47 +132,7 @@ impl CandleEngine {
     /// Ids outside of the vocabulary, or more tokens than there is room for.
     pub fn append(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
         self.check(ids)?;
-        Ok(self.decoder.forward(ids, Logits::Every)?)
-    }
-
-    /// Tells, for every token but the first, the log-probabilities (natural logarithms) of all tokens in its place.
-    ///
-    /// A text that is longer than `window` is taken in windows that begin `stride` tokens apart, and a token is predicted in
-    /// the first window that holds it: so each but those of the first window has at least `window - stride` tokens of
-    /// context.
-    ///
-    /// # Errors
-    /// Ids outside of the vocabulary, a window longer than the model's context, or predictions that are not numbers.
-    pub fn predict(
-        &mut self,
-        ids: &[u32],
-        window: usize,
-        stride: usize,
-        each: &mut dyn FnMut(usize, &[f32]),
-    ) -> Result<(), EngineError> {
-        self.check_ids(ids)?;
-        let (window, stride) = (window.max(2), stride.clamp(1, window.max(2) - 1));
-        let mut predicted = 1;
-        let mut start = 0;
-        while predicted < ids.len() {
-            let end = (start + window).min(ids.len());
-            self.make_room(end - start)?;
-            // The last token predicts what is not there.
-            for (index, chunk) in ids[start..end - 1].chunks(PREDICTED_AT_ONCE).enumerate() {
-                let first = start + index * PREDICTED_AT_ONCE + 1;
-                let logits = self.decoder.forward(chunk, Logits::Every)?;
-                let rows = candle_nn::ops::log_softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
-                for (position, row) in (first..).zip(&rows).skip_while(|(position, _)| *position < predicted) {
-                    if row[ids[position] as usize].is_nan() {
-                        return Err(EngineError::NotANumber(position));
-                    }
-                    each(position, row);
-                }
-            }
-            predicted = end;
-            start += stride;
-        }
-        Ok(())
+        Ok(self.decoder.forward(&[ids], Logits::Every)?)
     }
 
     fn encode(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
@@ -224,8 +185,8 @@ impl Engine for CandleEngine {
         // The last token is never fed back, so it needs no place in the context.
         let room = self.spec().max_positions - prompt_ids.len() + 1;
         let limit = request.max_new_tokens.min(room);
-        self.decoder.reset(prompt_ids.len() + limit)?;
-        let mut logits = self.decoder.forward(&prompt_ids, Logits::Last)?;
+        self.decoder.reset(&[prompt_ids.len() + limit])?;
+        let mut logits = self.decoder.forward(&[&prompt_ids], Logits::Last)?;
         self.device.synchronize()?;
         observer.prefilled();
 
@@ -248,7 +209,7 @@ impl Engine for CandleEngine {
                 break;
             }
             if answer.ids.len() < limit {
-                logits = self.decoder.forward(&[id], Logits::Last)?;
+                logits = self.decoder.forward(&[&[id]], Logits::Last)?;
             }
         }
         let (token_ids, text) = answer.finish(observer);

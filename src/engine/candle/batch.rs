@@ -1,0 +1,215 @@
+//! The sequences that a decoder holds, and how their new tokens go through it together.
+//!
+//! A batch is ragged: the new tokens of all sequences are rows of one matrix, without padding, however many each sequence
+//! has. Only attention tells the sequences apart: each has its own positions, mask and cache.
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::mask::{causal_mask, first_visible};
+use super::rope::Rope;
+use crate::plan::PREFILL_CHUNK;
+use crate::spec::{self, DecoderSpec, Heads};
+
+/// A sequence, and what every layer keeps of it.
+pub struct Sequence {
+    /// Tokens in the caches.
+    position: usize,
+    /// Tokens that it is to hold.
+    room: usize,
+    capacity: usize,
+    caches: Vec<Cache>,
+}
+
+impl Sequence {
+    pub fn new(spec: &DecoderSpec, room: usize, device: &Device) -> Result<Self> {
+        let capacity = room.next_multiple_of(PREFILL_CHUNK);
+        let cache = |_| Cache::new(&spec.attention, capacity, device);
+        let caches = (0..spec.layers.len()).map(cache).collect::<Result<_>>()?;
+        Ok(Self { position: 0, room, capacity, caches })
+    }
+
+    /// Whether it could hold so many tokens without growing.
+    pub fn fits(&self, room: usize) -> bool {
+        room <= self.capacity
+    }
+
+    /// Forgets its tokens, to hold so many others.
+    pub fn restart(&mut self, room: usize) {
+        (self.position, self.room) = (0, room);
+    }
+
+    /// So many more tokens are in the caches.
+    pub fn advance(&mut self, tokens: usize) {
+        self.position += tokens;
+    }
+}
+
+/// What one layer keeps of one sequence, written in place: `[heads, capacity, dim]` each.
+pub struct Cache {
+    keys: Tensor,
+    /// `None` in latent attention, where they are a part of the keys.
+    values: Option<Tensor>,
+}
+
+impl Cache {
+    fn new(attention: &spec::Attention, capacity: usize, device: &Device) -> Result<Self> {
+        let make = |heads: usize, dim: usize| Tensor::zeros((heads, capacity, dim), DType::F32, device);
+        Ok(match attention.latent {
+            Some(latent) => Self { keys: make(1, latent.kv_rank + latent.rope)?, values: None },
+            None => {
+                let Heads { keys, dim, .. } = attention.heads;
+                Self { keys: make(keys, dim)?, values: Some(make(keys, dim)?) }
+            }
+        })
+    }
+
+    pub fn keys(&self) -> &Tensor {
+        &self.keys
+    }
+
+    pub fn values(&self) -> Result<&Tensor> {
+        self.values.as_ref().ok_or_else(|| candle_core::Error::Msg("the cache is of latent attention".into()))
+    }
+}
+
+/// A sequence's tokens in one forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// Which sequence.
+    pub sequence: usize,
+    pub ids: &'a [u32],
+    /// The last of the sequence's new tokens is among them.
+    pub ends: bool,
+}
+
+/// Deals the new tokens of every sequence, in order, into forward passes of at most `rows`.
+pub fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
+    let mut passes = Vec::new();
+    let (mut pass, mut left) = (Vec::new(), rows);
+    for (sequence, mut rest) in ids.iter().copied().enumerate() {
+        while !rest.is_empty() {
+            if left == 0 {
+                passes.push(std::mem::take(&mut pass));
+                left = rows;
+            }
+            let (ids, after) = rest.split_at(rest.len().min(left));
+            pass.push(Piece { sequence, ids, ends: after.is_empty() });
+            left -= ids.len();
+            rest = after;
+        }
+    }
+    if !pass.is_empty() {
+        passes.push(pass);
+    }
+    passes
+}
+
+/// One sequence's rows in a forward pass.
+pub struct Span<'a> {
+    sequence: &'a Sequence,
+    rows: Range<usize>,
+    /// Layers with the same window share a mask.
+    masks: Vec<(Option<usize>, Option<Tensor>)>,
+}
+
+impl<'a> Span<'a> {
+    /// The spans of a pass, each sequence's rows after those of the one before.
+    pub fn of(pass: &[Piece], sequences: &'a [Sequence], layers: &[spec::Layer], device: &Device) -> Result<Vec<Self>> {
+        let mut end = 0;
+        let span = |piece: &Piece| {
+            let sequence = &sequences[piece.sequence];
+            let (position, tokens) = (sequence.position, piece.ids.len());
+            let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
+            for window in layers.iter().map(|layer| layer.window) {
+                if !masks.iter().any(|(known, _)| *known == window) {
+                    let from = first_visible(position, window);
+                    masks.push((window, causal_mask(tokens, position, from, window, device)?));
+                }
+            }
+            end += tokens;
+            Ok(Self { sequence, rows: end - tokens..end, masks })
+        };
+        pass.iter().map(span).collect()
+    }
+}
+
+/// The rows of a forward pass, as the attention of one layer sees them.
+pub struct Batch<'a> {
+    pub spans: &'a [Span<'a>],
+    pub layer: usize,
+    pub window: Option<usize>,
+    pub rope: Option<&'a Rope>,
+}
+
+impl Batch<'_> {
+    /// Attends in each sequence by itself, giving `[tokens, heads, dim]`; the same of all rows.
+    pub fn each(&self, attend: impl Fn(&Context) -> Result<Tensor>) -> Result<Tensor> {
+        let attended = |span: &Span| {
+            let mask = span.masks.iter().find(|(window, _)| *window == self.window);
+            attend(&Context {
+                cache: &span.sequence.caches[self.layer],
+                mask: mask.and_then(|(_, mask)| mask.as_ref()),
+                span,
+                batch: self,
+            })
+        };
+        match self.spans {
+            [span] => attended(span),
+            spans => Tensor::cat(&spans.iter().map(attended).collect::<Result<Vec<_>>>()?, 0),
+        }
+    }
+}
+
+/// Where one sequence stands, and what its queries may see.
+pub struct Context<'a> {
+    pub cache: &'a Cache,
+    /// Added to the scores; `None` where nothing is hidden.
+    pub mask: Option<&'a Tensor>,
+    span: &'a Span<'a>,
+    batch: &'a Batch<'a>,
+}
+
+impl Context<'_> {
+    /// The sequence's own rows of those of all.
+    pub fn rows_of(&self, y: &Tensor) -> Result<Tensor> {
+        y.narrow(0, self.span.rows.start, self.span.rows.len())
+    }
+
+    /// Turns queries or keys `[heads, tokens, dim]` by their positions; gives them contiguous.
+    pub fn turn(&self, y: &Tensor) -> Result<Tensor> {
+        let Sequence { position, room, .. } = *self.span.sequence;
+        match self.batch.rope {
+            Some(rope) => rope.apply(y, position, room),
+            None => y.contiguous(),
+        }
+    }
+
+    /// Writes the new tokens' keys or values, `[heads, tokens, dim]`, into their cache; gives all that a query can see, as a
+    /// view.
+    pub fn append(&self, cached: &Tensor, new: &Tensor) -> Result<Tensor> {
+        let position = self.span.sequence.position;
+        cached.slice_set(&new.contiguous()?, 1, position)?;
+        let from = first_visible(position, self.batch.window);
+        cached.narrow(1, from, position + new.dim(1)? - from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_are_filled_with_the_sequences_in_order() {
+        let piece = |sequence, ids, ends| Piece { sequence, ids, ends };
+        let ids: [&[u32]; 4] = [&[1, 2, 3], &[], &[4], &[5, 6, 7, 8, 9]];
+        let expected = [
+            vec![piece(0, &[1, 2, 3], true), piece(2, &[4], true)],
+            vec![piece(3, &[5, 6, 7, 8], false)],
+            vec![piece(3, &[9], true)],
+        ];
+        assert_eq!(passes(&ids, 4), expected);
+        assert_eq!(passes(&[&[], &[]], 4), Vec::<Vec<Piece>>::new());
+    }
+}
