@@ -16,6 +16,8 @@ pub enum Error {
     Catalog(#[source] TomlError),
     #[error("could not read `{path}`")]
     ReadCatalog { path: std::path::PathBuf, source: std::io::Error },
+    #[error("could not read the GPUs")]
+    Hardware(#[source] TomlError),
     #[error("could not use --require")]
     Requirement(#[source] RequirementError),
     #[error("could not read the prompts")]
@@ -48,7 +50,7 @@ impl Error {
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Catalog(error) => error.hint(),
+            Self::Catalog(error) | Self::Hardware(error) => error.hint(),
             Self::Suite(SuiteError::Toml(error)) => error.hint(),
             Self::Requirement(RequirementError::Unknown { nearest, .. }) => {
                 nearest.as_ref().map(|word| format!("did you mean `{word}`?"))

@@ -4,7 +4,9 @@ mod checkpoint;
 mod compare;
 mod doctor;
 mod export;
+mod gpu;
 mod history;
+mod plan;
 mod pull;
 mod recommend;
 mod run;
@@ -59,6 +61,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),
         Command::Score(args) => score::run(&args, printer),
+        Command::Plan(args) => plan::run(&args, printer),
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),

@@ -11,6 +11,7 @@ mod grid;
 pub mod history;
 pub mod json;
 pub mod markdown;
+pub mod plan;
 mod prose;
 pub mod table;
 

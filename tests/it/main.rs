@@ -13,6 +13,7 @@ mod history;
 mod hub;
 mod interrupt;
 mod mistakes;
+mod plan;
 mod pull;
 mod readme;
 mod real_models;
