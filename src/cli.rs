@@ -55,6 +55,8 @@ pub enum Command {
     Score(Score),
     /// Say what fits a GPU and how fast it can be, before any download
     Plan(Plan),
+    /// Say which rows of a published table a GPU cannot have done
+    Audit(Audit),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
     /// Recommend again from a stored run, under other requirements; nothing is measured
@@ -231,6 +233,29 @@ pub struct Plan {
     pub from: Option<String>,
     #[command(flatten)]
     pub results: Results,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench audit table.csv --gpu l4
+  bench audit table.csv --gpu a100-80 --shape ours=./my-model --format json")]
+pub struct Audit {
+    /// A table as CSV with a header: model, and as far as stated precision, tokens/s and memory
+    pub table: PathBuf,
+    /// A GPU of gpus.toml by its id or the driver's name for it, or `this`: the first of this machine
+    #[arg(long, value_name = "GPU")]
+    pub gpu: String,
+    #[command(flatten)]
+    pub gpus: Gpus,
+    #[command(flatten)]
+    pub models: Models,
+    /// What a name in the table means: a directory with a config.json, or a repository whose shape ships; may be repeated
+    #[arg(long, value_name = "NAME=SHAPE")]
+    pub shape: Vec<String>,
     /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: PlanFormat,

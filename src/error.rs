@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::acquire::AcquireError;
+use crate::audit::TableError;
 use crate::catalog::{RequirementError, TomlError};
 use crate::engine::EngineError;
 use crate::report::ReportError;
@@ -16,6 +17,8 @@ pub enum Error {
     Catalog(#[source] TomlError),
     #[error("could not read `{path}`")]
     ReadCatalog { path: std::path::PathBuf, source: std::io::Error },
+    #[error("could not read the table `{path}`")]
+    Table { path: std::path::PathBuf, source: TableError },
     #[error("could not read the GPUs")]
     Hardware(#[source] TomlError),
     #[error("could not use --require")]
@@ -51,6 +54,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Catalog(error) | Self::Hardware(error) => error.hint(),
+            Self::Table { source, .. } => source.hint(),
             Self::Suite(SuiteError::Toml(error)) => error.hint(),
             Self::Requirement(RequirementError::Unknown { nearest, .. }) => {
                 nearest.as_ref().map(|word| format!("did you mean `{word}`?"))

@@ -6,6 +6,7 @@
 //! |---|---|---|---|---|
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
 //! | plan | [`plan`] | suites, configs, a GPU | `Step`s, `FitEstimate`, `Outlook` | — |
+//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | pure |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | load | [`engine`] | `Checkpoint` | an `Engine` | device |
 //! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |
@@ -24,6 +25,7 @@ pub mod suite;
 pub mod spec;
 pub mod hardware;
 pub mod plan;
+pub mod audit;
 pub mod text;
 pub mod acquire;
 pub mod engine;

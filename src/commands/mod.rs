@@ -1,5 +1,6 @@
 //! The subcommands, a file each: what one does, in order.
 
+mod audit;
 mod checkpoint;
 mod compare;
 mod doctor;
@@ -62,6 +63,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Run(args) => run::run(&args, printer),
         Command::Score(args) => score::run(&args, printer),
         Command::Plan(args) => plan::run(&args, printer),
+        Command::Audit(args) => audit::run(&args, printer),
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),

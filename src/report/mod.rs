@@ -2,6 +2,7 @@
 //!
 //! Pure: a reporter writes to what it is given, and who calls it decides where that goes.
 
+pub mod audit;
 mod columns;
 pub mod csv;
 mod error;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod audit;
 mod candle_transformers;
 mod checkpoints;
 mod compare;
