@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use bench::store::Store;
+use ::bench::store::Store;
 
 use crate::snapshot;
 use crate::support::bench::{Bench, Ran};
@@ -84,6 +84,16 @@ fn the_gpu_is_the_services_own_unless_named() {
     bench.run("plan").exits(2).says("no GPU is named").says("--gpu");
 }
 
+#[test]
+fn this_machines_gpu_is_taken_or_its_absence_explained() {
+    let ran = Bench::new().run("plan qwen2.5-7b --gpu this");
+    if ::bench::telemetry::nvml::gpus().is_ok_and(|gpus| !gpus.is_empty()) {
+        // Which kind it is, this test cannot know.
+        return;
+    }
+    ran.exits(2).says("this machine").says("GPU").says("hint: name the GPU that the service will have, as --gpu l4");
+}
+
 /// A stand-in Hub with a checkpoint of the fixtures, and a place to work that knows only this Hub.
 fn hub(contents: Contents) -> (HubStandIn, Bench) {
     let server = HubStandIn::start(contents);
@@ -121,6 +131,21 @@ fn a_repository_is_planned_by_its_config_and_the_headers_alone() {
     assert_eq!(stored["weights_bytes"].as_u64().unwrap(), tensors + padded.len() as u64);
     assert!(rows.iter().any(|row| row["quantization"] == "nf4"));
     assert_eq!(server.ranges("model.safetensors"), [Some("bytes=0-65535".to_owned())]);
+}
+
+#[test]
+fn a_long_header_is_read_to_its_end() {
+    let filler = "x".repeat(100_000);
+    let tensor = r#"{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}"#;
+    let text = format!(r#"{{"__metadata__": {{"filler": "{filler}"}}, "a": {tensor}}}"#);
+    let file = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &[0; 8]].concat();
+    let (server, bench) =
+        hub(Contents::default().small("config.json", checkpoint_file("config.json")).large("model.safetensors", file));
+    bench.write("models.toml", format!("[[candidate]]\nid = \"a\"\nhub = \"{REPOSITORY}\"\n"));
+    let rows = document(&bench.run("plan --gpu l4 --format json").exits(0))["rows"].clone();
+    assert_eq!(rows[0]["weights_bytes"], 8);
+    let asked = [Some("bytes=0-65535".to_owned()), Some(format!("bytes=0-{}", text.len() + 7))];
+    assert_eq!(server.ranges("model.safetensors"), asked);
 }
 
 #[test]
