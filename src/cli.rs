@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
+use crate::plan::Layout;
 use crate::suite::Language;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
@@ -17,6 +18,7 @@ const EXAMPLES_FIRST: &str = "{about-with-newline}\n{usage-heading} {usage}{afte
 Examples:
   bench compare --synthetic   screen every candidate now: random weights, nothing downloaded
   bench compare               download the candidates, run all prompts, compare, recommend
+  bench plan --gpu l4         what would fit a card and how fast it can be, before any download
   bench run ./model.gguf --prompt '대한민국의 수도는?'
   bench recommend --require ttft_seconds=1
   bench doctor                what this machine has, and what to do about what it lacks
@@ -51,6 +53,10 @@ pub enum Command {
     Run(Run),
     /// Score a text: how likely a checkpoint finds it, and what another precision changes
     Score(Score),
+    /// Say what fits a GPU and how fast it can be, before any download
+    Plan(Plan),
+    /// Say which rows of a published table a GPU cannot have done
+    Audit(Audit),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
     /// Recommend again from a stored run, under other requirements; nothing is measured
@@ -185,6 +191,85 @@ pub enum Format {
     Csv,
     Json,
     Markdown,
+}
+
+/// Which kinds of GPU are known.
+#[derive(Debug, Clone, Args)]
+pub struct Gpus {
+    /// More GPUs, or others in the place of the shipped ones, as gpus.toml has them
+    #[arg(long, value_name = "FILE")]
+    pub gpus: Option<PathBuf>,
+}
+
+/// How a plan or an audit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    Table,
+    Csv,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench plan --gpu l4
+  bench plan --gpu h100 --context 32768 --concurrency 16 --quantization bf16 --quantization q8_0
+  bench plan qwen2.5-7b ./my-model Qwen/Qwen2.5-14B-Instruct --gpu this
+  bench plan --gpu l40s --from latest --format json")]
+pub struct Plan {
+    /// Candidates of models.toml, directories, .gguf files or Hub repositories (owner/name) [default: all of models.toml]
+    pub candidates: Vec<String>,
+    /// Of the repository, this one GGUF file
+    #[arg(long, value_name = "NAME", requires = "candidates")]
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub models: Models,
+    /// A GPU of gpus.toml by its id or the driver's name for it, or `this`: the first of this machine [default:
+    /// requirements.device of models.toml]
+    #[arg(long, value_name = "GPU")]
+    pub gpu: Option<String>,
+    #[command(flatten)]
+    pub gpus: Gpus,
+    /// Tokens that each chat holds, prompt and answer together
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    pub context: u64,
+    /// Chats at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1 << 16))]
+    pub concurrency: u64,
+    /// Only this layout of the weights; may be repeated [default: the candidate's own, bf16, q8_0, int8, q4_k and nf4]
+    #[arg(long, value_name = "LAYOUT")]
+    pub quantization: Vec<Layout>,
+    /// Measured speeds of this run [default: the latest on a GPU of gpus.toml]
+    #[arg(long, value_name = "RUN")]
+    pub from: Option<String>,
+    #[command(flatten)]
+    pub results: Results,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench audit table.csv --gpu l4
+  bench audit table.csv --gpu a100-80 --shape ours=./my-model --format json")]
+pub struct Audit {
+    /// A table as CSV with a header: model, and as far as stated precision, tokens/s and memory
+    pub table: PathBuf,
+    /// A GPU of gpus.toml by its id or the driver's name for it, or `this`: the first of this machine
+    #[arg(long, value_name = "GPU")]
+    pub gpu: String,
+    #[command(flatten)]
+    pub gpus: Gpus,
+    #[command(flatten)]
+    pub models: Models,
+    /// What a name in the table means: a directory with a config.json, or a repository whose shape ships; may be repeated
+    #[arg(long, value_name = "NAME=SHAPE")]
+    pub shape: Vec<String>,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: PlanFormat,
 }
 
 #[derive(Debug, Args)]

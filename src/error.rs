@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::acquire::AcquireError;
+use crate::audit::TableError;
 use crate::catalog::{RequirementError, TomlError};
 use crate::compare::{AskedError, BaselineError};
 use crate::engine::EngineError;
@@ -17,6 +18,10 @@ pub enum Error {
     Catalog(#[source] TomlError),
     #[error("could not read `{path}`")]
     ReadCatalog { path: std::path::PathBuf, source: std::io::Error },
+    #[error("could not read the table `{path}`")]
+    Table { path: std::path::PathBuf, source: TableError },
+    #[error("could not read the GPUs")]
+    Hardware(#[source] TomlError),
     #[error("could not use --require")]
     Requirement(#[source] RequirementError),
     #[error("could not read the prompts")]
@@ -55,7 +60,8 @@ impl Error {
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Catalog(error) => error.hint(),
+            Self::Catalog(error) | Self::Hardware(error) => error.hint(),
+            Self::Table { source, .. } => source.hint(),
             Self::Suite(SuiteError::Toml(error)) => error.hint(),
             Self::Requirement(RequirementError::Unknown { nearest, .. }) => {
                 nearest.as_ref().map(|word| format!("did you mean `{word}`?"))

@@ -4,8 +4,9 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | describe | [`catalog`], [`suite`], [`spec`] | `models.toml`, `prompts/`, `config.json` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec` | disk |
-//! | plan | [`plan`] | suites, configs, memory | `Step`s, `FitEstimate` | — |
+//! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
+//! | plan | [`plan`] | suites, configs, a GPU | `Step`s, `FitEstimate`, `Outlook` | — |
+//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | pure |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | load | [`engine`] | `Checkpoint` | an `Engine` | device |
 //! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |
@@ -23,7 +24,9 @@
 pub mod catalog;
 pub mod suite;
 pub mod spec;
+pub mod hardware;
 pub mod plan;
+pub mod audit;
 pub mod text;
 pub mod acquire;
 pub mod engine;

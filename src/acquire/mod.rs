@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod gguf;
+mod headers;
 pub mod hub;
 pub mod local;
 pub mod pytorch;
@@ -100,8 +101,8 @@ impl Preview {
     }
 }
 
-/// A look at a candidate before its weights are downloaded, to see whether it can run at all; `None` where only the
-/// weights' own file tells.
+/// A look at a candidate before its weights are downloaded, to see whether it can run at all: by the shape that ships, or by
+/// the config and the headers of the weights, which are read by themselves.
 ///
 /// # Errors
 /// As [`acquire`].
@@ -109,21 +110,25 @@ pub fn preview(
     source: &Source,
     progress: &mut dyn FetchProgress,
     cancel: &AtomicBool,
-) -> Result<Option<Preview>, AcquireError> {
+) -> Result<Preview, AcquireError> {
     match source {
-        Source::Local { path } => local::preview(path).map(Some),
-        Source::Synthetic { shape } => Ok(Some(Preview::of_config(synthetic::config(shape)?))),
-        Source::Hub { file: Some(_), .. } => Ok(None),
-        Source::Hub { repository, revision, file: None } => {
-            if let Some(config) = shipped_shape(repository) {
-                return Ok(Some(Preview::of_config(config)));
+        Source::Local { path } => local::preview(path),
+        Source::Synthetic { shape } => Ok(Preview::of_config(synthetic::config(shape)?)),
+        Source::Hub { repository, revision, file } => {
+            if let Some(config) = shipped_shape(repository).filter(|_| file.is_none()) {
+                return Ok(Preview::of_config(config));
             }
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.resolve(repository, revision, cancel).map_err(failed)?;
-            let Some(file) = snapshot.file("config.json").cloned() else { return Ok(None) };
-            let snapshot = hub.fetch(&snapshot, &[file], progress, cancel).map_err(failed)?;
-            Ok(Some(Preview::of_config(local::config(&snapshot.folder)?)))
+            let wanted = hub.wanted(&snapshot, file.as_deref(), cancel).map_err(failed)?;
+            if let (Some(_), [gguf]) = (file, wanted.as_slice()) {
+                return headers::of_gguf(&hub, &snapshot, gguf, cancel);
+            }
+            let config: Vec<_> = wanted.iter().filter(|file| file.path == "config.json").cloned().collect();
+            let here = hub.fetch(&snapshot, &config, progress, cancel).map_err(failed)?;
+            let stored_bytes = headers::stored_bytes(&hub, &snapshot, &wanted, cancel)?;
+            Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes) })
         }
     }
 }
@@ -151,6 +156,8 @@ pub enum AcquireError {
     TooLarge { path: PathBuf, limit_mib: u64 },
     #[error("`{path}` is not valid JSON")]
     Json { path: PathBuf, source: serde_json::Error },
+    #[error("could not understand the header of `{path}`: {message}")]
+    Header { path: PathBuf, message: String },
     #[error("`{path}` has no weights: neither model.safetensors nor pytorch_model.bin, nor the index of either")]
     NoWeights { path: PathBuf },
     #[error("`{path}` names the weight file `{file}`, which is not a plain file name")]
@@ -193,6 +200,7 @@ impl AcquireError {
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Json { .. }
+            | Self::Header { .. }
             | Self::NoWeights { .. }
             | Self::HostileName { .. }
             | Self::Gguf { .. }

@@ -1,5 +1,6 @@
 //! The subcommands, a file each: what one does, in order.
 
+mod audit;
 mod baseline;
 mod baselines;
 mod check;
@@ -7,7 +8,9 @@ mod checkpoint;
 mod compare;
 mod doctor;
 mod export;
+mod gpu;
 mod history;
+mod plan;
 mod pull;
 mod recommend;
 mod run;
@@ -65,6 +68,8 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),
         Command::Score(args) => score::run(&args, printer),
+        Command::Plan(args) => plan::run(&args, printer),
+        Command::Audit(args) => audit::run(&args, printer),
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),

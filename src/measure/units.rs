@@ -82,6 +82,16 @@ impl fmt::Display for Share {
     }
 }
 
+/// A number of things, with commas between thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(pub u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&grouped(i64::try_from(self.0).unwrap_or(i64::MAX)))
+    }
+}
+
 /// South Korean won, whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Won(pub f64);
@@ -155,6 +165,11 @@ mod tests {
             shown(&[1.0, 0.9996, 0.95, 0.29, 23.0 / 24.0, 0.0].map(Share)),
             ["100 %", "99.9 %", "95 %", "29 %", "95.8 %", "0 %"]
         );
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(shown(&[0, 16, 999, 32_768, u64::MAX].map(Count))[..4], ["0", "16", "999", "32,768"]);
     }
 
     #[test]

@@ -33,21 +33,41 @@ impl FitEstimate {
 /// Prompt tokens that go through the layers at once: bounds the memory of scores and activations at any prompt length.
 pub const PREFILL_CHUNK: usize = 512;
 
-/// What running `steps` needs: the weights, and cache and working memory in float32.
+/// What the estimate is of, beside the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Tokens that each chat holds at most.
+    pub context: u64,
+    /// Chats that are held at once.
+    pub chats: u64,
+    /// Bytes of a number in the key and value cache.
+    pub cache_number_bytes: u64,
+}
+
+/// What running `steps` one after another needs: the weights, and cache and working memory in float32.
 ///
-/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it; no
-/// context is longer than the model's own.
+/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
 pub fn estimate(spec: &DecoderSpec, weights_bytes: u64, steps: &[Step], available_bytes: u64) -> FitEstimate {
-    let context = steps.iter().map(context).max().unwrap_or(1).clamp(1, spec.max_positions as u64);
+    let context = steps.iter().map(context).max().unwrap_or(1);
+    let need = Need { context, chats: 1, cache_number_bytes: size_of::<f32>() as u64 };
+    fit(spec, weights_bytes, need, available_bytes)
+}
+
+/// What weights of so many bytes need beside themselves. Working memory is that of one prompt's pass, in float32, and a row of
+/// logits for each further chat; no context is longer than the model's own.
+pub fn fit(spec: &DecoderSpec, weights_bytes: u64, need: Need, available_bytes: u64) -> FitEstimate {
+    let context = need.context.clamp(1, spec.max_positions as u64);
     let float = size_of::<f32>() as u64;
     let rows = context.min(PREFILL_CHUNK as u64);
-    // Scores and their softmax, the MLP's three intermediates, and one row of logits.
+    // Scores and their softmax, the MLP's three intermediates, and the logits.
     let scores = (2 * spec.attention.heads.queries as u64).saturating_mul(rows * context);
     let mlp = 3 * rows * spec.mlp.intermediate as u64;
-    let numbers = scores.saturating_add(mlp).saturating_add(spec.vocabulary as u64);
+    let logits = need.chats.saturating_mul(spec.vocabulary as u64);
+    let numbers = scores.saturating_add(mlp).saturating_add(logits);
+    let cache_per_token = spec.cache_numbers_per_token().saturating_mul(need.cache_number_bytes);
     FitEstimate {
         weights_bytes,
-        kv_cache_bytes: context.saturating_mul(spec.cache_numbers_per_token()).saturating_mul(float),
+        kv_cache_bytes: need.chats.saturating_mul(context).saturating_mul(cache_per_token),
         activation_bytes: numbers.saturating_mul(float),
         available_bytes,
     }

@@ -1,7 +1,17 @@
-//! The plan: which trials to run, in what order, and whether each candidate can run here at all.
+//! The plan: which trials to run, in what order, whether each candidate can run at all, and how fast it could.
 
 mod fit;
+mod layout;
+mod outlook;
+mod roofline;
 mod steps;
+mod transfer;
+mod work;
 
-pub use fit::{FitEstimate, PREFILL_CHUNK, estimate};
+pub use fit::{FitEstimate, Need, PREFILL_CHUNK, estimate, fit};
+pub use layout::Layout;
+pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
+pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, Workload};
 pub use steps::{Choices, Step, steps};
+pub use transfer::{StepTime, TimeFit, Transfer};
+pub use work::ForwardWork;

@@ -35,6 +35,17 @@ pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result
     Ok(())
 }
 
+/// Records of one kind, as text: a column for each field, under its name.
+///
+/// # Errors
+/// What the encoder gives.
+pub(super) fn of_records(records: &[impl serde::Serialize]) -> Result<String, ReportError> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    records.iter().try_for_each(|record| csv.serialize(record)).map_err(failed)?;
+    let bytes = csv.into_inner().map_err(|error| ReportError::Write { source: error.into_error() })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn failed(error: csv::Error) -> ReportError {
     ReportError::Write { source: error.into() }
 }

@@ -7,8 +7,8 @@ use std::io;
 pub enum ReportError {
     #[error("could not write the report")]
     Write { source: io::Error },
-    #[error("could not put run `{run}` into JSON")]
-    Encode { run: String, source: serde_json::Error },
+    #[error("could not put {what} into JSON")]
+    Encode { what: String, source: serde_json::Error },
     #[error("this is not an export of `bench`")]
     NotAnExport { source: serde_json::Error },
     #[error("the export has layout version {found}, this program knows up to {known}")]

@@ -25,7 +25,7 @@ struct Export<'a> {
 pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
     // Encoded before anything is written: half a document helps nobody.
     let text = serde_json::to_string(&Export { schema_version: SCHEMA_VERSION, run })
-        .map_err(|source| ReportError::Encode { run: run.id.clone(), source })?;
+        .map_err(|source| ReportError::Encode { what: format!("run `{}`", run.id), source })?;
     writeln!(out, "{text}")?;
     Ok(())
 }

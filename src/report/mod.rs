@@ -2,6 +2,7 @@
 //!
 //! Pure: a reporter writes to what it is given, and who calls it decides where that goes.
 
+pub mod audit;
 pub mod baseline;
 pub mod check;
 mod columns;
@@ -13,6 +14,7 @@ mod grid;
 pub mod history;
 pub mod json;
 pub mod markdown;
+pub mod plan;
 mod prose;
 pub mod table;
 

@@ -18,4 +18,4 @@ pub use decoder::{
 pub use inventory::{Inventory, Kind, Role, Weight};
 pub use names::{Part, gguf_name};
 pub use rope::RopeSpec;
-pub use shapes::shipped_shape;
+pub use shapes::{shipped_repositories, shipped_shape};

@@ -9,6 +9,12 @@ use super::config::Config;
 
 static SHAPES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/spec/shapes");
 
+/// The Hugging Face repositories whose shapes ship with the program.
+pub fn shipped_repositories() -> impl Iterator<Item = String> {
+    let names = SHAPES.files().filter_map(|file| file.path().file_stem()?.to_str());
+    names.map(|name| name.replacen("--", "/", 1))
+}
+
 /// The config of a Hugging Face repository whose shape ships with the program.
 pub fn shipped_shape(repository: &str) -> Option<Config> {
     let file = SHAPES.get_file(format!("{}.json", repository.replace('/', "--")))?;

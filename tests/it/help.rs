@@ -12,6 +12,8 @@ fn the_help_of_every_command() {
     snapshot!("help_compare", bench.run("compare --help").exits(0));
     snapshot!("help_run", bench.run("run --help").exits(0));
     snapshot!("help_score", bench.run("score --help").exits(0));
+    snapshot!("help_plan", bench.run("plan --help").exits(0));
+    snapshot!("help_audit", bench.run("audit --help").exits(0));
     snapshot!("help_pull", bench.run("pull --help").exits(0));
     snapshot!("help_recommend", bench.run("recommend --help").exits(0));
     snapshot!("help_export", bench.run("export --help").exits(0));
@@ -24,7 +26,7 @@ fn the_help_of_every_command() {
 #[test]
 fn no_line_of_the_examples_is_broken() {
     let bench = Bench::new();
-    for command in ["", "compare", "run", "score", "pull", "recommend", "export", "history"] {
+    for command in ["", "compare", "run", "score", "plan", "audit", "pull", "recommend", "export", "history"] {
         let ran = bench.run(&format!("{command} --help")).exits(0);
         let examples = ran.stdout.split("\nExamples:\n").nth(1).unwrap_or_else(|| panic!("no examples: {ran}"));
         let examples: Vec<&str> = examples.lines().take_while(|line| !line.is_empty()).collect();

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod audit;
 mod candle_transformers;
 mod batches;
 mod checkpoints;
@@ -15,6 +16,7 @@ mod history;
 mod hub;
 mod interrupt;
 mod mistakes;
+mod plan;
 mod precisions;
 mod pull;
 mod quirks;

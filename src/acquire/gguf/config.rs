@@ -75,7 +75,8 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
     }
     by_architecture(file, architecture, &mut fields)?;
 
-    let embedding = file.tensor("token_embd.weight")?.0;
+    let embedding = file.tensors().get("token_embd.weight");
+    let embedding = embedding.ok_or_else(|| GgufError::MissingTensor("token_embd.weight".into()))?;
     fields.insert("vocab_size".into(), json!(embedding.shape.first()));
     fields.insert("tie_word_embeddings".into(), json!(!file.tensors().contains_key("output.weight")));
     // Biases are not in the metadata; they are there if their tensors are.
@@ -161,9 +162,10 @@ fn rope_scaling(file: &GgufFile, architecture: &str) -> Result<Option<Value>, Gg
     })))
 }
 
-/// The numbers of a float32 tensor; `None` if it is not there.
+/// The numbers of a float32 tensor; `None` if it is not there. A header alone lacks the divisors of the rotary frequencies,
+/// which change what is computed and not how much.
 fn floats(file: &GgufFile, name: &str) -> Result<Option<Vec<f32>>, GgufError> {
-    if !file.tensors().contains_key(name) {
+    if !file.tensors().contains_key(name) || !file.has_tensors() {
         return Ok(None);
     }
     let (place, bytes) = file.tensor(name)?;

@@ -51,10 +51,11 @@ pub struct TensorPlace {
     range: std::ops::Range<usize>,
 }
 
-/// A GGUF file, mapped into memory.
+/// A GGUF file, mapped into memory, or its header alone.
 #[derive(Clone)]
 pub struct GgufFile {
-    map: Arc<Mmap>,
+    /// `None` where the tensors are not here.
+    map: Option<Arc<Mmap>>,
     fields: HashMap<String, Field>,
     tensors: HashMap<String, TensorPlace>,
 }
@@ -67,8 +68,22 @@ impl GgufFile {
         // SAFETY: mapped read-only. Another process that truncates the file meanwhile would end this one with SIGBUS, as
         // it would any program that maps its weights; the Hub's cache never rewrites a blob in place.
         let map = unsafe { Mmap::map(&file) }.map_err(GgufError::Open)?;
-        let (fields, tensors) = parse(&map)?;
-        Ok(Self { map: Arc::new(map), fields, tensors })
+        let (fields, tensors) = parse(&map, map.len() as u64)?;
+        Ok(Self { map: Some(Arc::new(map)), fields, tensors })
+    }
+
+    /// What the first bytes of a file of `length` bytes tell of it.
+    ///
+    /// # Errors
+    /// [`GgufError::Truncated`] if they end inside the header; else as [`open`](Self::open).
+    pub fn of_header(bytes: &[u8], length: u64) -> Result<Self, GgufError> {
+        let (fields, tensors) = parse(bytes, length)?;
+        Ok(Self { map: None, fields, tensors })
+    }
+
+    /// Whether the tensors are here beside the header.
+    pub fn has_tensors(&self) -> bool {
+        self.map.is_some()
     }
 
     pub fn fields(&self) -> &HashMap<String, Field> {
@@ -90,7 +105,8 @@ impl GgufFile {
     /// If the file has no tensor of that name.
     pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, &[u8]), GgufError> {
         let place = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor(name.into()))?;
-        Ok((place, &self.map[place.range.clone()]))
+        let bytes = self.map.as_ref().and_then(|map| map.get(place.range.clone()));
+        Ok((place, bytes.ok_or_else(|| GgufError::MissingTensor(name.into()))?))
     }
 
     pub fn text(&self, key: &str) -> Result<Option<&str>, GgufError> {
@@ -143,7 +159,8 @@ const MOST_DIMENSIONS: u32 = 4;
 
 type Header = (HashMap<String, Field>, HashMap<String, TensorPlace>);
 
-fn parse(bytes: &[u8]) -> Result<Header, GgufError> {
+/// The header at the beginning of a file of `length` bytes.
+fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     let mut reader = Reader { bytes, at: 0, items: 0 };
     let magic = reader.take::<4>()?;
     if &magic != b"GGUF" {
@@ -173,10 +190,11 @@ fn parse(bytes: &[u8]) -> Result<Header, GgufError> {
         None => DEFAULT_ALIGNMENT,
     };
     let data_start = (reader.at as u64).checked_next_multiple_of(alignment);
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     let mut tensors = HashMap::new();
     for (name, shape, kind, offset) in places {
         let range = data_start
-            .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, bytes.len()))
+            .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, length))
             .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` reaches beyond the end of the file")))?;
         if tensors.insert(name.clone(), TensorPlace { shape, kind, range }).is_some() {
             return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
@@ -357,7 +375,7 @@ mod tests {
     }
 
     fn refusal(bytes: &[u8]) -> String {
-        parse(bytes).unwrap_err().to_string()
+        parse(bytes, bytes.len() as u64).unwrap_err().to_string()
     }
 
     #[test]
@@ -365,7 +383,7 @@ mod tests {
         let mut bytes = header(&[], 0, &tensor("a", &[2, 3], 0, 0), 1);
         let start = bytes.len().next_multiple_of(32);
         bytes.resize(start + 24, 0);
-        let (_, tensors) = parse(&bytes).unwrap();
+        let (_, tensors) = parse(&bytes, bytes.len() as u64).unwrap();
         assert_eq!(tensors["a"].shape, [3, 2]);
         assert_eq!(tensors["a"].range, start..start + 24);
     }
@@ -375,10 +393,21 @@ mod tests {
         let fields = [text("general.name"), vec![8, 0, 0, 0], text("한국어")].concat();
         let mut bytes = header(&fields, 1, &tensor("a", &[8], 0, 0), 1);
         bytes.resize(bytes.len().next_multiple_of(32) + 32, 0);
-        assert!(parse(&bytes).is_ok());
+        assert!(parse(&bytes, bytes.len() as u64).is_ok());
         for length in 0..bytes.len() {
-            assert!(parse(&bytes[..length]).is_err(), "{length} bytes were accepted");
+            assert!(parse(&bytes[..length], length as u64).is_err(), "{length} bytes were accepted");
         }
+    }
+
+    #[test]
+    fn a_header_alone_tells_all_but_the_tensors() {
+        let mut bytes = header(&[], 0, &tensor("a", &[2, 3], 0, 0), 1);
+        let whole = bytes.len().next_multiple_of(32) as u64 + 24;
+        let file = GgufFile::of_header(&bytes, whole).unwrap();
+        assert_eq!((file.weights_bytes(), file.has_tensors()), (24, false));
+        assert!(matches!(file.tensor("a"), Err(GgufError::MissingTensor(_))));
+        bytes.pop();
+        assert!(matches!(GgufFile::of_header(&bytes, whole), Err(GgufError::Truncated(_))));
     }
 
     #[test]

@@ -102,16 +102,17 @@ impl Client {
         format!("{}/{repository}/resolve/{commit}/{}", self.endpoint.base, escape_path(path))
     }
 
-    /// One attempt at an address, from byte `from` on.
-    pub fn get(&self, address: &str, from: Option<u64>, subject: &Subject) -> Result<Answer, Fault> {
+    /// One attempt at an address; of a range, from its first byte up to and with its last, or to the end.
+    pub fn get(&self, address: &str, range: Option<(u64, Option<u64>)>, subject: &Subject) -> Result<Answer, Fault> {
         let bad = |host: &str, reason: String| HubError::BadResponse { host: host.to_owned(), reason };
         let mut uri: Uri = address.parse().map_err(|_| bad(&self.endpoint.origin.host, shown(address)))?;
         let mut stated_hash = None;
         for _ in 0..=MAX_REDIRECTS {
             let own = Origin::of(&uri).as_ref() == Some(&self.endpoint.origin);
             let mut request = self.agent.get(uri.clone());
-            if let Some(from) = from {
-                request = request.header(RANGE, format!("bytes={from}-"));
+            if let Some((first, last)) = range {
+                let last = last.map(|last| last.to_string()).unwrap_or_default();
+                request = request.header(RANGE, format!("bytes={first}-{last}"));
             }
             if own && let Some(authorization) = self.token.as_ref().and_then(Token::authorization) {
                 request = request.header(AUTHORIZATION, authorization);

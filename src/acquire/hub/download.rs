@@ -129,7 +129,7 @@ impl Downloader<'_> {
         let address = self.client.file_address(self.repository, self.commit, blob.path);
         let subject = Subject { repository: self.repository, revision: self.commit, file: Some(blob.path) };
         let from = Some(part.length).filter(|length| *length > 0);
-        let mut answer = self.client.get(&address, from, &subject)?;
+        let mut answer = self.client.get(&address, from.map(|from| (from, None)), &subject)?;
 
         if let Some(stated) = &answer.stated_hash
             && stated.len() == blob.hash.len()

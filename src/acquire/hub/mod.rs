@@ -6,6 +6,7 @@
 
 mod address;
 mod attempts;
+mod beginning;
 mod client;
 mod disk;
 mod download;

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Checkpoint, Preview};
-use crate::catalog::Quantization;
 use crate::engine::candle::{self, CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
-use crate::plan::{Step, estimate};
+use crate::plan::{Layout, Shape, Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, TrialKey, execute};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
@@ -113,9 +112,8 @@ impl RowRunner<'_> {
         let candidate = row.candidate.clone();
         let clock = SystemClock::new();
         let mut downloads = DownloadProgress::new(self.printer.bars());
-        if let Some(preview) = acquire::preview(&candidate.source, &mut downloads, self.cancel)? {
-            self.check_fit(row, &preview, steps)?;
-        }
+        let preview = acquire::preview(&candidate.source, &mut downloads, self.cancel)?;
+        self.check_fit(row, &preview, steps)?;
         let checkpoint = acquire::acquire(&candidate, &mut downloads, self.cancel)?;
         let acquired = clock.now();
         if self.cancel.load(Ordering::Relaxed) {
@@ -163,14 +161,13 @@ impl RowRunner<'_> {
         let on_cpu = self.device.is_cpu();
         let available = if on_cpu { host::available_bytes() } else { nvml::free_bytes(self.device_name) };
         let available = available.unwrap_or(u64::MAX);
-        let spec = DecoderSpec::from_config(&preview.config).map_err(EngineError::from)?;
-        let inventory = Inventory::of(&spec);
-        let weights = weights_bytes(preview, &inventory, row.candidate.quantization);
-        let fit = row.fit.insert(estimate(&spec, weights, steps, available));
+        let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
+        let weights = shape.work(row.candidate.quantization.map(Layout::Held)).weights_bytes;
+        let fit = row.fit.insert(estimate(&shape.spec, weights, steps, available));
         // Not part of the estimate, which is of any device: only the CPU's kernels want a copy of their own.
         let packed = match row.candidate.quantization {
             Some(quantization) if on_cpu && fit.missing_bytes().is_none() => {
-                candle::packed_bytes(&inventory, quantization)
+                candle::packed_bytes(&shape.inventory, quantization)
             }
             _ => 0,
         };
@@ -222,16 +219,6 @@ fn same_checkpoint(before: &CheckpointFacts, now: &CheckpointFacts) -> Result<()
     let message = format!("the checkpoint is not the one that the run was begun with: {what}");
     let hint = "put the old one in its place (`revision` pins a commit), or start a new run";
     Err(Stop::Outcome(RowOutcome::Failed { kind: FailureKind::Acquire, message }, Some(hint.into())))
-}
-
-/// Bytes of the weights as they will be held.
-fn weights_bytes(preview: &Preview, inventory: &Inventory, quantization: Option<Quantization>) -> u64 {
-    match (quantization, preview.stored_bytes) {
-        (Some(quantization), _) => inventory.bytes(quantization),
-        (None, Some(bytes)) => bytes,
-        // Every shipped repository stores 16 bits.
-        (None, None) => inventory.bytes(Quantization::Bf16),
-    }
 }
 
 /// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.

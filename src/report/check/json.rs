@@ -22,5 +22,5 @@ pub fn render(check: &Check) -> Result<String, ReportError> {
     }
     let document = Document { schema_version: SCHEMA_VERSION, outcome: check.outcome(), check };
     let text = serde_json::to_string(&document);
-    text.map(|text| text + "\n").map_err(|source| ReportError::Encode { run: check.after.run.clone(), source })
+    text.map(|text| text + "\n").map_err(|source| ReportError::Encode { what: "the check".into(), source })
 }

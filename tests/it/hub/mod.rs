@@ -1,5 +1,6 @@
 //! The Hub, against a stand-in on loopback.
 
+mod beginning;
 mod layout;
 mod refusals;
 mod resume;

@@ -348,14 +348,18 @@ fn send(file: &StoredFile, tag: &str, request: &Request, fault: Option<&Fault>) 
         }
         _ => {}
     }
-    let from = request.range.as_deref().and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-    match (from, fault) {
+    // From a first byte up to and with a last one, or to the end.
+    let range = request.range.as_deref().and_then(|range| {
+        let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((first.parse::<usize>().ok()?, last.parse().unwrap_or(usize::MAX).min(size.saturating_sub(1))))
+    });
+    match (range, fault) {
         (Some(_), Some(Fault::IgnoreRange)) | (None, _) => plain(200, &common, file.content.clone()),
-        (Some(from), _) if from >= size => plain(416, &[("Content-Range", &format!("bytes */{size}"))], ""),
-        (Some(from), fault) => {
-            let from = if matches!(fault, Some(Fault::OtherRange)) { from - 1 } else { from };
-            let range = format!("bytes {from}-{}/{size}", size - 1);
-            plain(206, &[&common[..], &[("Content-Range", &range)]].concat(), &file.content[from..])
+        (Some((from, _)), _) if from >= size => plain(416, &[("Content-Range", &format!("bytes */{size}"))], ""),
+        (Some((from, last)), fault) => {
+            let from = if matches!(fault, Some(Fault::OtherRange)) { from.abs_diff(1) } else { from };
+            let range = format!("bytes {from}-{last}/{size}");
+            plain(206, &[&common[..], &[("Content-Range", &range)]].concat(), &file.content[from..=last])
         }
     }
 }

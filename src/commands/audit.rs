@@ -1,0 +1,98 @@
+//! `bench audit`: which rows of a published table a GPU cannot have done.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Status, catalog, gpu};
+use crate::acquire::{local, synthetic};
+use crate::audit::{Finding, Table, Verdict, judge};
+use crate::catalog::{Catalog, Source};
+use crate::cli::{self, PlanFormat};
+use crate::error::Error;
+use crate::plan::Shape;
+use crate::report::audit::{Audit, csv, json, render};
+use crate::report::table;
+use crate::spec::{Config, shipped_repositories, shipped_shape};
+use crate::ui::Printer;
+
+pub fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
+    let gpus = gpu::known(&args.gpus)?;
+    let gpu = gpu::named(&args.gpu, &gpus)?;
+    let path = &args.table;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    let table = Table::parse(&text).map_err(|source| Error::Table { path: path.clone(), source })?;
+    let shapes = Shapes::new(catalog(args.models.models.as_deref(), printer)?, &args.shape)?;
+
+    let findings: Vec<Finding> =
+        table.claims.iter().map(|claim| judge(claim, shapes.find(&claim.model).as_ref(), &gpu)).collect();
+    let audit = Audit::new(&gpu, &table.taken, &findings);
+    let text = match args.format {
+        PlanFormat::Table => render(&audit, &table::Layout { width: printer.width(), color: printer.color() }),
+        PlanFormat::Csv => csv(&audit)?,
+        PlanFormat::Json => json(&audit)?,
+    };
+    printer.answer(&text)?;
+    Ok(status(&findings))
+}
+
+fn status(findings: &[Finding]) -> Status {
+    let any = |verdicts: &[Verdict]| findings.iter().any(|finding| verdicts.contains(&finding.verdict));
+    if any(&[Verdict::Impossible, Verdict::MemoryDoesNotMatch]) {
+        Status::No
+    } else if any(&[Verdict::Possible]) {
+        Status::Yes
+    } else {
+        // No row could be judged.
+        Status::Unanswered
+    }
+}
+
+/// Shapes by the names that tables have for them.
+struct Shapes(HashMap<String, Config>);
+
+impl Shapes {
+    /// Those that ship, by repository, by its name alone and by the candidate's id; those of models.toml's local candidates;
+    /// and those given as `NAME=SHAPE`, which go before all others.
+    fn new(catalog: Catalog, given: &[String]) -> Result<Self, Error> {
+        let mut shapes = HashMap::new();
+        let mut add = |name: &str, config: &Config| {
+            shapes.insert(plain(name), config.clone());
+        };
+        for repository in shipped_repositories() {
+            let Some(config) = shipped_shape(&repository) else { continue };
+            add(&repository, &config);
+            add(repository.rsplit('/').next().unwrap_or_default(), &config);
+        }
+        for candidate in catalog.candidates {
+            let config = match &candidate.source {
+                Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
+                Source::Local { path } => local::config(path).ok(),
+            };
+            if let Some(config) = config {
+                add(&candidate.id, &config);
+            }
+        }
+        for pair in given {
+            let hint = "write it as --shape 'NAME IN THE TABLE=DIRECTORY'".to_owned();
+            let Some((name, shape)) = pair.split_once('=') else {
+                return Err(Error::usage(format!("`{pair}` is not of the form NAME=SHAPE"), hint));
+            };
+            let config =
+                if Path::new(shape).is_dir() { local::config(Path::new(shape))? } else { synthetic::config(shape)? };
+            // What the decoder does not do should be said now, not as an unknown model.
+            Shape::new(&config, None)
+                .map_err(|source| crate::acquire::AcquireError::Spec { path: shape.into(), source })?;
+            add(name, &config);
+        }
+        Ok(Self(shapes))
+    }
+
+    fn find(&self, name: &str) -> Option<Shape> {
+        Shape::new(self.0.get(&plain(name))?, None).ok()
+    }
+}
+
+/// A name without case and punctuation, so that `DeepSeek-V2 Chat` is `deepseek-v2-chat`; nothing less is taken for the same.
+fn plain(name: &str) -> String {
+    name.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect()
+}

@@ -1,0 +1,43 @@
+//! Which GPU a command is about.
+
+use crate::cli;
+use crate::error::Error;
+use crate::hardware::{GpuSpec, Gpus};
+use crate::telemetry::nvml;
+
+/// The kinds of GPU that are known: the shipped ones, and those of a file of the user's own.
+///
+/// # Errors
+/// A file that cannot be read or used.
+pub fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
+    let shipped = Gpus::shipped().map_err(Error::Hardware)?;
+    let Some(path) = &args.gpus else { return Ok(shipped) };
+    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    shipped.with(path, &text).map_err(Error::Hardware)
+}
+
+/// The kind that a word means: one that is known, or `this`, the first GPU of this machine.
+///
+/// # Errors
+/// A word that no GPU is known by, or a machine without one.
+pub fn named(word: &str, gpus: &Gpus) -> Result<GpuSpec, Error> {
+    if word.eq_ignore_ascii_case("this") {
+        return present(gpus);
+    }
+    let unknown = || Error::usage(format!("there is no GPU `{word}`"), gpus.hint(word));
+    gpus.find(word).cloned().ok_or_else(unknown)
+}
+
+/// The first GPU of this machine, with the memory that its own driver reports.
+fn present(gpus: &Gpus) -> Result<GpuSpec, Error> {
+    let hint = || {
+        "name the GPU that the service will have, as --gpu l4; `bench doctor` tells what this machine has".to_owned()
+    };
+    let found = nvml::gpus().map_err(|reason| Error::usage(format!("this machine shows no GPU: {reason}"), hint()))?;
+    let gpu = found.first().ok_or_else(|| Error::usage("this machine has no GPU", hint()))?;
+    let message = || format!("the driver calls this GPU `{}`, which no row of gpus.toml does", gpu.name);
+    let row = gpus.find(&gpu.name).ok_or_else(|| {
+        Error::usage(message(), "add a row with that name to a file of your own, and give it as --gpus FILE".to_owned())
+    })?;
+    Ok(GpuSpec { memory_mib: gpu.memory_bytes >> 20, ..row.clone() })
+}
