@@ -10,4 +10,4 @@ mod verdict;
 
 pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Unjudged, fixed_change, paired_change, relative_change};
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
-pub use verdict::{Comparison, Evidence, FALSE_ALARMS, Incomparable, Judgement, Verdict, judge};
+pub use verdict::{Comparison, Evidence, FALSE_ALARMS, Incomparable, Judgement, RECOMMENDED_TRIALS, Verdict, judge};
