@@ -86,17 +86,15 @@ impl MedianDistribution {
 
     /// Share of resamples of both with `other`'s median at most `difference` above this one's.
     fn share_within(&self, other: &Self, difference: f64) -> f64 {
-        let mut others = other.medians.iter().peekable();
-        let mut reached = 0.0;
-        self.medians
-            .iter()
-            .map(|(median, probability)| {
-                while let Some((_, more)) = others.next_if(|(theirs, _)| *theirs <= median + difference) {
-                    reached += more;
-                }
-                probability * reached
-            })
-            .sum()
+        let (mut share, mut reached, mut next) = (0.0, 0.0, 0);
+        for (median, probability) in &self.medians {
+            while next < other.medians.len() && other.medians[next].0 <= median + difference {
+                reached += other.medians[next].1;
+                next += 1;
+            }
+            share += probability * reached;
+        }
+        share
     }
 
     /// The largest difference that less than a share `tail` of resamples is within, found by halving.
@@ -111,8 +109,8 @@ impl MedianDistribution {
     }
 }
 
-/// Leave a bound certain to a trillionth of the samples' range.
-const HALVINGS: usize = 40;
+/// Leave a bound certain to a millionth of the samples' range.
+const HALVINGS: usize = 20;
 
 /// The probability that one of two samples of the same kind lies wholly above the other by chance, n! m! ÷ (n + m)!: less
 /// than that no p-value of them can be.
@@ -244,8 +242,8 @@ mod tests {
         let (a, b) = (ramp(30), ramp(20));
         for tail in [0.1, 0.025, 0.001] {
             let Interval { low, high } = a.interval_to(&b, tail).unwrap();
-            assert!(a.p_above(&b, low - 1e-6) < tail && a.p_above(&b, low + 1e-6) >= tail, "{tail}");
-            assert!(b.p_above(&a, -high - 1e-6) < tail && b.p_above(&a, -high + 1e-6) >= tail, "{tail}");
+            assert!(a.p_above(&b, low - 1e-4) < tail && a.p_above(&b, low + 1e-4) >= tail, "{tail}");
+            assert!(b.p_above(&a, -high - 1e-4) < tail && b.p_above(&a, -high + 1e-4) >= tail, "{tail}");
         }
     }
 

@@ -26,4 +26,4 @@ pub use digest::{Digest, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
 pub use noise::{Noise, NoiseFigure};
 pub use subject::Subject;
-pub use verdict::{Comparison, Doubt, Evidence, FALSE_ALARMS, Judgement, Verdict, judge};
+pub use verdict::{Comparison, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge};

@@ -9,8 +9,12 @@ use crate::measure::Direction;
 use crate::summarize::Interval;
 
 /// Probability, at most, that any metric of a check is called regressed though none truly lies beyond its tolerance. As
-/// much for improved.
+/// much for improved, and for calling a single one unchanged that does lie beyond.
 pub const FALSE_ALARMS: f64 = 0.025;
+
+/// Trials on each side, or pairs, by which a loss of twice the tolerance is found in over 95 of 100 checks at the noise that
+/// such measurements have. The table in `docs/statistics.md` says what fewer and more would do.
+pub const RECOMMENDED_TRIALS: usize = 20;
 
 /// Beyond this many times the trials, more of them are no advice.
 const MOST_TIMES_THE_TRIALS: f64 = 100.0;
@@ -41,7 +45,7 @@ pub enum Verdict {
     Improved,
     /// The whole interval lies beyond the tolerance on the bad side.
     Regressed,
-    /// The whole interval lies within the tolerance on both sides: shown to be as good as unchanged (two one-sided tests,
+    /// The whole interval lies within the tolerance on both sides: shown to be as good as unchanged (two one-sided tests:
     /// Schuirmann 1987).
     WithinNoise,
     Inconclusive(Doubt),
@@ -72,14 +76,16 @@ pub struct Evidence {
     pub ratio: f64,
     /// Of the ratio, at `level`; `None` if so few trials promise no interval at that level.
     pub interval: Option<Interval>,
-    /// Share of such intervals that cover the true ratio. It is 95 % for one metric alone and higher for several: what
-    /// Holm's step for this one asked for, so that verdict and interval agree.
+    /// Share of such intervals that cover the true ratio, chosen so that verdict and interval agree. If the ratio lies beyond
+    /// the tolerance, what Holm's step for this metric asks for: 95 % for one alone, more for several. If it lies within,
+    /// 95 %: a check has not regressed only if no metric has, so that each may be shown by itself (intersection–union
+    /// test: Berger 1982).
     pub level: f64,
     /// Holm's adjusted p-value, one-sided, against a change within the tolerance. Improved or regressed if it is below
     /// [`FALSE_ALARMS`].
     pub p: f64,
     /// The smallest change for the worse that would have been seen, as a share, as likely as not: the tolerance and the
-    /// interval's arm towards it. `None` where there is no interval.
+    /// arm towards it of an interval at the level of Holm's step. `None` where so few trials have no such interval.
     pub detectable: Option<f64>,
 }
 
@@ -93,7 +99,7 @@ pub fn judge(comparisons: &[Comparison]) -> Vec<Judgement> {
     worsenings
         .into_iter()
         .map(|worsening| match worsening {
-            Ok(worsening) => Judgement { verdict: worsening.verdict(), evidence: Some(worsening.evidence()) },
+            Ok(worsening) => worsening.judgement(),
             Err(reason) => Judgement { verdict: Verdict::without_change(reason), evidence: None },
         })
         .collect()
@@ -154,32 +160,55 @@ impl<'a> Worsening<'a> {
         }
     }
 
-    fn interval(&self) -> Option<Interval> {
-        let Interval { low, high } = self.change.log_interval(self.step.tail)?;
-        Some(match self.direction {
-            Direction::Lower => Interval { low, high },
-            Direction::Higher => Interval { low: -high, high: -low },
-        })
+    /// Of the worsening, not of the ratio.
+    fn interval(&self, tail: f64) -> Option<Interval> {
+        self.change.log_interval(tail).map(|interval| self.turn(interval))
     }
 
-    fn verdict(&self) -> Verdict {
-        let shown = |p: f64| p < self.step.tail;
-        if shown(self.p_worse_than(self.tolerance)) {
+    fn turn(&self, Interval { low, high }: Interval) -> Interval {
+        match self.direction {
+            Direction::Lower => Interval { low, high },
+            Direction::Higher => Interval { low: -high, high: -low },
+        }
+    }
+
+    /// Turned back.
+    fn ratios(&self, worsening: Interval) -> Interval {
+        let Interval { low, high } = self.turn(worsening);
+        Interval { low: low.exp(), high: high.exp() }
+    }
+
+    fn judgement(&self) -> Judgement {
+        let beyond = self.estimate().abs() > self.tolerance;
+        let tail = if beyond { self.step.tail } else { FALSE_ALARMS };
+        let at_step = self.interval(self.step.tail);
+        let interval = if beyond { at_step } else { self.interval(tail) };
+
+        let shown = |p: f64| p < tail;
+        let verdict = if shown(self.p_worse_than(self.tolerance)) {
             Verdict::Regressed
         } else if shown(self.p_better_than(-self.tolerance)) {
             Verdict::Improved
         } else if shown(self.p_better_than(self.tolerance)) && shown(self.p_worse_than(-self.tolerance)) {
             Verdict::WithinNoise
         } else {
-            Verdict::Inconclusive(self.doubt())
-        }
+            Verdict::Inconclusive(self.doubt(tail, interval))
+        };
+        let evidence = Evidence {
+            ratio: self.change.ratio(),
+            interval: interval.map(|interval| self.ratios(interval)),
+            level: 1.0 - 2.0 * tail,
+            p: self.step.adjusted,
+            detectable: at_step.map(|interval| (self.tolerance + self.estimate() - interval.low).exp_m1()),
+        };
+        Judgement { verdict, evidence: Some(evidence) }
     }
 
-    fn doubt(&self) -> Doubt {
-        match self.interval() {
+    fn doubt(&self, tail: f64, interval: Option<Interval>) -> Doubt {
+        match interval {
             Some(interval) => Doubt::Straddles { more_trials: self.more_trials(interval) },
             None => {
-                let needs = self.change.trials_for(self.step.tail).unwrap_or(usize::MAX);
+                let needs = self.change.trials_for(tail).unwrap_or(usize::MAX);
                 Doubt::TooFew { more_trials: needs.saturating_sub(self.change.trials()) }
             }
         }
@@ -192,21 +221,12 @@ impl<'a> Worsening<'a> {
             .filter(|bound| (interval.low..=interval.high).contains(bound))
             .map(|bound| {
                 let arm = if bound > self.estimate() { interval.high } else { interval.low } - self.estimate();
-                (arm / (bound - self.estimate())).powi(2)
+                let times = (arm / (bound - self.estimate())).powi(2);
+                // What does not vary and lies on the edge stays there.
+                if times.is_nan() { f64::INFINITY } else { times }
             })
             .fold(1.0, f64::max);
-        // Not so of infinity, nor of 0 ÷ 0.
         (times <= MOST_TIMES_THE_TRIALS).then(|| ((times - 1.0) * self.change.trials() as f64).floor() as usize + 1)
-    }
-
-    fn evidence(&self) -> Evidence {
-        Evidence {
-            ratio: self.change.ratio(),
-            interval: self.change.interval(self.step.tail),
-            level: 1.0 - 2.0 * self.step.tail,
-            p: self.step.adjusted,
-            detectable: self.interval().map(|interval| (self.tolerance + self.estimate() - interval.low).exp_m1()),
-        }
     }
 }
 

@@ -25,5 +25,6 @@ mod real_models;
 mod recommend;
 mod run;
 mod score;
+mod statistics;
 mod text;
 mod timing;
