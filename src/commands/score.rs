@@ -62,6 +62,7 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
+    let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
     let mut engine = load(&candidate)?;
 
     let (ids, text) = tokens(args, &engine)?;
