@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bench::acquire::gguf::{GgufFile, text_model};
 use bench::acquire::local;
 use bench::text::{ChatTemplate, Message, TextModel};
 use serde::Deserialize;
@@ -93,32 +94,30 @@ fn conversations_become_the_same_tokens_as_in_transformers() {
 #[ignore = "needs real tokenizers: BENCH_TOKENIZERS, a folder with a directory for each"]
 fn real_tokenizers_make_the_same_tokens_as_in_transformers() {
     let folder = std::env::var_os("BENCH_TOKENIZERS").expect("BENCH_TOKENIZERS names a folder with the tokenizers");
-    let (mut tokenizers, mut chats, mut wrong) = (0, 0, Vec::new());
+    let mut compared = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let directory = entry.unwrap().path();
         let read = |name: &str| std::fs::read(directory.join(name)).unwrap();
         let reference: Reference = serde_json::from_slice(&read("reference.json")).unwrap();
         let settings: serde_json::Value = serde_json::from_slice(&read("tokenizer_config.json")).unwrap();
         let tokenizer = Tokenizer::from_bytes(read("tokenizer.json")).unwrap();
-        let text = TextModel::new(tokenizer, &settings, None, []).unwrap();
-        let name = directory.file_name().unwrap().to_string_lossy();
-        for case in reference.encode {
-            if text.encode(&case.text).unwrap() != case.ids {
-                wrong.push(format!("{name}: {:?}", case.text));
-            }
+        let mut models = vec![TextModel::new(tokenizer, &settings, None, []).unwrap()];
+        let converted = directory.join("tokenizer.gguf");
+        if converted.exists() {
+            models.extend(text_model(&GgufFile::open(&converted).unwrap()).unwrap());
         }
-        assert_eq!(text.has_chat_template(), !reference.chat.is_empty(), "{name}");
-        chats += reference.chat.len();
-        for chat in reference.chat {
-            match text.encode_chat(&chat.messages) {
-                Ok(ids) if ids == chat.ids => {}
-                other => wrong.push(format!("{name}: {:?}: {other:?}, expected {:?}", chat.messages, chat.ids)),
+        for text in models {
+            for case in &reference.encode {
+                assert_eq!(text.encode(&case.text).unwrap(), case.ids, "{directory:?}: {:?}", case.text);
             }
+            assert_eq!(text.has_chat_template(), !reference.chat.is_empty(), "{directory:?}");
+            for chat in &reference.chat {
+                assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{directory:?}: {:?}", chat.messages);
+            }
+            compared += 1;
         }
-        tokenizers += 1;
     }
-    assert!(tokenizers > 0 && chats > 0, "there is nothing to compare");
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(compared > 0, "there is nothing to compare");
 }
 
 #[test]
