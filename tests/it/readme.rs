@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser};
 
 const README: &str = include_str!("../../README.md");
 const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const CORRECTNESS: &str = include_str!("../../docs/correctness.md");
 
 /// A fenced block of a document: its language and its lines.
 struct Block {
@@ -156,11 +157,11 @@ fn every_query_of_the_readme_runs_on_a_results_file() {
 #[test]
 fn every_link_between_the_documents_leads_to_a_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in [README, ARCHITECTURE] {
+    for (folder, document) in [("", README), ("", ARCHITECTURE), ("docs", CORRECTNESS)] {
         let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
             let path = target.split('#').next().unwrap_or_default();
-            assert!(root.join(path).exists(), "`{target}` leads nowhere");
+            assert!(root.join(folder).join(path).exists(), "`{target}` leads nowhere");
         }
     }
 }
