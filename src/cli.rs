@@ -277,6 +277,7 @@ pub struct Audit {
 Examples:
   bench run ./SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'Name the capital of France.'
   bench run qwen2.5-7b --prompt '대한민국의 수도는 어디인가요?' --max-new-tokens 64
+  bench run ./my-model --adapter ./my-adapter --prompt 'Where is my parcel?'
   bench run Qwen/Qwen2.5-0.5B-Instruct --ids '[1, 2, 3]' --ignore-eos --format json")]
 pub struct Run {
     /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
@@ -312,6 +313,9 @@ pub struct Run {
     /// Precision of the weights [default: as stored]
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
+    /// LoRA adapter's directory as PEFT writes it, merged into the weights as they are loaded
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
     /// text streams the answer; json prints one object at the end
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RunFormat,
@@ -342,7 +346,8 @@ pub enum RunFormat {
 Examples:
   bench score ./my-model --text korean.txt
   bench score ./my-model --text korean.txt --per-token --format json
-  bench score ./my-model --text mixed.txt --quantization bf16 --against q4_k")]
+  bench score ./my-model --text mixed.txt --quantization bf16 --against q4_k
+  bench score ./my-model --adapter ./my-adapter --text korean.txt --against ./my-model")]
 pub struct Score {
     /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
     pub checkpoint: String,
@@ -355,6 +360,10 @@ pub struct Score {
     /// Precision of the weights [default: as stored]
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
+    /// LoRA adapter's directory as PEFT writes it, merged into the weights as they are loaded; --against has it in another
+    /// precision of the checkpoint, and not in a checkpoint that it names
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
     /// Another precision of the checkpoint, or another checkpoint with the same tokens: how far its predictions are from these
     #[arg(long, value_name = "PRECISION|CHECKPOINT")]
     pub against: Option<String>,

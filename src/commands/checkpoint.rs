@@ -44,6 +44,14 @@ fn looks_like_a_path(word: &str) -> bool {
     word.starts_with(['.', '/', '~']) || word.ends_with(".gguf") || word.ends_with(".safetensors")
 }
 
+/// The candidate with this adapter, if one is given, in place of its own.
+pub fn with_adapter(candidate: Candidate, adapter: Option<&Path>) -> Candidate {
+    match adapter {
+        Some(adapter) => Candidate { adapter: Some(adapter.into()), ..candidate },
+        None => candidate,
+    }
+}
+
 /// A candidate that is not in models.toml.
 pub fn of_source(id: &str, source: Source, quantization: Option<Quantization>) -> Candidate {
     Candidate { id: id.into(), source, quantization, adapter: None, licence: None, notes: None, prompt_format: None }

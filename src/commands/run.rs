@@ -19,6 +19,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     threads::use_threads(threads::count(args.device.threads));
     let cancel = on_interrupt();
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
+    let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
     let device = candle::device(&threads::device_name(&args.device))?;
     let progress: &mut dyn FetchProgress = &mut DownloadProgress::new(printer.bars());
     let found = acquire(&candidate, progress, &cancel)?;

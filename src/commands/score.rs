@@ -62,7 +62,9 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
+    let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
     let engine = load(&candidate)?;
+
     let (ids, text) = tokens(args, &engine)?;
     let longest = engine.spec().max_positions;
     let window = args.window.map_or(WINDOW.min(longest), |window| window as usize);

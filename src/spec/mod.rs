@@ -16,6 +16,6 @@ pub use decoder::{
     Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
 };
 pub use inventory::{Inventory, Kind, Role, Weight};
-pub use names::{Part, gguf_name};
+pub use names::{Part, gguf_latent_halves, gguf_name};
 pub use rope::RopeSpec;
 pub use shapes::{shipped_repositories, shipped_shape};

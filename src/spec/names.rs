@@ -174,3 +174,8 @@ pub fn gguf_name(part: Part, layer: usize) -> String {
     };
     format!("blk.{layer}.{name}")
 }
+
+/// llama.cpp's names of the two halves of [`Part::LatentUp`], keys and values, that files since 2025 hold in its place.
+pub fn gguf_latent_halves(layer: usize) -> [String; 2] {
+    ["attn_k_b", "attn_v_b"].map(|half| format!("blk.{layer}.{half}"))
+}

@@ -9,8 +9,6 @@ use bench::suite;
 use clap::{CommandFactory, Parser};
 
 const README: &str = include_str!("../../README.md");
-const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
-const PLANNING: &str = include_str!("../../docs/planning.md");
 
 /// A fenced block of a document: its language and its lines.
 struct Block {
@@ -154,10 +152,23 @@ fn every_query_of_the_readme_runs_on_a_results_file() {
     }
 }
 
+/// Every document, with the folder that its links start from.
+fn documents() -> Vec<(String, &'static str)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let of_folder = |folder: &'static str| {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let documents = entries.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+        documents.map(move |path| (std::fs::read_to_string(path).unwrap(), folder)).collect::<Vec<_>>()
+    };
+    let documents = [of_folder("."), of_folder("docs")].concat();
+    assert!(documents.len() > 5);
+    documents
+}
+
 #[test]
 fn every_link_between_the_documents_leads_to_a_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (document, folder) in [(README, "."), (ARCHITECTURE, "."), (PLANNING, "docs")] {
+    for (document, folder) in documents() {
         let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
             let path = target.split('#').next().unwrap_or_default();

@@ -29,6 +29,21 @@ fn text_streams_the_answer_and_says_the_timings() {
 }
 
 #[test]
+fn an_adapter_answers_as_merged_by_peft() {
+    let bench = Bench::with(&["llama-gqa"]);
+    for adapter in ["llama-gqa-lora", "llama-gqa-rslora"] {
+        bench.adapter(adapter);
+        let file = fixture("adapters").join(adapter).join("reference.json");
+        let expected = serde_json::from_slice::<Value>(&std::fs::read(file).unwrap()).unwrap()["greedy"].clone();
+        assert_ne!(expected["ids"], greedy("llama-gqa")["ids"], "{adapter} changes nothing");
+        let ids = as_argument(&expected["prompt_ids"]);
+        let line = format!("run llama-gqa --adapter {adapter} --ids {ids} --max-new-tokens 32 --ignore-eos");
+        let answer = bench.run(&format!("{line} --format json")).exits(0).json();
+        assert_eq!(answer["token_ids"], expected["ids"], "{adapter}");
+    }
+}
+
+#[test]
 fn json_has_the_tokens_the_text_and_the_metrics() {
     let bench = Bench::with(&["llama-gqa"]);
     let expected = greedy("llama-gqa");

@@ -1,12 +1,17 @@
 //! `bench score`: how likely a checkpoint finds a text.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::support::bench::Bench;
 use crate::support::fixture;
 
 fn reference(checkpoint: &str, file: &str) -> Value {
-    let file = fixture("checkpoints").join(checkpoint).join(file);
+    read(fixture("checkpoints").join(checkpoint).join(file))
+}
+
+fn read(file: PathBuf) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
@@ -92,8 +97,30 @@ fn a_precision_against_itself_diverges_by_nothing_and_fewer_bits_by_more() {
 }
 
 #[test]
+fn an_adapter_is_of_the_checkpoint_and_of_its_other_precisions() {
+    let bench = Bench::with(&["llama-gqa"]);
+    bench.adapter("llama-gqa-lora");
+    let expected = read(fixture("adapters/llama-gqa-lora/reference.json"));
+    let ids = expected["ids"].to_string();
+    let against = |other: &str| {
+        let line = format!("score llama-gqa --adapter llama-gqa-lora --ids {ids} --against {other} --quantization f32");
+        bench.run(&format!("{line} --per-token --format json")).exits(0).json()
+    };
+    let answer = against("llama-gqa");
+    let tokens = answer["per_token"].as_array().unwrap()[1..].iter();
+    for (token, log_prob) in tokens.zip(numbers(&expected["log_probs"])) {
+        assert!((token["log_prob"].as_f64().unwrap() - log_prob).abs() < 1e-3, "{token} against {log_prob}");
+    }
+    let mean = |answer: &Value| answer["against"]["overall"]["mean_kl_nats"].as_f64().unwrap();
+    assert!(mean(&answer) > 1e-3, "what is named by itself is without the adapter: {}", answer["against"]);
+    assert_eq!(mean(&against("f32")), 0.0, "another precision has it too");
+}
+
+#[test]
 fn mistakes_say_what_to_do() {
     let bench = Bench::with(&["llama-gqa", "qwen2-window"]);
+    bench.gguf("qwen2-tied.f32.gguf");
+    bench.adapter("llama-gqa-lora");
     bench.write("text.txt", "hello");
     for (line, part) in [
         ("score llama-gqa", "--text <FILE>"),
@@ -102,6 +129,8 @@ fn mistakes_say_what_to_do() {
         ("score llama-gqa --ids [1,99999]", "token id 99999 is not in the vocabulary"),
         ("score llama-gqa --text text.txt --window 10 --stride 10", "leaves gaps between windows"),
         ("score llama-gqa --text text.txt --against qwen2-window", "has another vocabulary"),
+        ("score llama-gqa --text text.txt --adapter nowhere", "`nowhere` is no adapter"),
+        ("score qwen2-tied.f32.gguf --text text.txt --adapter llama-gqa-lora", "not into a GGUF file"),
     ] {
         bench.run(line).exits(2).says(part);
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bench::acquire::gguf::{GgufFile, text_model};
 use bench::acquire::local;
-use bench::text::{ChatTemplate, Message};
+use bench::text::{ChatTemplate, Message, TextModel};
 use serde::Deserialize;
+use tokenizers::Tokenizer;
 
 use crate::support::fixture;
 
@@ -85,6 +87,37 @@ fn conversations_become_the_same_tokens_as_in_transformers() {
             assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{path}: {:?}", chat.messages);
         }
     }
+}
+
+/// Tokenizers and templates as they are published: `tests/fixtures/tokenizer_references.py` tells how to run this.
+#[test]
+#[ignore = "needs real tokenizers: BENCH_TOKENIZERS, a folder with a directory for each"]
+fn real_tokenizers_make_the_same_tokens_as_in_transformers() {
+    let folder = std::env::var_os("BENCH_TOKENIZERS").expect("BENCH_TOKENIZERS names a folder with the tokenizers");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let directory = entry.unwrap().path();
+        let read = |name: &str| std::fs::read(directory.join(name)).unwrap();
+        let reference: Reference = serde_json::from_slice(&read("reference.json")).unwrap();
+        let settings: serde_json::Value = serde_json::from_slice(&read("tokenizer_config.json")).unwrap();
+        let tokenizer = Tokenizer::from_bytes(read("tokenizer.json")).unwrap();
+        let mut models = vec![TextModel::new(tokenizer, &settings, None, []).unwrap()];
+        let converted = directory.join("tokenizer.gguf");
+        if converted.exists() {
+            models.extend(text_model(&GgufFile::open(&converted).unwrap()).unwrap());
+        }
+        for text in models {
+            for case in &reference.encode {
+                assert_eq!(text.encode(&case.text).unwrap(), case.ids, "{directory:?}: {:?}", case.text);
+            }
+            assert_eq!(text.has_chat_template(), !reference.chat.is_empty(), "{directory:?}");
+            for chat in &reference.chat {
+                assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{directory:?}: {:?}", chat.messages);
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "there is nothing to compare");
 }
 
 #[test]

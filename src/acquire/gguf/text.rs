@@ -19,6 +19,21 @@ const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// One after another, of the letters those that have two cases.
+const DEEPSEEK: [&str; 5] = [
+    "[\r\n]",
+    concat!(
+        r"\s?[",
+        "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ",
+        "-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰",
+        "-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃",
+        "]+",
+    ),
+    r"\s?[!-/:-~！-／：-～‘-‟\u{3000}-。]+",
+    r"\s+$",
+    r"[一-龥ࠀ-一가-\u{d7ff}]+",
+];
+
 /// The text side of a GGUF checkpoint; `None` if the file carries no tokenizer.
 ///
 /// # Errors
@@ -64,11 +79,13 @@ fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErr
     let merges = texts(file, "tokenizer.ggml.merges")?;
     let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": use_regex });
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
+    let digits = || json!({ "type": "Digits", "individual_digits": true });
     let pre = file.text("tokenizer.ggml.pre")?.unwrap_or("default");
     let (normalizer, steps) = match pre {
         "qwen2" => (json!({ "type": "NFC" }), vec![split(QWEN2), byte_level(false)]),
         "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => (Value::Null, vec![split(LLAMA3), byte_level(false)]),
-        "smollm" => (Value::Null, vec![json!({ "type": "Digits", "individual_digits": true }), byte_level(true)]),
+        "deepseek-llm" => (Value::Null, DEEPSEEK.into_iter().map(split).chain([digits(), byte_level(false)]).collect()),
+        "smollm" => (Value::Null, vec![digits(), byte_level(true)]),
         "gpt-2" | "default" => (Value::Null, vec![byte_level(true)]),
         other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.pre", value: other.into() }),
     };

@@ -14,7 +14,7 @@ use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
 use crate::engine::EngineError;
-use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_name};
+use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
 /// Gives weights by their place.
 pub trait WeightSource {
@@ -250,10 +250,40 @@ impl Gguf {
         };
         Ok((place.kind, bytes))
     }
+
+    /// Whether a weight lies in the file as two halves.
+    fn is_halved(&self, weight: &Weight) -> bool {
+        let holds = |name: &str| self.file.tensors().contains_key(&format!("{name}.weight"));
+        weight.part == Part::LatentUp
+            && !holds(&gguf_name(weight.part, weight.layer))
+            && gguf_latent_halves(weight.layer).iter().all(|half| holds(half))
+    }
+
+    /// The matrix from latents to each head's keys and values, of its halves: keys `[heads, kv_rank, nope]`, transposed by
+    /// the converter for its own product, and values `[heads, value, kv_rank]`
+    /// (<https://github.com/ggml-org/llama.cpp/pull/12801>).
+    fn joined(&self, weight: &Weight, device: &Device) -> Result<Matrix, EngineError> {
+        let half = |name: &str| -> Result<Tensor, EngineError> {
+            let (place, bytes) = self.file.tensor(&format!("{name}.weight"))?;
+            let [heads, rows, columns] = place.shape[..] else {
+                let expected = vec![weight.rows, weight.columns];
+                return Err(EngineError::WrongShape { name: name.into(), found: place.shape.clone(), expected });
+            };
+            let flat = of_bytes((heads * rows, columns), place.kind, bytes.to_vec(), device)?;
+            Ok(flat.dequantized()?.reshape((heads, rows, columns))?)
+        };
+        let [keys, values] = gguf_latent_halves(weight.layer);
+        let joined = Tensor::cat(&[half(&keys)?.transpose(1, 2)?, half(&values)?], 1)?.flatten(0, 1)?;
+        expect_shape(weight, joined.dims(), &[weight.rows, weight.columns])?;
+        Ok(Matrix::dense(joined))
+    }
 }
 
 impl WeightSource for Gguf {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
+        if self.is_halved(weight) {
+            return self.joined(weight, device);
+        }
         let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
         of_bytes(taken(weight, rows), kind, bytes, device)
     }

@@ -68,8 +68,17 @@ impl Bench {
 
     /// A checkpoint directory of the fixtures, under another name.
     pub fn checkpoint(&self, fixture_name: &str, name: &str) {
+        self.directory(&fixture("checkpoints").join(fixture_name), name);
+    }
+
+    /// An adapter's directory of the fixtures.
+    pub fn adapter(&self, name: &str) {
+        self.directory(&fixture("adapters").join(name), name);
+    }
+
+    fn directory(&self, from: &Path, name: &str) {
         std::fs::create_dir_all(self.path(name)).unwrap();
-        for file in std::fs::read_dir(fixture("checkpoints").join(fixture_name)).unwrap() {
+        for file in std::fs::read_dir(from).unwrap() {
             let file = file.unwrap();
             std::fs::copy(file.path(), self.path(name).join(file.file_name())).unwrap();
         }
