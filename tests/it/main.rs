@@ -3,6 +3,7 @@
 mod support;
 
 mod candle_transformers;
+mod check;
 mod checkpoints;
 mod compare;
 mod damage;
