@@ -40,3 +40,6 @@ pub mod error;
 pub mod cli;
 pub mod ui;
 pub mod commands;
+
+#[cfg(test)]
+mod schemas;
