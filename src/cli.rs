@@ -471,7 +471,7 @@ Examples:
   bench check --ab ./bench-main --rounds 20    another build and this one in turn: drift touches both alike
   bench check --calibrate --rounds 8           how far this machine's own runs lie apart
   bench check --baseline 20261120-051733 --tolerance ttft=10%,decode=3%
-  bench check --format table --format json=check.json
+  bench check --format table --format junit=check.xml --format markdown=comment.md
 
 Exit status:
   0   nothing is worse by more than its tolerance
@@ -513,7 +513,7 @@ pub struct Check {
     #[arg(long, value_name = "WHAT")]
     pub inconclusive: Option<Inconclusive>,
     /// What to print, or to write to a file as KIND=FILE; may be repeated [default: table]
-    /// [kinds: table, json]
+    /// [kinds: table, json, junit, markdown, github]
     #[arg(long, value_name = "KIND[=FILE]", value_parser = check_format)]
     pub format: Vec<CheckOutput>,
     /// Prompts of this folder instead of the shipped ones, with --measure, --ab and --calibrate
@@ -543,12 +543,21 @@ pub struct CheckOutput {
 pub enum CheckFormat {
     Table,
     Json,
+    /// For CI systems that show tests.
+    Junit,
+    /// For a comment on a pull request.
+    Markdown,
+    /// Annotations of a GitHub workflow; its summary as well, where it has one.
+    Github,
 }
 
 fn check_format(text: &str) -> Result<CheckOutput, String> {
     let (kind, file) = text.split_once('=').map_or((text, None), |(kind, file)| (kind, Some(file)));
-    let format = CheckFormat::from_str(kind, false)
-        .map_err(|_| "expected table or json, or one of them as KIND=FILE".to_owned())?;
+    let format = CheckFormat::from_str(kind, false).map_err(|_| {
+        let kinds = CheckFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let kinds: Vec<String> = kinds.map(|kind| kind.get_name().to_owned()).collect();
+        format!("expected one of {}, or KIND=FILE", kinds.join(", "))
+    })?;
     match file {
         Some("") => Err("the name of a file is missing after `=`".into()),
         file => Ok(CheckOutput { format, file: file.map(PathBuf::from) }),

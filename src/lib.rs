@@ -16,7 +16,7 @@
 //! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
 //! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
-//! | report | [`report`] | any of the above | table, CSV, JSON, Markdown | a `Write` |
+//! | report | [`report`] | any of the above | table, CSV, JSON, Markdown, JUnit | a `Write` |
 //!
 //! [`commands`] puts the stages together, one file a subcommand; [`ui`] talks to the person, and [`error`] says what went
 //! wrong in any of them.
@@ -43,3 +43,6 @@ pub mod error;
 pub mod cli;
 pub mod ui;
 pub mod commands;
+
+#[cfg(test)]
+mod schemas;

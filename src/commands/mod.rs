@@ -142,8 +142,14 @@ fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) 
 /// Makes sure that a file can be written, before hours are spent on what goes into it; what it holds stays.
 fn reserve(output: Option<&Path>) -> Result<(), Error> {
     let Some(path) = output else { return Ok(()) };
+    let is_new = !path.exists();
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    opened.map(drop).map_err(|source| Error::Write { path: path.into(), source })
+    opened.map(drop).map_err(|source| Error::Write { path: path.into(), source })?;
+    if is_new {
+        // An empty file, where nothing came of it, could be taken for an answer. That it can be written is known all the same.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// Set when the user presses Ctrl-C (or the system asks the program to end); a second time ends it at once.

@@ -1,4 +1,5 @@
 //! A baseline: what later runs are judged against, as a file that a person can review.
+//! `schemas/baseline.schema.json` describes it.
 //!
 //! Keys have a fixed order and a prompt has a line, so that a diff shows which of them moved.
 
@@ -103,5 +104,58 @@ fn write(value: &Value, depth: usize, text: &mut String) {
             text.push_str(&format!("\n{}]", "  ".repeat(depth)));
         }
         value => text.push_str(&value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::compare::testing;
+    use crate::schemas::BASELINE;
+    use crate::store::sample;
+
+    fn document(baseline: &Baseline) -> Value {
+        serde_json::from_str(&baseline.to_text()).expect("JSON")
+    }
+
+    /// Of a run with a row of each outcome.
+    fn of_a_run() -> Baseline {
+        Baseline { digest: Digest::of(&sample::run()), noise: None }
+    }
+
+    #[test]
+    fn a_baseline_comes_back_as_it_was() {
+        for baseline in [of_a_run(), testing::baseline()] {
+            assert_eq!(Baseline::from_text(&baseline.to_text()).unwrap(), baseline);
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_member_and_misses_none() {
+        for baseline in [of_a_run(), testing::baseline()] {
+            // Any key names a suite or a metric.
+            BASELINE.knows_every_member(&document(&baseline), &["/suites", "/values"]);
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_wrong() {
+        BASELINE.refuses(
+            &document(&testing::baseline()),
+            [
+                ("/schema_version", json!(2)),
+                ("/started_at", json!("yesterday")),
+                ("/environment/threads", json!(-1)),
+                ("/settings/seed", json!("7")),
+                ("/rows/0/outcome/status", json!("skipped")),
+                ("/rows/0/checkpoint/files/0/sha256", json!("0X")),
+                ("/rows/0/prompts/2/language", json!("xx")),
+                ("/rows/0/prompts/0/values/ttft_seconds/0", json!("0.5")),
+                ("/rows/0/prompts/0/token_ids/0/0", json!(0.5)),
+                ("/noise/figures/0/share", json!(-0.1)),
+            ],
+        );
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::asked::{Asked, AskedError};
 use super::baseline::Baseline;
 use super::difference::{self, Difference};
-use super::figures::{Place, places, values};
+use super::figures::{Place, Values, places, values};
 use super::verdict::{Comparison, Doubt, Judgement, Verdict, judge};
 use super::{Digest, RowDigest, Subject};
 use crate::run::RowOutcome;
@@ -55,7 +55,7 @@ pub struct FigureCheck {
     pub metric: Subject,
     /// By what share it may be worse.
     pub tolerance: f64,
-    /// What the machine's own runs differ by; `None` where that was not measured.
+    /// What the machine's own runs differ by, as measured, or presumed of memory; `None` where nobody knows.
     pub noise: Option<f64>,
     /// Median before and after, in the metric's unit.
     pub before: Option<f64>,
@@ -217,8 +217,9 @@ fn pending(
     };
     let figures = places(row, &asked.subjects().collect::<Vec<_>>());
     let figures = figures.into_iter().filter_map(|(place, subject)| {
-        let noise = baseline.noise.as_ref().and_then(|noise| noise.share(&place, subject)).filter(|_| !asked.paired);
         let (before, after) = (values(row, &place, subject)?, now.and_then(|now| values(now, &place, subject)));
+        let measured = baseline.noise.as_ref().and_then(|noise| noise.share(&place, subject));
+        let noise = measured.or_else(|| presumed_noise(subject, &before)).filter(|_| !asked.paired);
         // One load says nothing where nobody knows how much two of them differ.
         if matches!(subject, Subject::Load) && before.count() == 1 && noise.is_none() {
             return None;
@@ -233,7 +234,7 @@ fn pending(
             direction: subject.direction(),
             tolerance,
         });
-        let n = (before.count(), after.as_ref().map_or(0, super::figures::Values::count));
+        let n = (before.count(), after.as_ref().map_or(0, Values::count));
         let instead = if !differences.is_empty() {
             Some(Verdict::Incomparable(differences))
         } else if after.is_none() {
@@ -248,6 +249,17 @@ fn pending(
         Some(Pending { place, subject, tolerance, noise, before, after, n, comparison, instead })
     });
     figures.collect()
+}
+
+/// Pages that an allocator happens to hold or not: what two runs of the same may differ by where nobody measured it.
+const HELD_PAGES_BYTES: f64 = 8.0 * 1024.0 * 1024.0;
+
+/// What is presumed of a subject's noise where it was not measured: of memory, a share that matters to small models only.
+fn presumed_noise(subject: Subject, before: &Values) -> Option<f64> {
+    match subject {
+        Subject::Memory => Some(HELD_PAGES_BYTES / before.median()?.max(1.0)),
+        Subject::Load | Subject::Metric(_) => None,
+    }
 }
 
 impl Pending {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
-use crate::measure::{METRICS, Measurement, disturbance};
+use crate::measure::{METRICS, Measurement, disturbances};
 use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
@@ -97,7 +97,7 @@ impl RowDigest {
             checkpoint: row.checkpoint.clone(),
             load_seconds: row.load.iter().map(|load| six_digits(load.load_seconds)).collect(),
             memory_bytes: Memory::of(row).measured_bytes.into_iter().collect(),
-            disturbed: measured.iter().filter(|trial| disturbance(trial, environment).is_some()).count(),
+            disturbed: disturbances(&measured, environment).len(),
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));

@@ -14,6 +14,8 @@ mod figures;
 mod holm;
 mod noise;
 mod subject;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verdict;
 
 pub use asked::{Asked, AskedError};

@@ -1,4 +1,4 @@
-//! Escaping for GitHub's Markdown, so that no text of others ends a cell, opens a tag or leaves its block.
+//! Escaping for GitHub's Markdown and for XML, so that no text of others ends a cell, opens a tag or leaves its block.
 
 use std::borrow::Cow;
 
@@ -34,6 +34,28 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
 /// The same where HTML is in force, as between a tag's ends.
 pub(super) fn in_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(['\r', '\n'], " ")
+}
+
+/// Text of XML 1.0, between tags or in an attribute.
+///
+/// What is no character of it (section 2.2: most control characters) cannot be written, not even as a reference. Line ends
+/// are references: a reader takes others in attributes for spaces.
+pub(super) fn in_xml(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match letter {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            '\t' => safe.push_str("&#9;"),
+            '\n' => safe.push_str("&#10;"),
+            '\r' => safe.push_str("&#13;"),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => safe.push(char::REPLACEMENT_CHARACTER),
+            letter => safe.push(letter),
+        }
+    }
+    safe
 }
 
 /// A code block whose fence is longer than any run of backticks in the text, so that none can end it.

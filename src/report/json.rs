@@ -58,6 +58,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::schemas::RUN;
     use crate::store::sample;
 
     fn exported() -> String {
@@ -66,87 +67,41 @@ mod tests {
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
-    fn schema() -> jsonschema::Validator {
-        let text = include_str!("../../schemas/run.schema.json");
-        let schema: Value = serde_json::from_str(text).expect("the schema is JSON");
-        assert!(jsonschema::meta::is_valid(&schema), "the schema is a JSON Schema");
-        jsonschema::options().should_validate_formats(true).build(&schema).expect("the schema can be used")
-    }
-
-    /// Where a document breaks the schema.
-    fn complaints(document: &Value) -> Vec<String> {
-        schema().iter_errors(document).map(|error| error.instance_path().to_string()).collect()
-    }
-
     #[test]
     fn an_export_comes_back_as_the_same_run() {
         assert_eq!(read(&exported()).expect("reading"), sample::run());
     }
 
+    fn document() -> Value {
+        serde_json::from_str(&exported()).expect("JSON")
+    }
+
     #[test]
     fn an_export_satisfies_its_schema() {
-        let document: Value = serde_json::from_str(&exported()).expect("JSON");
-        assert_eq!(complaints(&document), Vec::<String>::new());
+        assert_eq!(RUN.complaints(&document()), Vec::<String>::new());
     }
 
     #[test]
     fn the_schema_refuses_what_is_wrong() {
-        let wrong = |pointer: &str, value: Value| {
-            let mut document: Value = serde_json::from_str(&exported()).expect("JSON");
-            *document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is there")) = value;
-            complaints(&document)
-        };
-        for (pointer, value) in [
-            ("/schema_version", json!(2)),
-            ("/run/started_at", json!("yesterday")),
-            ("/run/environment/threads", json!(-1)),
-            ("/run/rows/0/checkpoint/files/0/sha256", json!("0X")),
-            ("/run/rows/0/trials/0/language", json!("xx")),
-            ("/run/rows/0/trials/0/timeline/arrivals_ns/0", json!(0.5)),
-            ("/run/rows/0/outcome/status", json!("skipped")),
-            ("/run/rows/0/candidate/source/kind", json!("local")),
-        ] {
-            let found = wrong(pointer, value);
-            assert!(found.iter().any(|at| pointer.starts_with(at.as_str())), "{pointer}: {found:?}");
-        }
+        RUN.refuses(
+            &document(),
+            [
+                ("/schema_version", json!(2)),
+                ("/run/started_at", json!("yesterday")),
+                ("/run/environment/threads", json!(-1)),
+                ("/run/rows/0/checkpoint/files/0/sha256", json!("0X")),
+                ("/run/rows/0/trials/0/language", json!("xx")),
+                ("/run/rows/0/trials/0/timeline/arrivals_ns/0", json!(0.5)),
+                ("/run/rows/0/outcome/status", json!("skipped")),
+                ("/run/rows/0/candidate/source/kind", json!("local")),
+            ],
+        );
     }
 
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
-        let document: Value = serde_json::from_str(&exported()).expect("JSON");
-        for object in pointers_of_objects(&document, String::new()) {
-            // Any key names a suite.
-            if object.ends_with("/suites") {
-                continue;
-            }
-            let mut more = document.clone();
-            let members = |document: &mut Value| {
-                document.pointer_mut(&object).and_then(Value::as_object_mut).expect("an object").clone()
-            };
-            let known = members(&mut more);
-            more.pointer_mut(&object).expect("an object")["unheard_of"] = json!(1);
-            assert!(!complaints(&more).is_empty(), "an unknown member of `{object}` is let through");
-            for name in known.keys() {
-                let mut less = document.clone();
-                less.pointer_mut(&object).and_then(Value::as_object_mut).expect("an object").remove(name);
-                assert!(!complaints(&less).is_empty(), "`{object}` without `{name}` is let through");
-            }
-        }
-    }
-
-    fn pointers_of_objects(value: &Value, at: String) -> Vec<String> {
-        let inner: Vec<String> = match value {
-            Value::Object(members) => {
-                members.iter().flat_map(|(name, value)| pointers_of_objects(value, format!("{at}/{name}"))).collect()
-            }
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .flat_map(|(n, value)| pointers_of_objects(value, format!("{at}/{n}")))
-                .collect(),
-            _ => Vec::new(),
-        };
-        if value.is_object() { [vec![at], inner].concat() } else { inner }
+        // Any key names a suite.
+        RUN.knows_every_member(&document(), &["/run/settings/suites"]);
     }
 
     #[test]

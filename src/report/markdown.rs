@@ -237,7 +237,7 @@ fn how_it_ended(outcome: &Outcome) -> Cow<'_, str> {
 }
 
 /// A table in the making; cells must be escaped already.
-struct Table {
+pub(super) struct Table {
     text: String,
     columns: usize,
     rows: usize,
@@ -245,14 +245,14 @@ struct Table {
 
 impl Table {
     /// The first `words` columns hold words, the others numbers, which stand right.
-    fn new(words: usize, headings: impl Iterator<Item = String>) -> Table {
+    pub(super) fn new(words: usize, headings: impl Iterator<Item = String>) -> Table {
         let mut table = Table { text: String::new(), columns: 0, rows: 0 };
         table.columns = table.line(headings);
         table.line((0..table.columns).map(|index| if index < words { "---".into() } else { "---:".into() }));
         table
     }
 
-    fn row(&mut self, cells: impl Iterator<Item = String>) {
+    pub(super) fn row(&mut self, cells: impl Iterator<Item = String>) {
         let columns = self.line(cells);
         debug_assert_eq!(columns, self.columns, "as many cells as headings");
         self.rows += 1;
@@ -265,8 +265,12 @@ impl Table {
     }
 
     /// `None` of a table without rows.
+    pub(super) fn finished(self) -> Option<String> {
+        (self.rows > 0).then(|| self.text.trim_end().to_owned())
+    }
+
     fn titled(self, title: &str) -> Option<String> {
-        if self.rows == 0 { None } else { Some(format!("#### {title}\n\n{}", self.text.trim_end())) }
+        self.finished().map(|table| format!("#### {title}\n\n{table}"))
     }
 }
 

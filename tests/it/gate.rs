@@ -92,17 +92,22 @@ fn too_few_trials_say_how_many_are_missing() {
         let values = baseline["rows"][0]["prompts"][0]["values"].as_object_mut().unwrap();
         values.values_mut().for_each(|values| values.as_array_mut().unwrap().truncate(3));
     });
-    check(&bench, "").exits(3).answers("too few for an interval").answers("it takes 3 more");
+    check(&bench, "").exits(3).answers("too few trials for an interval, 3 before and 20 now: it takes 3 more");
 }
 
 #[test]
-fn memory_is_judged_without_an_interval() {
+fn memory_is_judged_beyond_what_an_allocator_happens_to_hold() {
     let bench = with_baseline();
-    edit(&bench, |baseline| {
-        let memory = &mut baseline["rows"][0]["memory_bytes"][0];
-        *memory = (memory.as_u64().unwrap() / 2).into();
-    });
-    check(&bench, "--metric memory").exits(1).answers("memory was").answers("+100.0 %");
+    let memory = |bytes: u64| edit(&bench, |baseline| baseline["rows"][0]["memory_bytes"] = json!([bytes]));
+    let store = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
+    let load = "json_set(load, '$.baseline_bytes', 0, '$.peak_bytes', 5368709120)";
+    store.execute(&format!("UPDATE rows SET load = {load}"), []).unwrap();
+    memory(4 << 30);
+    check(&bench, "--metric memory").exits(1).answers("memory was 4.00 GiB and is 5.00 GiB: +25.0 %");
+    memory((5 << 30) - (200 << 20));
+    check(&bench, "--metric memory").exits(0);
+    memory(6 << 30);
+    check(&bench, "--metric memory").exits(0).answers("improved");
 }
 
 #[test]
@@ -126,7 +131,7 @@ fn another_answer_fails_and_says_where_it_parts() {
         *id = (id.as_u64().unwrap() + 1).into();
     });
     let ran = check(&bench, "").exits(1);
-    ran.answers("count pp16+tg4, trial 5: the answer parts at output token 2").answers("1 with another answer");
+    ran.answers("count pp16+tg4, trial 5: the answer parts at output token 2").answers("1 answered otherwise");
 }
 
 #[test]
@@ -265,7 +270,7 @@ fn wrong_names_are_told() {
     let bench = with_baseline();
     check(&bench, "--metric speed").exits(2).says("there is no metric `speed`").says("decode_tokens_per_second");
     check(&bench, "--tolerance decode=fast").exits(2).says("`decode=fast` is no tolerance");
-    check(&bench, "--format yaml").exits(2).says("expected table");
+    check(&bench, "--format yaml").exits(2).says("expected one of table");
     check(&bench, "--format json=").exits(2).says("the name of a file is missing");
 }
 

@@ -3,8 +3,9 @@
 mod support;
 
 mod audit;
-mod candle_transformers;
 mod batches;
+mod candle_transformers;
+mod check;
 mod checkpoints;
 mod compare;
 mod damage;

@@ -73,13 +73,14 @@ fn arguments(line: &str) -> Option<Vec<String>> {
 }
 
 /// The lines of the README that run the program, with their arguments. In `sh` every line is a command; in `console`
-/// those after a prompt are, and the others are what is printed.
+/// those after a prompt are, and the others are what is printed; in a workflow those that a step runs.
 fn commands() -> Vec<(String, Vec<String>)> {
     let blocks = blocks(README);
     let lines = blocks.iter().flat_map(|block| {
         let command = |line| match block.language.as_str() {
             "sh" => Some(line),
             "console" => str::strip_prefix(line, "$ "),
+            "yaml" => str::trim_start(line).trim_start_matches("- ").strip_prefix("run: "),
             _ => None,
         };
         block.text.lines().filter_map(command)

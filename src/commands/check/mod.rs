@@ -1,13 +1,14 @@
 //! `bench check`: whether this is slower than it was.
 
+mod outputs;
 mod processes;
 
 use std::path::{Path, PathBuf};
 
 use super::compare::Task;
 use super::{Status, baseline, baselines};
-use crate::cli::{self, CheckFormat, CheckOutput, Inconclusive};
-use crate::compare::{Asked, Baseline, Check, Digest, Noise, Outcome, check};
+use crate::cli::{self, Inconclusive};
+use crate::compare::{Asked, Baseline, Digest, Noise, Outcome, check};
 use crate::error::Error;
 use crate::report::check as report;
 use crate::report::table::Layout;
@@ -15,16 +16,18 @@ use crate::run::Ended;
 use crate::store::Store;
 use crate::ui::Printer;
 
+use outputs::Outputs;
 use processes::Processes;
 
 pub fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     if args.calibrate {
         return calibrate(args, printer);
     }
+    let outputs = Outputs::new(&args.format)?;
     let Some((baseline, current)) = sides(args, printer)? else { return Ok(Status::Unanswered) };
     let asked = Asked::new(&args.metric, &args.tolerance, args.ab.is_some()).map_err(Error::Asked)?;
     let check = check(&baseline, &current, &asked).map_err(Error::Asked)?;
-    deliver(&check, &args.format, printer)?;
+    outputs.deliver(&check, printer)?;
     Ok(match check.outcome() {
         Outcome::Passed => Status::Yes,
         Outcome::Regressed => Status::No,
@@ -84,24 +87,6 @@ fn calibrate(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     baseline::write(&path, &baseline)?;
     printer.say(&format!("kept in {}", path.display()));
     Ok(Status::Yes)
-}
-
-/// Writes the check in each format that was asked for; as a table if none was.
-fn deliver(check: &Check, outputs: &[CheckOutput], printer: &Printer) -> Result<(), Error> {
-    let table = [CheckOutput { format: CheckFormat::Table, file: None }];
-    for output in if outputs.is_empty() { &table } else { outputs } {
-        // What fits the terminal, and its colours, mean nothing in a file.
-        let layout = if output.file.is_some() { Layout { width: None, color: false } } else { layout(printer) };
-        let text = match output.format {
-            CheckFormat::Table => report::table::render(check, &layout),
-            CheckFormat::Json => report::json::render(check)?,
-        };
-        match &output.file {
-            None => printer.answer(&text)?,
-            Some(path) => std::fs::write(path, text).map_err(|source| Error::Write { path: path.clone(), source })?,
-        }
-    }
-    Ok(())
 }
 
 fn layout(printer: &Printer) -> Layout {

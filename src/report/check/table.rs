@@ -1,24 +1,21 @@
 //! A check as a person reads it in a terminal: a table like benchstat's, `~` where nothing is shown to have changed.
 
 use super::words;
-use crate::compare::{Check, Verdict};
+use crate::compare::{Check, FigureCheck};
 use crate::report::grid::{Align, Column, Grid, Tone};
 use crate::report::prose::{bold, paragraph};
 use crate::report::table::Layout;
 
 /// The table, what there is to say about its rows, and the outcome. Ends with a line feed.
 pub fn render(check: &Check, layout: &Layout) -> String {
-    let mut parts = vec![paragraph(&head(check), layout)];
+    let mut parts = vec![paragraph(&words::sides(check), layout)];
     if check.figures().next().is_some() {
         parts.push(grid(check).render(layout));
     }
-    let mut remarks: Vec<String> = check.rows.iter().flat_map(words::remarks).collect();
-    if check.figures().any(|figure| matches!(figure.judgement.verdict, Verdict::Incomparable(_))) {
-        remarks.push(format!("To compare: {}", words::INCOMPARABLE));
-    }
-    if !check.new_rows.is_empty() {
-        remarks.push(format!("not in the baseline, and not judged: {}", check.new_rows.join(", ")));
-    }
+    let mut remarks: Vec<String> =
+        check.rows.iter().flat_map(words::remarks).map(|remark| remark.to_string()).collect();
+    remarks.extend(words::advice(check).map(str::to_owned));
+    remarks.extend(words::new_rows(check));
     if !remarks.is_empty() {
         parts.push(remarks.iter().map(|remark| paragraph(remark, layout)).collect::<Vec<_>>().join("\n"));
     }
@@ -26,38 +23,192 @@ pub fn render(check: &Check, layout: &Layout) -> String {
     parts.join("\n\n") + "\n"
 }
 
-fn head(check: &Check) -> String {
-    let turns = if check.paired { ", run in turn" } else { "" };
-    format!(
-        "{} against {}{turns}, on {}",
-        words::side(&check.after),
-        words::side(&check.before),
-        check.after.device_name
-    )
-}
-
 fn grid(check: &Check) -> Grid {
-    let column = |heading: &str, align, cell: &dyn Fn(&crate::compare::FigureCheck) -> String| {
+    let column = |heading: &str, align, cell: &dyn Fn(&FigureCheck) -> String| {
         Column::new(heading, align, check.figures().map(cell).collect())
-    };
-    let prompts = |figure: &crate::compare::FigureCheck| {
-        let place = &figure.place;
-        [&place.suite, &place.prompt].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
     };
     Grid {
         names: vec![
             column("candidate", Align::Left, &|figure| figure.place.row.clone()),
-            column("prompts", Align::Left, &prompts),
+            column("prompts", Align::Left, &|figure| words::prompts(&figure.place)),
             column("metric", Align::Left, &|figure| figure.metric.label().to_owned()),
         ],
         columns: vec![
             column("before", Align::Right, &|figure| words::value(figure.metric, figure.before)),
             column("after", Align::Right, &|figure| words::value(figure.metric, figure.after)).joined(),
-            column("n", Align::Right, &|figure| format!("{}+{}", figure.n.0, figure.n.1)).joined(),
-            column("change", Align::Right, &words::change).joined(),
+            column("n", Align::Right, &words::counts).joined(),
             column("tolerance", Align::Right, &|figure| words::share(figure.tolerance)).joined(),
-            column("verdict", Align::Left, &|figure| words::verdict(&figure.judgement.verdict).to_owned()).joined(),
+            // All in one table do not fit eighty columns.
+            column("change", Align::Right, &words::change),
+            column("verdict", Align::Left, &|figure| words::verdict_cell(&figure.judgement.verdict).to_owned())
+                .joined(),
         ],
         tones: check.figures().map(|_| Tone::Plain).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::testing;
+
+    #[test]
+    fn a_check_on_one_line_a_figure() {
+        insta::assert_snapshot!(render(&testing::everything(), &Layout { width: None, color: false }), @r#"
+        run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
+
+        candidate                     prompts           metric      before       after      n  tolerance                     change  verdict
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k               speed pp128+tg64  TTFT        500 ms      502 ms  20+20        5 %     +0.4 % (-0.2 … +1.0 %)  ~
+        qwen2.5-7b q4_k               speed pp128+tg64  decode  20.0 tok/s  17.8 tok/s  20+20        5 %  -11.0 % (-11.7 … -10.2 %)  REGRESSED
+        qwen2.5-7b q4_k               speed pp512+tg64  TTFT        2.00 s      1.60 s  20+20        5 %  -20.0 % (-20.6 … -19.4 %)  improved
+        qwen2.5-7b q4_k               speed pp512+tg64  decode  19.5 tok/s  18.7 tok/s  20+20        5 %     -4.1 % (-7.6 … -0.5 %)  inconclusive
+        qwen2.5-7b q4_k               interview         decode  19.0 tok/s  19.0 tok/s    1+1        5 %                          —  inconclusive
+        qwen2.5-7b q4_k                                 memory    4.00 GiB    4.00 GiB    1+1        5 %     +0.0 % (-0.2 … +0.2 %)  ~
+        qwen2.5-7b q4_k                                 load        4.20 s      4.30 s    1+1       25 %    +2.4 % (-6.9 … +12.6 %)  ~
+        한국어 <모델>|"큰" & '작은',  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %     +0.0 % (-0.6 … +0.6 %)  ~
+        둘째: 100%
+        gemma-2-9b q8_0               speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %                          —  incomparable
+        llama-3-8b q8_0               speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %                          —  incomparable
+        exaone-3.5-7.8b q8_0          speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %                          —  inconclusive
+
+        qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
+        qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
+        qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
+        qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
+        한국어 <모델>|"큰" & '작은',
+        둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
+        한국어 <모델>|"큰" & '작은',
+        둘째: 100%: interview ko p|1, trial 0: the answer parts at output token 2: token 13 before, the end now
+        gemma-2-9b q8_0, speed pp128+tg64: commit of the checkpoint was a09a35458c702b33eeacc393d103063234e8bc28 and is b20e87b4c5c0e0f00527c57df41dd19db03ed98d
+        llama-3-8b q8_0: it fails: needs 8.00 GiB,
+        <6.00 GiB> | are free & so on
+        llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
+        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs were busy on the machine during 9 of 20 trials: run again when it is quiet
+        To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds on this machine (bench check --ab)
+        not in the baseline, and not judged: new|one
+
+        Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
+        "#);
+    }
+
+    #[test]
+    fn a_check_in_eighty_columns() {
+        let text = render(&testing::everything(), &Layout { width: Some(80), color: false });
+        insta::assert_snapshot!(text, @r#"
+        run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench
+          0.1.0), on AMD EPYC 9B45
+
+        candidate   prompts           metric      before       after      n  tolerance
+        ──────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b  speed pp128+tg64  TTFT        500 ms      502 ms  20+20        5 %
+        q4_k
+        qwen2.5-7b  speed pp128+tg64  decode  20.0 tok/s  17.8 tok/s  20+20        5 %
+        q4_k
+        qwen2.5-7b  speed pp512+tg64  TTFT        2.00 s      1.60 s  20+20        5 %
+        q4_k
+        qwen2.5-7b  speed pp512+tg64  decode  19.5 tok/s  18.7 tok/s  20+20        5 %
+        q4_k
+        qwen2.5-7b  interview         decode  19.0 tok/s  19.0 tok/s    1+1        5 %
+        q4_k
+        qwen2.5-7b                    memory    4.00 GiB    4.00 GiB    1+1        5 %
+        q4_k
+        qwen2.5-7b                    load        4.20 s      4.30 s    1+1       25 %
+        q4_k
+        한국어 <모  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %
+        델>|"큰" &
+        '작은',
+        둘째: 100%
+        gemma-2-9b  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %
+        q8_0
+        llama-3-8b  speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %
+        q8_0
+        exaone-3.5  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %
+        -7.8b q8_0
+
+        candidate    prompts           metric                     change  verdict
+        ──────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b   speed pp128+tg64  TTFT       +0.4 % (-0.2 … +1.0 %)  ~
+        q4_k
+        qwen2.5-7b   speed pp128+tg64  decode  -11.0 % (-11.7 … -10.2 %)  REGRESSED
+        q4_k
+        qwen2.5-7b   speed pp512+tg64  TTFT    -20.0 % (-20.6 … -19.4 %)  improved
+        q4_k
+        qwen2.5-7b   speed pp512+tg64  decode     -4.1 % (-7.6 … -0.5 %)  inconclusive
+        q4_k
+        qwen2.5-7b   interview         decode                          —  inconclusive
+        q4_k
+        qwen2.5-7b                     memory     +0.0 % (-0.2 … +0.2 %)  ~
+        q4_k
+        qwen2.5-7b                     load      +2.4 % (-6.9 … +12.6 %)  ~
+        q4_k
+        한국어       speed pp128+tg64  decode     +0.0 % (-0.6 … +0.6 %)  ~
+        <모델>|"큰"
+        & '작은',
+        둘째: 100%
+        gemma-2-9b   speed pp128+tg64  decode                          —  incomparable
+        q8_0
+        llama-3-8b   speed pp128+tg64  decode                          —  incomparable
+        q8_0
+        exaone-3.5-  speed pp128+tg64  decode                          —  inconclusive
+        7.8b q8_0
+
+        qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s:
+          -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
+        qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %,
+          99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
+        qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s:
+          -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5
+          %; about 565 more trials on each side would decide; the smallest fall that
+          this run could have seen is 10.1 %
+        qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1
+          now: it takes 5 more
+        한국어 <모델>|"큰" & '작은',
+          둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2:
+          token 13 before, token 99 now
+        한국어 <모델>|"큰" & '작은',
+          둘째: 100%: interview ko p|1, trial 0: the answer parts at output token 2:
+          token 13 before, the end now
+        gemma-2-9b q8_0, speed pp128+tg64: commit of the checkpoint was
+          a09a35458c702b33eeacc393d103063234e8bc28 and is
+          b20e87b4c5c0e0f00527c57df41dd19db03ed98d
+        llama-3-8b q8_0: it fails: needs 8.00 GiB,
+          <6.00 GiB> | are free & so on
+        llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
+        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs were busy on the
+          machine during 9 of 20 trials: run again when it is quiet
+        To compare: run again what the baseline ran (bench check --measure), save a
+          new baseline (bench baseline save), or compare two builds on this machine
+          (bench check --ab)
+        not in the baseline, and not judged: new|one
+
+        Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2
+          incomparable, 2 answered otherwise, 1 failing
+        "#);
+    }
+
+    #[test]
+    fn a_check_that_found_nothing() {
+        insta::assert_snapshot!(render(&testing::unchanged(), &Layout { width: None, color: false }), @r#"
+        run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
+
+        candidate        prompts           metric      before       after      n  tolerance                   change  verdict
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  speed pp128+tg64  TTFT        500 ms      500 ms  20+20        5 %   +0.0 % (-0.6 … +0.6 %)  ~
+        qwen2.5-7b q4_k  speed pp128+tg64  decode  20.0 tok/s  20.0 tok/s  20+20        5 %   +0.0 % (-0.6 … +0.6 %)  ~
+        qwen2.5-7b q4_k                    memory    4.00 GiB    4.00 GiB    1+1        5 %   +0.0 % (-0.2 … +0.2 %)  ~
+        qwen2.5-7b q4_k                    load        4.20 s      4.20 s    1+1       25 %  +0.0 % (-9.1 … +10.0 %)  ~
+
+        Check passed: 4 within noise
+        "#);
+    }
+
+    #[test]
+    fn without_a_figure_there_is_no_table() {
+        insta::assert_snapshot!(render(&testing::nothing(), &Layout { width: None, color: false }), @r#"
+        run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
+
+        Check could not be compared: nothing to compare
+        "#);
     }
 }

@@ -1,6 +1,10 @@
 //! Words: what a check found, said the same way in every format.
 
-use crate::compare::{ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, RowCheck, Side, Subject, Verdict};
+use std::fmt;
+
+use crate::compare::{
+    ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
+};
 use crate::measure::Direction;
 use crate::measure::units::UNKNOWN;
 use crate::summarize::Interval;
@@ -9,10 +13,19 @@ use crate::summarize::Interval;
 pub(super) fn verdict(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Improved => "improved",
-        Verdict::Regressed => "REGRESSED",
-        Verdict::WithinNoise => "~",
+        Verdict::Regressed => "regressed",
+        Verdict::WithinNoise => "within noise",
         Verdict::Inconclusive(_) => "inconclusive",
         Verdict::Incomparable(_) => "incomparable",
+    }
+}
+
+/// A verdict in a column of them, in which only what changed is to catch the eye.
+pub(super) fn verdict_cell(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regressed => "REGRESSED",
+        Verdict::WithinNoise => "~",
+        verdict => self::verdict(verdict),
     }
 }
 
@@ -26,7 +39,7 @@ pub(super) fn outcome(check: &Check) -> String {
         (count(|verdict| matches!(verdict, Verdict::WithinNoise)), "within noise"),
         (count(|verdict| matches!(verdict, Verdict::Inconclusive(_))), "inconclusive"),
         (count(|verdict| matches!(verdict, Verdict::Incomparable(_))), "incomparable"),
-        (check.rows.iter().map(|row| row.answers.len()).sum(), "with another answer"),
+        (check.rows.iter().map(|row| row.answers.len()).sum(), "answered otherwise"),
         (check.rows.iter().filter(|row| row.failure.is_some()).count(), "failing"),
     ];
     let counts: Vec<String> =
@@ -40,14 +53,30 @@ pub(super) fn outcome(check: &Check) -> String {
     format!("Check {said}: {}", if counts.is_empty() { "nothing to compare".to_owned() } else { counts.join(", ") })
 }
 
+/// What is judged against what, and where.
+pub(super) fn sides(check: &Check) -> String {
+    let turns = if check.paired { ", run in turn" } else { "" };
+    format!("{} against {}{turns}, on {}", side(&check.after), side(&check.before), check.after.device_name)
+}
+
 /// `run 20261120-051733-4f2a (0.1.0, 1f2e3d4c5b6a)`
-pub(super) fn side(side: &Side) -> String {
+fn side(side: &Side) -> String {
     let commit = side.program_commit.as_ref().map(|commit| format!(", {commit}")).unwrap_or_default();
     format!("run {} (bench {}{commit})", side.run, side.program_version)
 }
 
+/// `speed pp128+tg64`; nothing of what a candidate has once.
+pub(super) fn prompts(place: &Place) -> String {
+    [&place.suite, &place.prompt].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
+}
+
+/// `20+20`
+pub(super) fn counts(figure: &FigureCheck) -> String {
+    format!("{}+{}", figure.n.0, figure.n.1)
+}
+
 /// A share as a change: `+10.4 %`.
-pub(super) fn percent(ratio: f64) -> String {
+fn percent(ratio: f64) -> String {
     format!("{:+.1} %", 100.0 * (ratio - 1.0))
 }
 
@@ -58,7 +87,7 @@ pub(super) fn share(share: f64) -> String {
 }
 
 /// `+8.1 … +12.9 %`
-pub(super) fn interval(interval: Interval) -> String {
+fn interval(interval: Interval) -> String {
     format!("{:+.1} … {:+.1} %", 100.0 * (interval.low - 1.0), 100.0 * (interval.high - 1.0))
 }
 
@@ -106,10 +135,8 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             format!("{}, which reaches over the tolerance of {tolerance}; {more}{seen}", measured())
         }
         Verdict::Inconclusive(Doubt::TooFew { more_trials }) => {
-            format!(
-                "{} trials before and {} now are too few for an interval: it takes {more_trials} more",
-                figure.n.0, figure.n.1
-            )
+            let (before, now) = figure.n;
+            format!("too few trials for an interval, {before} before and {now} now: it takes {more_trials} more")
         }
         Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials }) => format!(
             "other programs were busy on the machine during {disturbed} of {trials} trials: run again when it is quiet"
@@ -119,13 +146,24 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
 }
 
 /// `cpu was "A" and is "B"`
-pub(super) fn differences(differences: &[Difference]) -> String {
+fn differences(differences: &[Difference]) -> String {
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What to do about what does not compare.
-pub(super) const INCOMPARABLE: &str = "run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds \
-     on this machine (bench check --ab)";
+/// What to do where something does not compare. `None` where everything does.
+pub(super) fn advice(check: &Check) -> Option<&'static str> {
+    let incomparable = |figure: &FigureCheck| matches!(figure.judgement.verdict, Verdict::Incomparable(_));
+    check.figures().any(incomparable).then_some(
+        "To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), \
+         or compare two builds on this machine (bench check --ab)",
+    )
+}
+
+/// Which candidates nothing is known of before. `None` if there are none.
+pub(super) fn new_rows(check: &Check) -> Option<String> {
+    let names = &check.new_rows;
+    (!names.is_empty()).then(|| format!("not in the baseline, and not judged: {}", names.join(", ")))
+}
 
 /// Which answer parts where.
 pub(super) fn answer(answer: &ChangedAnswer) -> String {
@@ -141,18 +179,58 @@ pub(super) fn answer(answer: &ChangedAnswer) -> String {
     )
 }
 
-/// Everything that has to be said of a candidate beside its figures' cells, each with its place.
-pub(super) fn remarks(row: &RowCheck) -> Vec<String> {
-    let failure = row.failure.iter().map(|failure| format!("{}: {failure}", row.row));
+/// Something that has to be said of a candidate beside its figures' cells.
+pub(super) struct Remark {
+    /// The figure, or the candidate where it concerns all of it.
+    pub place: String,
+    pub text: String,
+    pub weight: Weight,
+}
+
+/// What a remark means for the outcome, the heaviest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    Worse,
+    Incomparable,
+    Undecided,
+    Better,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+/// All that there is to say of a candidate.
+pub(super) fn remarks(row: &RowCheck) -> Vec<Remark> {
+    let worse = |text| Remark { place: row.row.clone(), text, weight: Weight::Worse };
     // Many figures have the same reason where all of a candidate does not compare.
-    let mut reasons: Vec<(String, String)> = Vec::new();
+    let mut reasons: Vec<Remark> = Vec::new();
     for figure in &row.figures {
-        let Some(reason) = reason(figure) else { continue };
-        match reasons.iter_mut().find(|(_, known)| *known == reason) {
-            Some((place, _)) => row.row.clone_into(place),
-            None => reasons.push((figure.place.to_string(), reason)),
+        let Some((text, weight)) = reason(figure).zip(weight(&figure.judgement.verdict)) else { continue };
+        match reasons.iter_mut().find(|known| known.text == text) {
+            Some(known) => row.row.clone_into(&mut known.place),
+            None => reasons.push(Remark { place: figure.place.to_string(), text, weight }),
         }
     }
-    let answers = row.answers.iter().map(|changed| format!("{}: {}", row.row, answer(changed)));
-    failure.chain(reasons.into_iter().map(|(place, reason)| format!("{place}: {reason}"))).chain(answers).collect()
+    let failure = row.failure.clone().map(worse);
+    failure.into_iter().chain(reasons).chain(row.answers.iter().map(answer).map(worse)).collect()
+}
+
+fn weight(verdict: &Verdict) -> Option<Weight> {
+    match verdict {
+        Verdict::Regressed => Some(Weight::Worse),
+        Verdict::Incomparable(_) => Some(Weight::Incomparable),
+        Verdict::Inconclusive(_) => Some(Weight::Undecided),
+        Verdict::Improved => Some(Weight::Better),
+        Verdict::WithinNoise => None,
+    }
+}
+
+/// All that there is to say of all candidates, the heaviest first.
+pub(super) fn by_weight(check: &Check) -> Vec<Remark> {
+    let mut remarks: Vec<Remark> = check.rows.iter().flat_map(remarks).collect();
+    remarks.sort_by_key(|remark| remark.weight);
+    remarks
 }
