@@ -5,7 +5,7 @@
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
 //! | describe | [`catalog`], [`suite`], [`spec`] | `models.toml`, `prompts/`, `config.json` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec` | disk |
-//! | plan | [`plan`] | suites, configs, memory | `Step`s, `FitEstimate` | — |
+//! | plan | [`plan`] | suites, configs, memory | a `Schedule` of `Step`s, `FitEstimate` | — |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | load | [`engine`] | `Checkpoint` | an `Engine` | device |
 //! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |

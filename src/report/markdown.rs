@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::escape::{escaped, fenced, in_html};
-use super::{ReportError, figure};
+use super::{ReportError, figure, sampling};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Seconds, Share, UNKNOWN};
@@ -31,6 +31,7 @@ pub fn write(
         recommended(recommendation),
         text_table(summaries),
         tokens_table(summaries),
+        remarks(run),
         not_run(run),
         answers(run),
     ];
@@ -120,6 +121,13 @@ fn tokens_table(summaries: &[RowSummary]) -> Option<String> {
         }
     }
     table.titled("Prompts of token ids: medians, and in brackets where they lie at 95 %")
+}
+
+/// What the tables cannot say in their cells.
+fn remarks(run: &Run) -> Option<String> {
+    let notes = run.rows.iter().flat_map(|row| sampling::notes(row, &run.settings));
+    let notes: Vec<String> = notes.map(|note| format!("- {}", escaped(&note))).collect();
+    if notes.is_empty() { None } else { Some(notes.join("\n")) }
 }
 
 fn common_headings() -> impl Iterator<Item = String> {

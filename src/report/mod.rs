@@ -14,6 +14,7 @@ pub mod history;
 pub mod json;
 pub mod markdown;
 mod prose;
+mod sampling;
 pub mod table;
 
 pub use error::ReportError;

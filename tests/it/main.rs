@@ -18,6 +18,7 @@ mod readme;
 mod real_models;
 mod recommend;
 mod run;
+mod sampling;
 mod score;
 mod text;
 mod timing;
