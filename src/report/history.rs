@@ -96,7 +96,7 @@ impl<'a> Work<'a> {
         summaries(row, suite).find_map(|summary| match self {
             Work::Text => summary.overall.get(metric).filter(|_| !summary.languages.is_empty()),
             Work::TextIn(language) => summary.language(language)?.get(metric),
-            Work::Tokens(prompt) => summary.cells.iter().find(|cell| cell.prompt == prompt)?.figures.get(metric),
+            Work::Tokens(prompt) => summary.cell(prompt)?.get(metric),
             Work::Unknown => None,
         })
     }

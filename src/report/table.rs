@@ -103,6 +103,9 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     if lines.iter().any(|(_, summary)| estimated(summary)) {
         notes.push("~ estimated from the shape, not measured".to_owned());
     }
+    if columns::any_tied(lines) {
+        notes.push("= not told apart from the best of its column: their 95 % intervals overlap".to_owned());
+    }
     notes.extend(too_few(lines));
     let limits: Vec<String> = request_limits(&run.requirements)
         .iter()

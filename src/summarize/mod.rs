@@ -14,6 +14,7 @@ mod row;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+mod ties;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
 pub use course::{Course, HEADLINE, courses};
@@ -24,3 +25,4 @@ pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
 pub use outliers::{OUTLYING, outliers};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};
 pub use summary::{Cell, Figures, Summary};
+pub use ties::ties;

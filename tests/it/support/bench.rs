@@ -306,7 +306,7 @@ fn steady_table(text: &str) -> String {
 /// Whether a cell is a number, with or without a unit; shares are the same on any machine, and times and ids are for the
 /// filters.
 fn is_figure(cell: &str) -> bool {
-    let number = cell.trim_start_matches('~').starts_with(|c: char| c.is_ascii_digit());
+    let number = cell.trim_start_matches(['~', '=']).starts_with(|c: char| c.is_ascii_digit());
     number && !cell.ends_with('%') && !cell.contains(['-', ':'])
 }
 
