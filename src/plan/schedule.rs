@@ -126,10 +126,10 @@ impl Schedule {
 
     /// The step that follows on the trials that a candidate has made by this schedule; `None` after the last.
     pub fn next(&self, trials: &[Trial], suffice: Suffice) -> Option<Step> {
-        let last = trials.last();
-        let at = last.and_then(|last| self.suites.iter().position(|suite| *suite.name == *last.key.suite));
-        let begun = at.and_then(|at| self.next_of(&self.suites[at], last, trials, suffice));
-        let mut later = self.suites[at.map_or(0, |at| at + 1)..].iter();
+        let at = |trial: &Trial| self.suites.iter().position(|suite| *suite.name == *trial.key.suite);
+        let last = trials.iter().rev().find_map(|trial| Some((at(trial)?, trial)));
+        let begun = last.and_then(|(at, trial)| self.next_of(&self.suites[at], Some(trial), trials, suffice));
+        let mut later = self.suites[last.map_or(0, |(at, _)| at + 1)..].iter();
         begun.or_else(|| later.find_map(|suite| self.next_of(suite, None, trials, suffice)))
     }
 
@@ -288,5 +288,10 @@ mod tests {
         assert!(schedule.leave_out_texts());
         assert!(schedule.least().iter().all(|step| &*step.suite == "speed"));
         assert!(!schedule.leave_out_texts());
+        // Trials of texts that a candidate has already do not begin it anew.
+        let whole = course(&Schedule::of(&suite::shipped().unwrap(), &Choices::default()), &[], &|_, _| true);
+        let texts: Vec<Trial> = whole.into_iter().filter(|trial| trial.key.language.is_some()).collect();
+        let with_texts = course(&schedule, &texts, &|_, _| true);
+        assert_eq!(with_texts.len(), texts.len() + schedule.least().len());
     }
 }
