@@ -268,7 +268,7 @@ impl Ran {
     }
 
     /// Patterns of what is left that differs, and what stands for it.
-    pub fn filters() -> [(&'static str, &'static str); 8] {
+    pub fn filters() -> [(&'static str, &'static str); 9] {
         [
             (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "YYYYMMDD-HHMMSS-XXXX"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
@@ -277,6 +277,8 @@ impl Ran {
             (r"[\d,.]*\d ([KMG]iB|bytes)\b", "N bytes"),
             (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
+            // The tests are busy programs to each other.
+            (r"(?m)^! other programs were busy .*\n", ""),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),
         ]
