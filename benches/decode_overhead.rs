@@ -293,17 +293,18 @@ impl Bench {
             kept = Some(trial.clone());
             Ok(())
         };
-        let (steps, cancel) = (std::slice::from_ref(&self.step), AtomicBool::new(false));
+        let (mut row, cancel) = (self.run.rows[0].clone(), AtomicBool::new(false));
+        let once = |trials: &[Trial]| trials.is_empty().then(|| self.step.clone());
         let start = self.clock.now();
-        let Ok(_) = execute(&mut self.engine, "row", steps, &self.clock, &cancel, &mut Silent, &mut keep);
+        let Ok(_) = execute(&mut self.engine, &mut row, &once, &self.clock, &cancel, &mut Silent, &mut keep);
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
     }
 
     fn with_everything(&mut self, round: u32) -> (Vec<u32>, Cost) {
-        let row = self.run.rows[0].candidate.row();
-        let steps = [Step { repetition: round, ..self.step.clone() }];
+        let mut row = self.run.rows[0].clone();
+        let once = |trials: &[Trial]| trials.is_empty().then(|| Step { repetition: round, ..self.step.clone() });
         let (store, run) = (&self.store, &self.run);
         let mut kept = None;
         let mut keep = |trial: &Trial| {
@@ -312,7 +313,7 @@ impl Bench {
         };
         let cancel = AtomicBool::new(false);
         let start = self.clock.now();
-        execute(&mut self.engine, &row, &steps, &self.clock, &cancel, &mut self.progress, &mut keep).expect("kept");
+        execute(&mut self.engine, &mut row, &once, &self.clock, &cancel, &mut self.progress, &mut keep).expect("kept");
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
@@ -406,6 +407,9 @@ fn run() -> Run {
         settings: Settings {
             seed: SEED,
             repeat: None,
+            precision: None,
+            min_seconds: None,
+            max_repeat: None,
             warmup: None,
             max_new_tokens: None,
             suites: [("overhead".to_owned(), "00".repeat(32))].into(),

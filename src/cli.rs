@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
 use crate::plan::Layout;
@@ -103,12 +103,14 @@ pub struct Device {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("until").multiple(true)))]
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench compare --synthetic                 random weights at the real shapes: no download
   bench compare --candidate qwen2.5-7b --candidate llama-3-8b
   bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
   bench compare --synthetic --repeat 6      enough rounds for the interval of a median
+  bench compare --precision 2% --min-seconds 10   rounds until figures are certain to ±2 %
   bench compare --require ttft_seconds=1 --format json --output run.json
   bench compare --resume                    go on with the run that was interrupted last")]
 pub struct Compare {
@@ -143,7 +145,18 @@ pub struct Compare {
     /// Measured trials of each prompt [default: the suite's own; 1 with --synthetic]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
-    /// Warm-up trials of each suite [default: the suite's own]
+    /// Go on in rounds until the 95 % intervals of TTFT and decode lie within this share of their medians, as 2%; prompts of
+    /// token ids only: asking texts again does not make them a larger sample
+    #[arg(long, value_name = "SHARE", value_parser = precision, group = "until")]
+    pub precision: Option<f64>,
+    /// Go on in rounds until the trials of each suite of token ids took so long together
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, group = "until")]
+    pub min_seconds: Option<f64>,
+    /// Most rounds of --precision and --min-seconds [default: 100]
+    #[arg(long, value_name = "N", requires = "until", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_repeat: Option<u32>,
+    /// Warm-up trials of each suite [default: the suite's own, of token ids up to 10 until they are steady; 1 with --synthetic
+    /// alone]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub warmup: Option<u32>,
     /// Base of all seeds
@@ -163,14 +176,15 @@ pub struct Compare {
     #[arg(
         long, value_name = "FILE|RUN",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "warmup", "seed", "require"]
+            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require"]
     )]
     pub like: Option<String>,
     /// Go on with an interrupted run, with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "warmup", "seed", "require", "like"]
+            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require",
+            "like"]
     )]
     pub resume: Option<String>,
 }
@@ -327,6 +341,20 @@ pub struct TokenIds(pub Vec<u32>);
 
 fn token_ids(text: &str) -> Result<TokenIds, String> {
     serde_json::from_str(text).map(TokenIds).map_err(|_| "expected a JSON list of token ids, as [1, 2, 3]".into())
+}
+
+/// `2%` or `0.02`.
+fn precision(text: &str) -> Result<f64, String> {
+    let value = match text.strip_suffix('%') {
+        Some(percents) => percents.trim().parse::<f64>().ok().map(|percents| percents / 100.0),
+        None => text.parse().ok(),
+    };
+    value.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| "expected a share below 100%, as 2%".into())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let valid = text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
+    valid.ok_or_else(|| "expected a number of seconds over 0".into())
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

@@ -5,7 +5,7 @@
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
-//! | plan | [`plan`] | suites, configs, a GPU | `Step`s, `FitEstimate`, `Outlook` | — |
+//! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | pure |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | load | [`engine`] | `Checkpoint` | an `Engine` | device |

@@ -85,13 +85,13 @@ fn context(step: &Step) -> u64 {
 mod tests {
     use super::*;
     use crate::catalog::Quantization;
-    use crate::plan::{Choices, steps};
+    use crate::plan::{Choices, Schedule};
     use crate::spec::{Inventory, shipped_shape};
     use crate::suite;
 
     fn speed() -> Vec<Step> {
         let suites: Vec<_> = suite::shipped().unwrap().into_iter().filter(|suite| !suite.is_text()).collect();
-        steps(&suites, &Choices::default())
+        Schedule::of(&suites, &Choices::default()).least()
     }
 
     fn shape(repository: &str) -> DecoderSpec {

@@ -1,12 +1,13 @@
 //! The columns of the comparison, for each kind of prompts.
 
+use super::figure;
 use super::grid::{Align, Column};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
 use crate::run::{Row, RowOutcome};
 use crate::suite::Language;
-use crate::summarize::{Cell, Distribution, Figures, RowSummary, Summary};
+use crate::summarize::{Distribution, Figures, RowSummary, Summary, ties};
 
 /// A row of the run with its summary.
 pub(super) type Line<'a> = (&'a Row, &'a RowSummary);
@@ -99,37 +100,28 @@ fn count(summary: Option<&Summary>) -> String {
 }
 
 fn waits(lines: &[Line]) -> Vec<Column> {
-    let ttft = |percentile: fn(&Distribution) -> Option<f64>| {
-        move |(_, summary): &Line| {
-            let value = summary.text.as_ref().and_then(|text| percentile(text.overall.get(&TTFT)?));
-            Known(value.map(Seconds)).to_string()
-        }
+    let p95 = |(_, summary): &Line| {
+        let p95 = summary.text.as_ref().and_then(|text| text.overall.get(&TTFT)?.p95);
+        Known(p95.map(Seconds)).to_string()
     };
     let prefill = |(_, summary): &Line| show(summary.text.as_ref().map(|text| &text.overall), &PREFILL);
     vec![
-        column("TTFT\np50", Align::Right, lines, ttft(|distribution| distribution.p50)),
-        column("TTFT\np95", Align::Right, lines, ttft(|distribution| distribution.p95)).joined(),
+        compared("TTFT\np50", &TTFT, &text_waits(lines)),
+        column("TTFT\np95", Align::Right, lines, p95).joined(),
         column(heading(&PREFILL), Align::Right, lines, prefill),
     ]
 }
 
+/// Times to first token of texts, where there are enough of them for a p50.
+fn text_waits<'a>(lines: &[Line<'a>]) -> Vec<Option<&'a Distribution>> {
+    let of = |(_, summary): &Line<'a>| summary.text.as_ref()?.overall.get(&TTFT).filter(|ttft| ttft.p50.is_some());
+    lines.iter().map(of).collect()
+}
+
 /// For each length of prompt the median time to first token and prefill rate.
 fn cells(lines: &[Line]) -> Vec<Column> {
-    let mut kinds: Vec<(&str, Option<u32>)> = Vec::new();
-    for cell in lines.iter().filter_map(|(_, summary)| summary.tokens.as_ref()).flat_map(|tokens| &tokens.cells) {
-        if !kinds.iter().any(|(prompt, _)| *prompt == cell.prompt) {
-            kinds.push((&cell.prompt, cell.prompt_tokens));
-        }
-    }
-    kinds.sort_by_key(|(_, tokens)| *tokens);
+    let kinds = kinds(lines);
     let unique = |tokens: u32| kinds.iter().filter(|(_, other)| *other == Some(tokens)).count() == 1;
-    let of = |prompt: &str, metric: Metric| {
-        let prompt = prompt.to_owned();
-        move |(_, summary): &Line| {
-            let cells: &[Cell] = summary.tokens.as_ref().map_or(&[], |tokens| &tokens.cells);
-            show(cells.iter().find(|cell| cell.prompt == prompt).map(|cell| &cell.figures), &metric)
-        }
-    };
     kinds
         .iter()
         .flat_map(|(prompt, tokens)| {
@@ -137,18 +129,39 @@ fn cells(lines: &[Line]) -> Vec<Column> {
                 Some(tokens) if unique(*tokens) => format!("@{tokens}"),
                 _ => (*prompt).to_owned(),
             };
+            let prefill = |(_, summary): &Line| show(cell(summary, prompt), &PREFILL);
             [
-                column(format!("TTFT\n{name}"), Align::Right, lines, of(prompt, TTFT)),
-                column(format!("prefill\n{name}"), Align::Right, lines, of(prompt, PREFILL)).joined(),
+                compared(format!("TTFT\n{name}"), &TTFT, &cell_waits(prompt, lines)),
+                column(format!("prefill\n{name}"), Align::Right, lines, prefill).joined(),
             ]
         })
         .collect()
 }
 
+/// The prompts of token ids and their lengths, shortest first.
+fn kinds<'a>(lines: &[Line<'a>]) -> Vec<(&'a str, Option<u32>)> {
+    let mut kinds: Vec<(&str, Option<u32>)> = Vec::new();
+    for cell in lines.iter().filter_map(|(_, summary)| summary.tokens.as_ref()).flat_map(|tokens| &tokens.cells) {
+        if !kinds.iter().any(|(prompt, _)| *prompt == cell.prompt) {
+            kinds.push((&cell.prompt, cell.prompt_tokens));
+        }
+    }
+    kinds.sort_by_key(|(_, tokens)| *tokens);
+    kinds
+}
+
+fn cell<'a>(summary: &'a RowSummary, prompt: &str) -> Option<&'a Figures> {
+    summary.tokens.as_ref()?.cell(prompt)
+}
+
+fn cell_waits<'a>(prompt: &str, lines: &[Line<'a>]) -> Vec<Option<&'a Distribution>> {
+    lines.iter().map(|(_, summary)| cell(summary, prompt)?.get(&TTFT)).collect()
+}
+
 /// The median decode rate and where it lies.
 fn decode(group: Group, lines: &[Line]) -> Vec<Column> {
     vec![
-        column(heading(&DECODE), Align::Right, lines, |(_, summary)| show(group.overall(summary), &DECODE)),
+        compared(heading(&DECODE), &DECODE, &decodes(group, lines)),
         column("95 %\ninterval", Align::Left, lines, |(_, summary)| {
             let interval = group.overall(summary).and_then(|figures| figures.get(&DECODE)?.interval);
             let text = interval.map(|interval| format!("{}–{}", Rate(interval.low), Rate(interval.high)));
@@ -156,6 +169,27 @@ fn decode(group: Group, lines: &[Line]) -> Vec<Column> {
         })
         .joined(),
     ]
+}
+
+fn decodes<'a>(group: Group, lines: &[Line<'a>]) -> Vec<Option<&'a Distribution>> {
+    lines.iter().map(|(_, summary)| group.overall(summary)?.get(&DECODE)).collect()
+}
+
+/// A column of medians by which candidates are compared: those that are not told apart from the best are marked.
+fn compared(heading: impl Into<String>, metric: &Metric, figures: &[Option<&Distribution>]) -> Column {
+    let cells = figures
+        .iter()
+        .zip(ties(figures, metric.direction))
+        .map(|(figure, tied)| figure::compared(metric, *figure, tied));
+    Column::new(heading, Align::Right, cells.collect())
+}
+
+/// Whether some candidate is marked as not told apart from the best of its column.
+pub(super) fn any_tied(lines: &[Line]) -> bool {
+    let waits = kinds(lines).into_iter().map(|(prompt, _)| (TTFT, cell_waits(prompt, lines)));
+    let decodes = Group::ALL.into_iter().map(|group| (DECODE, decodes(group, lines)));
+    let mut all = waits.chain(decodes).chain([(TTFT, text_waits(lines))]);
+    all.any(|(metric, figures)| ties(&figures, metric.direction).contains(&true))
 }
 
 /// What a reader sees, by language.

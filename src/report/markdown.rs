@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::escape::{escaped, fenced, in_html};
-use super::{ReportError, figure};
+use super::{ReportError, figure, sampling};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Seconds, Share, UNKNOWN};
 use crate::run::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
-use crate::summarize::{Attainment, Figures, RowSummary};
+use crate::summarize::{Attainment, Figures, RowSummary, ties};
 
 /// Writes a run, what [`crate::summarize::summarize`] made of it, and the lines of [`crate::recommend::explain`], if any.
 ///
@@ -31,6 +31,7 @@ pub fn write(
         recommended(recommendation),
         text_table(summaries),
         tokens_table(summaries),
+        remarks(run),
         not_run(run),
         answers(run),
     ];
@@ -82,10 +83,12 @@ fn text_table(summaries: &[RowSummary]) -> Option<String> {
             .chain(by_language().map(|(language, metric)| format!("{} {}", language.tag(), figure::heading(&metric))))
             .chain(["trials".into(), "failed".into(), "requirements met".into()]),
     );
-    for (row, summary) in summaries.iter().filter_map(|row| Some((row, row.text.as_ref()?))) {
+    let rows: Vec<_> = summaries.iter().filter_map(|row| Some((row, row.text.as_ref()?))).collect();
+    let all: Vec<Option<&Figures>> = rows.iter().map(|(_, summary)| Some(&summary.overall)).collect();
+    for (index, (row, summary)) in rows.iter().enumerate() {
         table.row(
             common_cells(row)
-                .chain(speeds.iter().map(|metric| shown(&summary.overall, metric)))
+                .chain(speeds.iter().map(|metric| shown(&all, index, metric)))
                 .chain(by_language().map(|(language, metric)| {
                     figure::median(&metric, summary.language(language).and_then(|figures| figures.get(&metric)))
                 }))
@@ -96,7 +99,7 @@ fn text_table(summaries: &[RowSummary]) -> Option<String> {
                 ]),
         );
     }
-    table.titled("Text prompts: medians, and in brackets where they lie at 95 %")
+    table.titled("Text prompts: medians, and in brackets where they lie at 95 %; = is not told apart from the best")
 }
 
 /// Prompts of token ids: a fixed amount of computing. Each length has a line of its own.
@@ -109,17 +112,28 @@ fn tokens_table(summaries: &[RowSummary]) -> Option<String> {
             .chain(speeds.iter().map(figure::heading))
             .chain(["trials".into()]),
     );
-    for (row, summary) in summaries.iter().filter_map(|row| Some((row, row.tokens.as_ref()?))) {
+    let rows: Vec<_> = summaries.iter().filter_map(|row| Some((row, row.tokens.as_ref()?))).collect();
+    for (index, (row, summary)) in rows.iter().enumerate() {
         for cell in &summary.cells {
+            let all: Vec<Option<&Figures>> = rows.iter().map(|(_, summary)| summary.cell(&cell.prompt)).collect();
             table.row(
                 common_cells(row)
                     .chain([escaped(&cell.prompt).into_owned(), Known(cell.prompt_tokens).to_string()])
-                    .chain(speeds.iter().map(|metric| shown(&cell.figures, metric)))
+                    .chain(speeds.iter().map(|metric| shown(&all, index, metric)))
                     .chain([Known(cell.figures.get(&TTFT).map(|distribution| distribution.n)).to_string()]),
             );
         }
     }
-    table.titled("Prompts of token ids: medians, and in brackets where they lie at 95 %")
+    table.titled(
+        "Prompts of token ids: medians, and in brackets where they lie at 95 %; = is not told apart from the best",
+    )
+}
+
+/// What the tables cannot say in their cells.
+fn remarks(run: &Run) -> Option<String> {
+    let notes = run.rows.iter().flat_map(|row| sampling::notes(row, &run.settings));
+    let notes: Vec<String> = notes.map(|note| format!("- {}", escaped(&note))).collect();
+    if notes.is_empty() { None } else { Some(notes.join("\n")) }
 }
 
 fn common_headings() -> impl Iterator<Item = String> {
@@ -137,8 +151,11 @@ fn common_cells(row: &RowSummary) -> impl Iterator<Item = String> {
     .into_iter()
 }
 
-fn shown(figures: &Figures, metric: &Metric) -> String {
-    figure::median_and_interval(metric, figures.get(metric))
+/// A metric of one of all candidates' figures of the same work.
+fn shown(all: &[Option<&Figures>], index: usize, metric: &Metric) -> String {
+    let figures: Vec<_> = all.iter().map(|figures| figures.and_then(|figures| figures.get(metric))).collect();
+    let tied = ties(&figures, metric.direction);
+    figure::compared_with_interval(metric, figures[index], tied[index])
 }
 
 /// `38 of 40 (95 %)`
@@ -280,6 +297,7 @@ mod tests {
     use crate::run::FailureKind;
     use crate::store::sample;
     use crate::summarize::summarize;
+    use crate::summarize::testing::{self, ran, speed_trial};
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();
@@ -300,13 +318,13 @@ mod tests {
         - Rejected:
           - c: &lt;no&gt; \| licence
 
-        #### Text prompts: medians, and in brackets where they lie at 95 %
+        #### Text prompts: medians, and in brackets where they lie at 95 %; = is not told apart from the best
 
         | candidate | precision | memory | load | TTFT | latency | decode, tok/s | ko chars/s | ko chars/tok | en chars/s | en chars/tok | trials | failed | requirements met |
         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
         | qwen2.5-7b q4_k | q4_k 93 % | 5.00 GiB | 12.5 s | 500 ms | 700 ms | 10.0 | 40.0 | 2.67 | 153 | 12.2 | 4 | 1 | 3 of 4 (75 %) |
 
-        #### Prompts of token ids: medians, and in brackets where they lie at 95 %
+        #### Prompts of token ids: medians, and in brackets where they lie at 95 %; = is not told apart from the best
 
         | candidate | precision | memory | load | prompt | prompt tokens | TTFT | prefill, tok/s | decode, tok/s | trials |
         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -341,6 +359,16 @@ mod tests {
 
         </details>
         "#);
+    }
+
+    #[test]
+    fn what_is_not_told_apart_from_the_best_is_marked() {
+        let trials = |gap: u64| (0..8).map(|trial| speed_trial("pp128", 128, 500, gap + trial)).collect();
+        let run = testing::run(vec![ran("a", trials(20)), ran("b", trials(22)), ran("c", trials(40))]);
+        let text = written(&run);
+        let (_, table) = text.split_once("#### Prompts").expect("a table");
+        let decodes: Vec<&str> = table.lines().filter_map(|line| line.split(" | ").nth(8)).skip(2).collect();
+        assert_eq!(decodes, ["=42.6 (38.4 – 47.8)", "=39.2 (35.6 – 43.6)", "23.0 (21.7 – 24.4)"], "{text}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod json;
 pub mod markdown;
 pub mod plan;
 mod prose;
+mod sampling;
 pub mod table;
 
 pub use error::ReportError;

@@ -3,6 +3,7 @@
 use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, paragraph};
+use super::sampling;
 use crate::measure::disturbances;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
@@ -93,6 +94,7 @@ fn title(group: Group, lines: &[Line]) -> String {
 fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<String> {
     let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
     notes.extend(disturbed(run));
+    notes.extend(lines.iter().flat_map(|(row, _)| sampling::notes(row, &run.settings)));
     if lines.iter().any(|(_, summary)| summary.synthetic) {
         notes.push("* random weights at the model's real shape".to_owned());
     }
@@ -100,6 +102,9 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
         |summary: &RowSummary| summary.memory.measured_bytes.is_none() && summary.memory.estimated_bytes.is_some();
     if lines.iter().any(|(_, summary)| estimated(summary)) {
         notes.push("~ estimated from the shape, not measured".to_owned());
+    }
+    if columns::any_tied(lines) {
+        notes.push("= not told apart from the best of its column: their 95 % intervals overlap".to_owned());
     }
     notes.extend(too_few(lines));
     let limits: Vec<String> = request_limits(&run.requirements)

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::clock::{Clock, wall_time};
 use super::listener::RunListener;
+use super::record::Row;
 use super::recorder::Recorder;
 use super::trial::{FailureKind, Outcome, Trial};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
@@ -15,29 +16,33 @@ use crate::text::Message;
 /// How a candidate's trials came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All steps were run, whatever came of each.
+    /// All its steps were run, whatever came of each.
     Finished,
     /// The user asked to stop; the trial in flight is not kept.
     Cancelled,
 }
 
-/// Runs `steps` on an engine. A failed trial is kept like any other, and the next one runs.
+/// Runs a row on an engine, step by step: `next` says which follows on the trials so far, and each new one is kept and
+/// joins them. A failed trial is kept like any other, and the next one runs.
 ///
 /// # Errors
 /// Only what `keep` gives: a trial that cannot be stored ends the run, for nothing after it could be either.
 pub fn execute<C: Clock + Clone + Send + 'static, E>(
     engine: &mut dyn Engine,
-    row: &str,
-    steps: &[Step],
+    row: &mut Row,
+    next: &dyn Fn(&[Trial]) -> Option<Step>,
     clock: &C,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
     keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
 ) -> Result<Ended, E> {
-    for step in steps {
-        let Some(trial) = run_trial(engine, row, step, clock, cancel, listener) else { return Ok(Ended::Cancelled) };
+    let name = row.candidate.row();
+    while let Some(step) = next(&row.trials) {
+        listener.trial_started();
+        let Some(trial) = run_trial(engine, &name, &step, clock, cancel, listener) else { return Ok(Ended::Cancelled) };
         keep(&trial)?;
         listener.trial_ended(&trial);
+        row.trials.push(trial);
     }
     Ok(Ended::Finished)
 }

@@ -5,7 +5,7 @@ use crate::catalog::Candidate;
 
 /// Told how a run goes. Every method has an empty default: a listener hears what it cares for.
 pub trait RunListener {
-    /// A candidate's turn has come; `trials` of its trials are still to be run.
+    /// A candidate's turn has come; `trials` of its trials at the least are still to be run.
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
         let _ = (candidate, trials);
     }
@@ -18,6 +18,9 @@ pub trait RunListener {
     fn loaded(&mut self, facts: &LoadFacts) {
         let _ = facts;
     }
+
+    /// The next trial starts.
+    fn trial_started(&mut self) {}
 
     /// An output token came: so many of at most so many.
     fn token(&mut self, done: usize, most: usize) {

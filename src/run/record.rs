@@ -29,7 +29,16 @@ pub struct Settings {
     pub seed: u64,
     /// Overrides each suite's own number of measured repetitions.
     pub repeat: Option<u32>,
-    /// Overrides each suite's own number of warm-up trials.
+    /// Prompts of token ids go on until the interval of each headline metric lies within this share of its median.
+    #[serde(default)]
+    pub precision: Option<f64>,
+    /// Prompts of token ids go on until the trials of a suite took so long together.
+    #[serde(default)]
+    pub min_seconds: Option<f64>,
+    /// Rounds after which they end for all that; `None` where neither was asked for.
+    #[serde(default)]
+    pub max_repeat: Option<u32>,
+    /// Warm-up trials of each suite, exactly; `None` leaves them to the suite, and to how soon it is steady.
     pub warmup: Option<u32>,
     pub max_new_tokens: Option<u32>,
     /// SHA-256 over the prompts of each suite that ran, by suite: figures of other prompts do not compare.

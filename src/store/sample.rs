@@ -42,6 +42,9 @@ pub fn run() -> Run {
         settings: Settings {
             seed: u64::MAX,
             repeat: Some(2),
+            precision: None,
+            min_seconds: None,
+            max_repeat: None,
             warmup: None,
             max_new_tokens: None,
             suites: BTreeMap::from([("review".into(), "ab".repeat(32)), ("speed".into(), "cd".repeat(32))]),

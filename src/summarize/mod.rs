@@ -4,6 +4,7 @@
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
 mod attainment;
+mod course;
 mod distribution;
 mod drift;
 mod enough;
@@ -13,12 +14,15 @@ mod row;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+mod ties;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+pub use course::{Course, HEADLINE, courses};
 pub use distribution::{Distribution, Percentile, median, quantile};
 pub use drift::Drift;
-pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, precision};
+pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, is_warm, precision, seconds, suffices};
 pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
 pub use outliers::{OUTLYING, outliers};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};
 pub use summary::{Cell, Figures, Summary};
+pub use ties::ties;

@@ -90,6 +90,11 @@ impl Summary {
     pub fn language(&self, language: Language) -> Option<&Figures> {
         self.languages.get(&language)
     }
+
+    /// The figures of a prompt of token ids; `None` if it was not asked, or never answered.
+    pub fn cell(&self, prompt: &str) -> Option<&Figures> {
+        self.cells.iter().find(|cell| cell.prompt == prompt).map(|cell| &cell.figures)
+    }
 }
 
 fn cells(completed: &[(&Trial, Measurement)]) -> Vec<Cell> {

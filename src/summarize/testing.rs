@@ -142,6 +142,9 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
         settings: Settings {
             seed: 7,
             repeat: None,
+            precision: None,
+            min_seconds: None,
+            max_repeat: None,
             warmup: None,
             max_new_tokens: None,
             suites: Default::default(),

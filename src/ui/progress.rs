@@ -26,6 +26,8 @@ fn bar(bars: &MultiProgress, length: u64, template: &str) -> ProgressBar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowWork {
     load: u64,
+    /// A trial on average, and so many of them at the least.
+    trial: u64,
     trials: u64,
 }
 
@@ -39,7 +41,13 @@ impl RowWork {
     /// Of a model of so many parameters that runs these steps.
     pub fn of(parameters: u64, steps: &[Step]) -> Self {
         let scale = |tokens: u64| tokens.saturating_mul(parameters / 1_000_000).max(1);
-        Self { load: scale(LOAD_TOKENS), trials: scale(steps.iter().map(step_tokens).sum()) }
+        let trials = steps.len() as u64;
+        let tokens: u64 = steps.iter().map(step_tokens).sum();
+        Self { load: scale(LOAD_TOKENS), trial: scale(tokens / trials.max(1)), trials }
+    }
+
+    fn total(self) -> u64 {
+        self.load.saturating_add(self.trial.saturating_mul(self.trials))
     }
 }
 
@@ -57,8 +65,9 @@ pub struct RunProgress {
     rows: Vec<RowWork>,
     /// Which row it is, counted from 0.
     row: usize,
-    /// Work of the rows and trials that are through.
+    /// Work of the rows that are through.
     base: u64,
+    /// Trials of the row that are through, and those that are known to be run: more may follow.
     trial: usize,
     trials: usize,
     name: String,
@@ -66,7 +75,7 @@ pub struct RunProgress {
 
 impl RunProgress {
     pub fn new(bars: &MultiProgress, rows: Vec<RowWork>) -> Self {
-        let total = rows.iter().map(|work| work.load + work.trials).sum();
+        let total = rows.iter().map(|work| work.total()).sum();
         let bar =
             bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
         Self { bar, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
@@ -75,12 +84,28 @@ impl RunProgress {
     /// The row whose turn is next, counted from 0.
     pub fn at_row(&mut self, row: usize) {
         self.row = row;
-        self.base = self.rows[..row].iter().map(|work| work.load + work.trials).sum();
+        self.base = self.rows[..row].iter().map(|work| work.total()).sum();
         self.bar.set_position(self.base);
     }
 
     fn work(&self) -> RowWork {
-        self.rows.get(self.row).copied().unwrap_or(RowWork { load: 1, trials: 1 })
+        self.rows.get(self.row).copied().unwrap_or(RowWork { load: 1, trial: 1, trials: 1 })
+    }
+
+    /// Work that is done when a trial starts, with the trials of an earlier try.
+    fn before(&self) -> u64 {
+        let work = self.work();
+        let left = self.trials.saturating_sub(self.trial) as u64;
+        self.base + work.load + work.trial * work.trials.saturating_sub(left)
+    }
+
+    /// One trial more than was planned for: the bar's end moves on by what one takes, and so does the time left.
+    fn grow(&mut self) {
+        self.trials += 1;
+        if let Some(work) = self.rows.get_mut(self.row) {
+            work.trials += 1;
+            self.bar.inc_length(work.trial);
+        }
     }
 
     fn show(&self, what: &str) {
@@ -134,24 +159,27 @@ impl RunListener for RunProgress {
 
     fn loaded(&mut self, _: &LoadFacts) {
         self.bar.set_position(self.base + self.work().load);
-        self.show(&format!("trial 1 of {}", self.trials));
+    }
+
+    fn trial_started(&mut self) {
+        if self.trial == self.trials {
+            self.grow();
+        }
+        self.show(&format!("trial {} of {}", self.trial + 1, self.trials));
     }
 
     fn token(&mut self, done: usize, most: usize) {
-        let trial = self.work().trials / self.trials.max(1) as u64;
-        let within = trial * done as u64 / most.max(1) as u64;
-        self.bar.set_position(self.base + self.work().load + trial * self.trial as u64 + within);
+        let within = self.work().trial * done as u64 / most.max(1) as u64;
+        self.bar.set_position(self.before() + within);
     }
 
     fn trial_ended(&mut self, _: &Trial) {
         self.trial += 1;
-        self.token(0, 1);
-        self.show(&format!("trial {} of {}", (self.trial + 1).min(self.trials), self.trials));
+        self.bar.set_position(self.before());
     }
 
     fn candidate_ended(&mut self, _: &Row) {
-        let work = self.work();
-        self.bar.set_position(self.base + work.load + work.trials);
+        self.bar.set_position(self.base + self.work().total());
     }
 }
 

@@ -26,7 +26,8 @@ fn statuses(run: &Value) -> Vec<&str> {
 #[test]
 fn one_local_checkpoint() {
     let bench = Bench::with(&["llama-gqa"]);
-    snapshot!("compare_local", bench.run(&format!("compare --local llama-gqa --prompts prompts {EASY}")).exits(0));
+    let line = "compare --local llama-gqa --prompts prompts --warmup 1";
+    snapshot!("compare_local", bench.run(&format!("{line} {EASY}")).exits(0));
     let run = bench.export("latest");
     let row = &run["run"]["rows"][0];
     // Warm-up and two of token counts; warm-up and one in each language.
@@ -107,7 +108,10 @@ fn options_choose_what_runs() {
         };
         trials(&run["run"]["rows"][0]).iter().map(key).collect()
     };
-    assert_eq!(keys("--suite count"), ["tokensw0:4", "tokens0:4", "tokens1:4"]);
+    assert_eq!(keys("--suite count --warmup 1"), ["tokensw0:4", "tokens0:4", "tokens1:4"]);
+    let warmed = keys("--suite count");
+    let warmups = warmed.len() - 2;
+    assert!((3..=10).contains(&warmups) && warmed[warmups - 1] == format!("tokensw{}:4", warmups - 1), "{warmed:?}");
     assert_eq!(keys("--suite count --warmup 0 --repeat 3"), ["tokens0:4", "tokens1:4", "tokens2:4"]);
     assert_eq!(keys("--suite count --warmup 0 --repeat 1 --max-new-tokens 2"), ["tokens0:2"]);
     let korean = keys("--suite greeting --language ko --max-new-tokens 1");
@@ -117,10 +121,32 @@ fn options_choose_what_runs() {
 }
 
 #[test]
+fn a_precision_that_cannot_be_reached_ends_at_the_most_rounds_and_says_so() {
+    let bench = Bench::with(&["llama-gqa"]);
+    let line =
+        "compare --local llama-gqa --prompts prompts --suite count --warmup 0 --precision 0.000001% --max-repeat 7";
+    let ran = bench.run(&format!("{line} {EASY}")).exits(0);
+    ran.says("at least 2 trials each").answers("% was not reached in 7 rounds (`--max-repeat 7`): TTFT of pp16+tg4 ±");
+    let run = bench.export("latest");
+    assert_eq!(trials(&run["run"]["rows"][0]).len(), 7);
+    let settings = |run: &Value| run["run"]["settings"].clone();
+    assert_eq!(settings(&run)["max_repeat"], 7);
+
+    // What runs again what it ran does so in the same way, or exactly so often as it is told to.
+    let id = run["run"]["id"].as_str().unwrap();
+    bench.run(&format!("compare --like {id} --prompts prompts")).exits(0);
+    let again = bench.export("latest");
+    assert_eq!((settings(&again), trials(&again["run"]["rows"][0]).len()), (settings(&run), 7));
+    bench.run(&format!("compare --like {id} --prompts prompts --repeat 3")).exits(0);
+    let thrice = bench.export("latest");
+    assert_eq!((&settings(&thrice)["precision"], trials(&thrice["run"]["rows"][0]).len()), (&Value::Null, 3));
+}
+
+#[test]
 fn another_seed_is_other_prompts_of_token_ids_and_the_same_seed_the_same() {
     let bench = Bench::with(&["llama-gqa"]);
     let answers = |options: &str| {
-        let line = format!("compare --local llama-gqa --prompts prompts --suite count {options}");
+        let line = format!("compare --local llama-gqa --prompts prompts --suite count --warmup 1 {options}");
         bench.run(&line).exits(0);
         let run = bench.export("latest");
         trials(&run["run"]["rows"][0]).iter().map(|trial| trial["token_ids"].clone()).collect::<Vec<_>>()
@@ -140,7 +166,7 @@ fn a_prompt_longer_than_the_context_fails_its_trial_alone() {
         "description = \"Counts\"\nrepeat = 1\nwarmup = 0\n[[prompt]]\nid = \"short\"\nprompt_tokens = 16\n\
          output_tokens = 4\n[[prompt]]\nid = \"long\"\nprompt_tokens = 4_000_000_000\noutput_tokens = 4\n",
     );
-    let line = "compare --local llama-gqa --prompts prompts --suite count";
+    let line = "compare --local llama-gqa --prompts prompts --suite count --warmup 0";
     snapshot!("compare_long_prompt", bench.run(&format!("{line} {EASY} --require attainment=0.5")).exits(0));
     let run = bench.export("latest");
     let ends: Vec<&Value> = trials(&run["run"]["rows"][0]).iter().map(|trial| &trial["outcome"]["status"]).collect();
@@ -207,7 +233,7 @@ fn results_elsewhere_are_named_in_what_to_do_next() {
 fn a_checkpoint_without_a_tokenizer_runs_what_needs_none() {
     let bench = Bench::with(&["llama-gqa"]);
     std::fs::remove_file(bench.path("llama-gqa/tokenizer.json")).unwrap();
-    let ran = bench.run("compare --local llama-gqa --prompts prompts").exits(0);
+    let ran = bench.run("compare --local llama-gqa --prompts prompts --warmup 1").exits(0);
     ran.says("warning: llama-gqa has no tokenizer: the texts are left out");
     assert_eq!(trials(&bench.export("latest")["run"]["rows"][0]).len(), 3);
 }

@@ -25,6 +25,7 @@ mod readme;
 mod real_models;
 mod recommend;
 mod run;
+mod sampling;
 mod score;
 mod statistics;
 mod text;

@@ -80,6 +80,25 @@ fn steps(count: usize) -> Vec<Step> {
     (0..count as u32).map(|repetition| step(repetition, false)).collect()
 }
 
+/// Steps that nothing of how they go changes.
+fn one_after_another(steps: &[Step]) -> impl Fn(&[Trial]) -> Option<Step> {
+    |trials| steps.get(trials.len()).cloned()
+}
+
+/// A candidate that was not come to.
+fn row() -> Row {
+    let candidate = Candidate {
+        id: "row".into(),
+        source: Source::Local { path: "row".into() },
+        quantization: None,
+        adapter: None,
+        licence: None,
+        notes: None,
+        prompt_format: None,
+    };
+    Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
+}
+
 /// Runs a script a step, and gives what was kept.
 fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
     let clock = ManualClock::default();
@@ -89,7 +108,8 @@ fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
         kept.push(trial.clone());
         Ok(())
     };
-    let ended = execute(&mut engine, "row", steps, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
+    let next = one_after_another(steps);
+    let ended = execute(&mut engine, &mut row(), &next, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
     assert_eq!(ended, Ok(Ended::Finished));
     kept
 }
@@ -100,24 +120,18 @@ fn run_one(script: Vec<Script>) -> Trial {
 
 /// What trials amount to, by the program's own way from a row to its summary.
 fn summary(trials: Vec<Trial>) -> Summary {
-    let candidate = Candidate {
-        id: "row".into(),
-        source: Source::Local { path: "row".into() },
-        quantization: None,
-        adapter: None,
-        licence: None,
-        notes: None,
-        prompt_format: None,
-    };
     let settings = Settings {
         seed: 0,
         repeat: None,
+        precision: None,
+        min_seconds: None,
+        max_repeat: None,
         warmup: None,
         max_new_tokens: None,
         suites: Default::default(),
         languages: Vec::new(),
     };
-    let row = Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Ran, trials };
+    let row = Row { outcome: RowOutcome::Ran, trials, ..row() };
     let run = Run {
         id: "20261120-051733-4f2a".into(),
         started_at: jiff::Timestamp::UNIX_EPOCH,
@@ -288,7 +302,8 @@ fn cancelling_keeps_the_finished_trials_and_nothing_of_the_one_in_flight() {
         kept.push(trial.key.repetition);
         Ok(())
     };
-    let ended = execute(&mut engine, "row", &steps(3), &clock, &cancel, &mut listener, &mut keep);
+    let ended =
+        execute(&mut engine, &mut row(), &one_after_another(&steps(3)), &clock, &cancel, &mut listener, &mut keep);
     assert_eq!(ended, Ok(Ended::Cancelled));
     assert_eq!((kept, listener.ended, engine.scripts.len()), (vec![0], 1, 1));
 }
@@ -299,7 +314,15 @@ fn a_trial_that_cannot_be_kept_ends_the_run() {
     let mut engine = InTurn { clock: clock.clone(), scripts: vec![four_tokens(); 3].into() };
     let mut listener = GivesUp { at: usize::MAX, seen: 0, cancel: &AtomicBool::new(false), ended: 0 };
     let mut keep = |_: &Trial| Err("the disk is full");
-    let ended = execute(&mut engine, "row", &steps(3), &clock, &AtomicBool::new(false), &mut listener, &mut keep);
+    let ended = execute(
+        &mut engine,
+        &mut row(),
+        &one_after_another(&steps(3)),
+        &clock,
+        &AtomicBool::new(false),
+        &mut listener,
+        &mut keep,
+    );
     assert_eq!(ended, Err("the disk is full"));
     assert_eq!((listener.ended, engine.scripts.len()), (0, 2));
 }
@@ -325,7 +348,16 @@ fn a_token_is_stamped_before_anyone_hears_of_it() {
         Ok(())
     };
     let mut listener = Slow { clock: clock.clone() };
-    execute(&mut engine, "row", &steps(1), &clock, &AtomicBool::new(false), &mut listener, &mut keep).unwrap();
+    execute(
+        &mut engine,
+        &mut row(),
+        &one_after_another(&steps(1)),
+        &clock,
+        &AtomicBool::new(false),
+        &mut listener,
+        &mut keep,
+    )
+    .unwrap();
     assert_eq!(kept, [[ms(120), ms(175), ms(230), ms(435)]]);
 }
 

@@ -8,19 +8,22 @@ use crate::cli;
 use crate::commands::{catalog, checkpoint};
 use crate::compare::difference;
 use crate::error::Error;
-use crate::plan::{Choices, Step, steps};
+use crate::plan::{Choices, Schedule};
 use crate::run::{Row, RowOutcome, Run, Settings};
 use crate::suite::{self, Suite};
 use crate::telemetry::Environment;
 use crate::ui::Printer;
+
+/// Most rounds where a precision or a time is asked for and no number.
+const MAX_REPEAT: u32 = 100;
 
 /// What is to be run.
 pub struct Chosen {
     candidates: Vec<Candidate>,
     requirements: Requirements,
     settings: Settings,
-    /// The trials of every candidate, in order.
-    pub steps: Vec<Step>,
+    /// The trials of every candidate.
+    pub schedule: Schedule,
 }
 
 impl Chosen {
@@ -43,27 +46,25 @@ impl Chosen {
             return Err(Error::usage(format!("`{twice}` would be run twice"), "name each candidate once".to_owned()));
         }
         let suites = named_suites(suites(args.prompts.as_deref())?, &args.suite, args.synthetic)?;
-        let choices = Choices {
-            // Random weights screen candidates: one round tells those apart that differ by enough to matter then.
-            repeat: args.repeat.or(args.synthetic.then_some(1)),
-            warmup: args.warmup,
-            max_new_tokens: args.max_new_tokens,
-            languages: args.language.clone(),
-            seed: args.seed,
-        };
+        let until = args.precision.is_some() || args.min_seconds.is_some();
+        // Random weights screen candidates: one round tells those apart that differ by enough to matter then.
+        let once = (args.synthetic && args.repeat.is_none() && !until).then_some(1);
         let settings = Settings {
-            seed: choices.seed,
-            repeat: choices.repeat,
-            warmup: choices.warmup,
-            max_new_tokens: choices.max_new_tokens,
+            seed: args.seed,
+            repeat: args.repeat.or(once),
+            precision: args.precision,
+            min_seconds: args.min_seconds,
+            max_repeat: until.then(|| args.max_repeat.unwrap_or(MAX_REPEAT)),
+            warmup: args.warmup.or(once),
+            max_new_tokens: args.max_new_tokens,
             suites: hashes(&suites),
-            languages: choices.languages.clone(),
+            languages: args.language.clone(),
         };
-        let steps = steps(&suites, &choices);
-        if steps.is_empty() {
+        let schedule = Schedule::of(&suites, &choices(&settings));
+        if schedule.least().is_empty() {
             return Err(Error::usage("these suites have no prompts in that language", None));
         }
-        Ok(Self { candidates, requirements, settings, steps })
+        Ok(Self { candidates, requirements, settings, schedule })
     }
 
     /// What run `id` was to do; its prompts must still be the same.
@@ -80,15 +81,8 @@ impl Chosen {
             let hint = "give the folder that it was started with as --prompts, or start a new run".to_owned();
             return Err(Error::usage(format!("the prompts of run {id} are not these any more"), hint));
         }
-        let choices = Choices {
-            repeat: settings.repeat,
-            warmup: settings.warmup,
-            max_new_tokens: settings.max_new_tokens,
-            languages: settings.languages.clone(),
-            seed: settings.seed,
-        };
-        let steps = steps(&suites, &choices);
-        Ok(Self { candidates, requirements, settings, steps })
+        let schedule = Schedule::of(&suites, &choices(&settings));
+        Ok(Self { candidates, requirements, settings, schedule })
     }
 
     /// A run of it in which nothing has happened yet.
@@ -110,6 +104,17 @@ impl Chosen {
             requirements: self.requirements.clone(),
             rows: self.candidates.iter().map(row).collect(),
         }
+    }
+}
+
+fn choices(settings: &Settings) -> Choices {
+    Choices {
+        repeat: settings.repeat,
+        max_repeat: settings.max_repeat,
+        warmup: settings.warmup,
+        max_new_tokens: settings.max_new_tokens,
+        languages: settings.languages.clone(),
+        seed: settings.seed,
     }
 }
 

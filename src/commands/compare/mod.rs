@@ -70,13 +70,16 @@ impl Task {
         Self::of(chosen, &device, threads, path)
     }
 
-    /// What an earlier run did, as a new run on as many threads of the same device.
+    /// What an earlier run did, as a new run on as many threads of the same device; with `repeat`, exactly so many rounds.
     ///
     /// # Errors
     /// Prompts that are not the same any more, no such device, or a store that cannot be written.
     pub fn like(digest: &Digest, repeat: Option<u32>, prompts: Option<&Path>, path: &Path) -> Result<Self, Error> {
         let candidates = digest.rows.iter().map(|row| row.candidate.clone()).collect();
-        let settings = Settings { repeat: repeat.or(digest.settings.repeat), ..digest.settings.clone() };
+        let mut settings = digest.settings.clone();
+        if repeat.is_some() {
+            settings = Settings { repeat, precision: None, min_seconds: None, max_repeat: None, ..settings };
+        }
         let chosen = Chosen::again(&digest.run, candidates, settings, Requirements::default(), prompts)?;
         Self::of(chosen, &digest.environment.device, digest.environment.threads, path)
     }
@@ -113,7 +116,8 @@ impl Task {
         let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
         printer.say(&opening(run, chosen));
         let cancel = on_interrupt();
-        let works = run.rows.iter().map(|row| work(row, &chosen.steps)).collect();
+        let least = chosen.schedule.least();
+        let works = run.rows.iter().map(|row| work(row, &least)).collect();
         let mut progress = RunProgress::new(printer.bars(), works);
         for (index, row) in run.rows.iter_mut().enumerate() {
             progress.at_row(index);
@@ -125,7 +129,8 @@ impl Task {
                 store,
                 device,
                 device_name: &run.environment.device,
-                steps: &chosen.steps,
+                schedule: &chosen.schedule,
+                settings: &run.settings,
                 progress: &mut progress,
                 printer,
                 cancel: &cancel,
@@ -171,12 +176,14 @@ fn quoted(path: &Path) -> String {
 fn opening(run: &Run, chosen: &Chosen) -> String {
     let rows = run.rows.len();
     let suites: Vec<&str> = run.settings.suites.keys().map(String::as_str).collect();
+    let schedule = &chosen.schedule;
     format!(
-        "run {}: {rows} {} on {}, {} trials each ({})",
+        "run {}: {rows} {} on {}, {}{} trials each ({})",
         run.id,
         if rows == 1 { "candidate" } else { "candidates" },
         run.environment.device_name,
-        chosen.steps.len(),
+        if schedule.is_open() { "at least " } else { "" },
+        schedule.least().len(),
         suites.join(", ")
     )
 }

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Device;
 
-use crate::acquire::{self, AcquireError, Checkpoint, Preview};
+use crate::acquire::{self, AcquireError, Preview};
 use crate::engine::candle::{self, CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
-use crate::plan::{Layout, Shape, Step, estimate};
+use crate::plan::{Layout, Schedule, Shape, Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
-use crate::run::{CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, TrialKey, execute};
+use crate::run::{
+    CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial, TrialKey, execute,
+};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
-use crate::suite::Body;
+use crate::summarize::suffices;
 use crate::telemetry::{host, nvml};
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
 
@@ -25,7 +27,8 @@ pub struct RowRunner<'a> {
     pub store: &'a Store,
     pub device: &'a Device,
     pub device_name: &'a str,
-    pub steps: &'a [Step],
+    pub schedule: &'a Schedule,
+    pub settings: &'a Settings,
     pub progress: &'a mut RunProgress,
     pub printer: &'a Printer,
     pub cancel: &'a AtomicBool,
@@ -70,16 +73,16 @@ impl RowRunner<'_> {
     /// Runs what is left of a row's trials, storing each; false if the user asked to stop.
     pub fn run(&mut self, row: &mut Row) -> Result<bool, Error> {
         let name = row.candidate.row();
-        let mut steps: Vec<Step> = self.steps.to_vec();
+        let mut schedule = self.schedule.clone();
         let done: HashSet<&TrialKey> = row.trials.iter().map(|trial| &trial.key).collect();
-        steps.retain(|step| !done.contains(&step.key(&name)));
-        self.progress.candidate_started(&row.candidate, steps.len());
-        let (outcome, hint) = match self.prepare(row, &mut steps) {
+        let left = schedule.least().iter().filter(|step| !done.contains(&step.key(&name))).count();
+        self.progress.candidate_started(&row.candidate, left);
+        let (outcome, hint) = match self.prepare(row, &mut schedule) {
             Ok(mut engine) => {
                 // Stored before the first trial is, so that no trial is ever without the commit that it ran on.
                 row.outcome = RowOutcome::Pending;
                 self.store.update_row(self.run_id, row)?;
-                if self.trials(row, &steps, &mut engine)? == Ended::Cancelled {
+                if self.trials(row, &schedule, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
                 if let Some(load) = &mut row.load {
@@ -108,12 +111,12 @@ impl RowRunner<'_> {
     }
 
     /// Everything before the first trial: whether it can run at all, its checkpoint, its weights on the device.
-    fn prepare(&mut self, row: &mut Row, steps: &mut Vec<Step>) -> Result<CandleEngine, Stop> {
+    fn prepare(&mut self, row: &mut Row, schedule: &mut Schedule) -> Result<CandleEngine, Stop> {
         let candidate = row.candidate.clone();
         let clock = SystemClock::new();
         let mut downloads = DownloadProgress::new(self.printer.bars());
         let preview = acquire::preview(&candidate.source, &mut downloads, self.cancel)?;
-        self.check_fit(row, &preview, steps)?;
+        self.check_fit(row, &preview, &schedule.least())?;
         let checkpoint = acquire::acquire(&candidate, &mut downloads, self.cancel)?;
         let acquired = clock.now();
         if self.cancel.load(Ordering::Relaxed) {
@@ -123,7 +126,9 @@ impl RowRunner<'_> {
             same_checkpoint(before, &checkpoint.facts)?;
         }
         row.checkpoint = Some(checkpoint.facts.clone());
-        self.leave_out_texts_without_tokenizer(&checkpoint, &candidate.row(), steps);
+        if checkpoint.text.is_none() && schedule.leave_out_texts() {
+            self.printer.warn(&format!("{} has no tokenizer: the texts are left out", candidate.row()));
+        }
 
         let total = checkpoint.facts.parameters;
         host::reset_peak();
@@ -184,26 +189,11 @@ impl RowRunner<'_> {
         if self.device.is_cpu() { read() } else { None }
     }
 
-    fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {
-        if checkpoint.text.is_some() {
-            return;
-        }
-        let before = steps.len();
-        steps.retain(|step| matches!(step.prompt.body, Body::Tokens { .. }));
-        if steps.len() < before {
-            self.printer.warn(&format!("{name} has no tokenizer: the texts are left out"));
-        }
-    }
-
-    fn trials(&mut self, row: &mut Row, steps: &[Step], engine: &mut dyn Engine) -> Result<Ended, Error> {
-        let name = row.candidate.row();
-        let (store, run_id) = (self.store, self.run_id);
-        let mut keep = |trial: &crate::run::Trial| -> Result<(), Error> {
-            store.add_trial(run_id, trial)?;
-            row.trials.push(trial.clone());
-            Ok(())
-        };
-        execute(engine, &name, steps, &SystemClock::new(), self.cancel, self.progress, &mut keep)
+    fn trials(&mut self, row: &mut Row, schedule: &Schedule, engine: &mut dyn Engine) -> Result<Ended, Error> {
+        let (store, run_id, settings) = (self.store, self.run_id, self.settings);
+        let next = |trials: &[Trial]| schedule.next(trials, &|phase, trials| suffices(phase, trials, settings));
+        let mut keep = |trial: &Trial| store.add_trial(run_id, trial).map_err(Error::from);
+        execute(engine, row, &next, &SystemClock::new(), self.cancel, self.progress, &mut keep)
     }
 }
 

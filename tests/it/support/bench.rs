@@ -286,10 +286,10 @@ impl Ran {
             (r"[\d,.]*\d ([KMG]iB|bytes)\b", "N bytes"),
             (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
+            // The tests are busy programs to each other.
+            (r"(?m)^! other programs were busy .*\n", ""),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),
-            // Whatever else this machine is doing.
-            (r"(?m)^! other programs were busy .*\n", ""),
         ]
     }
 }
@@ -317,7 +317,7 @@ fn steady_table(text: &str) -> String {
 /// Whether a cell is a number, with or without a unit; shares are the same on any machine, and times and ids are for the
 /// filters.
 fn is_figure(cell: &str) -> bool {
-    let number = cell.trim_start_matches('~').starts_with(|c: char| c.is_ascii_digit());
+    let number = cell.trim_start_matches(['~', '=']).starts_with(|c: char| c.is_ascii_digit());
     number && !cell.ends_with('%') && !cell.contains(['-', ':'])
 }
 

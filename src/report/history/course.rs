@@ -1,0 +1,369 @@
+//! One metric's course over runs.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use jiff::tz::TimeZone;
+
+use super::series::{NewLevel, Series};
+use super::sparkline::{BREAK, sparkline};
+use super::{minute, table};
+use crate::compare::difference;
+use crate::measure::Metric;
+use crate::measure::units::{Known, UNKNOWN};
+use crate::report::figure;
+use crate::report::prose::paragraph;
+use crate::report::table::Layout;
+use crate::run::Run;
+use crate::suite::Language;
+use crate::summarize::{Distribution, RowSummary, Summary};
+
+/// Where a course took another level.
+const NEW_LEVEL: char = '◆';
+
+/// A metric over runs, for each candidate and each kind of work apart: text, by language where the metric means
+/// different things in different ones, and each prompt of token ids. Of one suite if that is named. `runs` come with
+/// what was summarized of them, and are shown in the order given: first each course at a glance, then run by run, and below in
+/// words where a course took another level and where it does not continue.
+pub fn course(
+    metric: &Metric,
+    suite: Option<&str>,
+    runs: &[(Run, Vec<RowSummary>)],
+    zone: &TimeZone,
+    width: Option<u16>,
+) -> String {
+    let courses = courses(metric, suite, runs);
+    let layout = Layout { width: width.map(usize::from), color: false };
+    let mut parts: Vec<String> =
+        runs.first().map(|(run, _)| paragraph(&head(metric, runs.len(), run), &layout)).into_iter().collect();
+    parts.extend([glance(metric, &courses, width), by_run(metric, &courses, zone, width)]);
+    let notes = notes(metric, &courses);
+    if !notes.is_empty() {
+        parts.push(notes.iter().map(|note| paragraph(note, &layout)).collect::<Vec<_>>().join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+fn head(metric: &Metric, runs: usize, first: &Run) -> String {
+    let environment = &first.environment;
+    let (name, device, threads) = (&environment.device_name, &environment.device, environment.threads);
+    let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    format!("{} over {runs}, the first on {name} ({device}, {threads} threads)", metric.label)
+}
+
+/// One candidate's figure of one kind of work, over the runs that it was part of.
+struct Course<'a> {
+    candidate: &'a str,
+    work: Work<'a>,
+    runs: Vec<&'a Run>,
+    figures: Vec<Option<&'a Distribution>>,
+    series: Series,
+}
+
+fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSummary>)]) -> Vec<Course<'a>> {
+    let mut courses = Vec::new();
+    for candidate in in_order(runs.iter().flat_map(|(_, rows)| rows).map(|row| row.row.as_str())) {
+        let points: Vec<(&Run, &RowSummary)> =
+            runs.iter().filter_map(|(run, rows)| Some((run, rows.iter().find(|row| row.row == candidate)?))).collect();
+        // A candidate that never got anywhere has its lines too.
+        let mut works = in_order(points.iter().flat_map(|(_, row)| works(row, suite, metric)));
+        if works.is_empty() {
+            works.push(Work::Unknown);
+        }
+        for work in works {
+            let runs: Vec<&Run> = points.iter().map(|(run, _)| *run).collect();
+            let figures: Vec<Option<&Distribution>> =
+                points.iter().map(|(_, row)| work.distribution(row, suite, metric)).collect();
+            let medians = figures.iter().map(|figure| figure.map(|distribution| distribution.median)).collect();
+            let series = Series::of(&runs, medians);
+            courses.push(Course { candidate, work, runs, figures, series });
+        }
+    }
+    courses
+}
+
+/// Each course in a line.
+fn glance(metric: &Metric, courses: &[Course], width: Option<u16>) -> String {
+    let (lowest, highest) = (format!("lowest {}", figure::heading(metric)), "highest");
+    let mut table = table(["candidate", "prompts", "course", &lowest, highest], &[3, 4], width);
+    for Course { candidate, work, series, .. } in courses {
+        let known = || series.values.iter().flatten().copied();
+        let show = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| metric.unit.show(value));
+        table.add_row([
+            (*candidate).to_owned(),
+            work.label().into_owned(),
+            sparkline(&series.values, &series.breaks),
+            show(known().reduce(f64::min)),
+            show(known().reduce(f64::max)),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone, width: Option<u16>) -> String {
+    let median = figure::heading(metric);
+    let headings = ["candidate", "prompts", "run", "started", "commit", &median, "95 % interval", "trials", "change"];
+    let mut table = table(headings, &[5, 6, 7], width);
+    for Course { candidate, work, runs, figures, series } in courses {
+        for (index, (run, figure)) in runs.iter().zip(figures).enumerate() {
+            let change = match series.new_level_at(index) {
+                Some(level) => match level.change() {
+                    Some(change) => format!("{NEW_LEVEL} {:+.1} %", 100.0 * change),
+                    None => NEW_LEVEL.to_string(),
+                },
+                None if series.breaks.contains(&index) => BREAK.to_string(),
+                None => String::new(),
+            };
+            table.add_row([
+                (*candidate).to_owned(),
+                work.label().into_owned(),
+                run.id.clone(),
+                minute(run.started_at, zone),
+                commit(run).into_owned(),
+                figure::median(metric, *figure),
+                figure::interval(metric, *figure),
+                Known(figure.map(|distribution| distribution.n)).to_string(),
+                change,
+            ]);
+        }
+    }
+    table.trim_fmt()
+}
+
+/// Where a course took another level, and where it does not continue.
+fn notes(metric: &Metric, courses: &[Course]) -> Vec<String> {
+    let new_level = |course: &Course, level: &NewLevel| {
+        let run = course.runs[level.index];
+        let (before, after) = (metric.unit.show_in_text(level.before), metric.unit.show_in_text(level.after));
+        format!(
+            "{NEW_LEVEL} {}, {}: {} went from {before} to {after} at run {} (commit {}), p = {:.3}",
+            course.candidate,
+            course.work.label(),
+            metric.label,
+            run.id,
+            commit(run),
+            level.p
+        )
+    };
+    let levels =
+        courses.iter().flat_map(|course| course.series.levels.iter().map(move |level| new_level(course, level)));
+    let mut notes: Vec<String> = levels.collect();
+    if !notes.is_empty() {
+        notes.push(format!(
+            "{NEW_LEVEL} another level from that run on (E-divisive); p: the share of random orders that show as much"
+        ));
+    }
+    let breaks = courses.iter().flat_map(|course| {
+        course.series.breaks.iter().map(|index| {
+            let (before, run) = (course.runs[index - 1], course.runs[*index]);
+            let differences = difference::environments(&before.environment, &run.environment);
+            let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            let differences = differences.join(", ");
+            format!("{BREAK} run {} does not continue run {}: {differences}", run.id, before.id)
+        })
+    });
+    let mut seen = BTreeSet::new();
+    notes.extend(breaks.filter(|note| seen.insert(note.clone())));
+    notes
+}
+
+/// What the program was built from, as short as git says it.
+fn commit(run: &Run) -> Cow<'_, str> {
+    const DIGITS: usize = 7;
+    let Some(commit) = &run.environment.program_commit else { return UNKNOWN.into() };
+    let (hash, dirty) = commit.split_once('-').map_or((commit.as_str(), ""), |(hash, _)| (hash, "-dirty"));
+    format!("{}{dirty}", hash.chars().take(DIGITS).collect::<String>()).into()
+}
+
+/// What was asked of a candidate: only figures of the same work are one course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Work<'a> {
+    Text,
+    TextIn(Language),
+    /// One prompt of token ids.
+    Tokens(&'a str),
+    Unknown,
+}
+
+impl<'a> Work<'a> {
+    fn label(self) -> Cow<'a, str> {
+        match self {
+            Work::Text => "text".into(),
+            Work::TextIn(language) => format!("text, {}", language.tag()).into(),
+            Work::Tokens(prompt) => prompt.into(),
+            Work::Unknown => UNKNOWN.into(),
+        }
+    }
+
+    fn distribution<'s>(self, row: &'s RowSummary, suite: Option<&str>, metric: &Metric) -> Option<&'s Distribution> {
+        summaries(row, suite).find_map(|summary| match self {
+            Work::Text => summary.overall.get(metric).filter(|_| !summary.languages.is_empty()),
+            Work::TextIn(language) => summary.language(language)?.get(metric),
+            Work::Tokens(prompt) => summary.cell(prompt)?.get(metric),
+            Work::Unknown => None,
+        })
+    }
+}
+
+fn works<'a>(row: &'a RowSummary, suite: Option<&str>, metric: &Metric) -> impl Iterator<Item = Work<'a>> {
+    let apart = figure::differs_by_language(metric);
+    summaries(row, suite).flat_map(move |summary| {
+        let languages = summary.languages.keys().map(|language| Work::TextIn(*language)).filter(move |_| apart);
+        let text = (!apart && !summary.languages.is_empty()).then_some(Work::Text);
+        let tokens = summary.cells.iter().map(|cell| Work::Tokens(&cell.prompt));
+        languages.chain(text).chain(tokens)
+    })
+}
+
+fn summaries<'a>(row: &'a RowSummary, suite: Option<&str>) -> impl Iterator<Item = &'a Summary> {
+    let (of_suite, of_all) = match suite {
+        Some(name) => (row.suites.iter().find(|suite| suite.suite == name).map(|suite| &suite.summary), [None, None]),
+        None => (None, [row.text.as_ref(), row.tokens.as_ref()]),
+    };
+    of_suite.into_iter().chain(of_all.into_iter().flatten())
+}
+
+/// Each once, in the order of its first appearance.
+fn in_order<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.filter(|item| seen.insert(*item)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::metric::{CHARACTERS, TTFT};
+    use crate::store::sample;
+    use crate::summarize::summarize;
+    use crate::summarize::testing::{self, text_trial};
+
+    fn summarized(runs: Vec<Run>) -> Vec<(Run, Vec<RowSummary>)> {
+        runs.into_iter().map(|run| (run.clone(), summarize(&run))).collect()
+    }
+
+    /// The sample, and a day later another one with more trials of one candidate, twice as slow.
+    fn two_runs() -> Vec<(Run, Vec<RowSummary>)> {
+        let mut first = sample::run();
+        first.rows.truncate(2);
+        let mut second = first.clone();
+        second.id = "20261121-051733-0001".into();
+        second.started_at = "2026-11-21T05:17:33Z".parse().expect("a timestamp");
+        let row = &mut second.rows[0];
+        row.trials.retain(|trial| trial.key.suite == "review");
+        for repetition in 2..8 {
+            let mut trial = row.trials[1].clone();
+            trial.key.repetition = repetition;
+            row.trials.push(trial);
+        }
+        row.trials.iter_mut().flat_map(|trial| &mut trial.timeline.arrivals_ns).for_each(|at| *at *= 2);
+        summarized(vec![first, second])
+    }
+
+    #[test]
+    fn a_metric_over_runs_by_candidate_and_kind_of_work() {
+        insta::assert_snapshot!(course(&TTFT, None, &two_runs(), &TimeZone::UTC, None), @r#"
+        TTFT over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
+
+         candidate         prompts   course   lowest TTFT   highest
+        ────────────────────────────────────────────────────────────
+         qwen2.5-7b q4_k   text      ▁█            500 ms    1.00 s
+         qwen2.5-7b q4_k   short-1   ▄·            500 ms    500 ms
+         한국어 모델       —         ··                 —         —
+
+         candidate         prompts   run                    started            commit     TTFT     95 % interval   trials   change
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         qwen2.5-7b q4_k   text      20261120-051733-4f2a   2026-11-20 05:17   —        500 ms                 —        3
+         qwen2.5-7b q4_k   text      20261121-051733-0001   2026-11-21 05:17   —        1.00 s   1.00 s – 1.00 s        9
+         qwen2.5-7b q4_k   short-1   20261120-051733-4f2a   2026-11-20 05:17   —        500 ms                 —        1
+         qwen2.5-7b q4_k   short-1   20261121-051733-0001   2026-11-21 05:17   —             —                 —        —
+         한국어 모델       —         20261120-051733-4f2a   2026-11-20 05:17   —             —                 —        —
+         한국어 모델       —         20261121-051733-0001   2026-11-21 05:17   —             —                 —        —
+        "#);
+    }
+
+    #[test]
+    fn one_suite_alone() {
+        insta::assert_snapshot!(course(&CHARACTERS, Some("review"), &two_runs(), &TimeZone::UTC, None), @r#"
+        chars/s over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
+
+         candidate         prompts    course   lowest chars/s   highest
+        ────────────────────────────────────────────────────────────────
+         qwen2.5-7b q4_k   text, ko   █▁                 20.0      40.0
+         qwen2.5-7b q4_k   text, en   █▁                 76.3       153
+         한국어 모델       —          ··                    —         —
+
+         candidate         prompts    run                    started            commit   chars/s   95 % interval   trials   change
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         qwen2.5-7b q4_k   text, ko   20261120-051733-4f2a   2026-11-20 05:17   —           40.0               —        2
+         qwen2.5-7b q4_k   text, ko   20261121-051733-0001   2026-11-21 05:17   —           20.0     20.0 – 20.0        8
+         qwen2.5-7b q4_k   text, en   20261120-051733-4f2a   2026-11-20 05:17   —            153               —        1
+         qwen2.5-7b q4_k   text, en   20261121-051733-0001   2026-11-21 05:17   —           76.3               —        1
+         한국어 모델       —          20261120-051733-4f2a   2026-11-20 05:17   —              —               —        —
+         한국어 모델       —          20261121-051733-0001   2026-11-21 05:17   —              —               —        —
+        "#);
+    }
+
+    /// Eighteen runs of a candidate with a Korean name: slower from the eighth on, on another number of threads from the
+    /// sixteenth on, and without a token in one.
+    fn many_runs() -> Vec<(Run, Vec<RowSummary>)> {
+        let run = |number: u64| {
+            let ttft = if number < 8 { 500 } else { 550 } + (number * 7 + number * number * 3) % 11;
+            let tokens = if number == 3 { 0 } else { 11 };
+            let mut run = testing::run(vec![testing::ran("한국어-라마-7b", vec![text_trial(ttft, 50, tokens, "가")])]);
+            run.id = format!("20261120-0517{number:02}-0001");
+            let commit = if number == 9 { "1f2e3d4c5b6a-dirty".to_owned() } else { format!("{number:x}f2e3d4c5b6a") };
+            run.environment.program_commit = Some(commit);
+            run.environment.threads = if number < 16 { 2 } else { 16 };
+            run
+        };
+        summarized((0..18).map(run).collect())
+    }
+
+    #[test]
+    fn a_new_level_is_marked_and_told_by_its_commit_and_another_environment_breaks_the_course() {
+        insta::assert_snapshot!(course(&TTFT, None, &many_runs(), &TimeZone::UTC, None), @r#"
+        TTFT over 18 runs, the first on AMD EPYC 9B45 (cpu, 2 threads)
+
+         candidate        prompts   course                lowest TTFT   highest
+        ────────────────────────────────────────────────────────────────────────
+         한국어-라마-7b   text      ▁▂▁·▂▁▁▂███▇████│▇█        500 ms    560 ms
+
+         candidate        prompts   run                    started            commit            TTFT   95 % interval   trials   change
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         한국어-라마-7b   text      20261120-051700-0001   1970-01-01 00:00   0f2e3d4         500 ms               —        1
+         한국어-라마-7b   text      20261120-051701-0001   1970-01-01 00:00   1f2e3d4         510 ms               —        1
+         한국어-라마-7b   text      20261120-051702-0001   1970-01-01 00:00   2f2e3d4         504 ms               —        1
+         한국어-라마-7b   text      20261120-051703-0001   1970-01-01 00:00   3f2e3d4              —               —        —
+         한국어-라마-7b   text      20261120-051704-0001   1970-01-01 00:00   4f2e3d4         510 ms               —        1
+         한국어-라마-7b   text      20261120-051705-0001   1970-01-01 00:00   5f2e3d4         500 ms               —        1
+         한국어-라마-7b   text      20261120-051706-0001   1970-01-01 00:00   6f2e3d4         507 ms               —        1
+         한국어-라마-7b   text      20261120-051707-0001   1970-01-01 00:00   7f2e3d4         509 ms               —        1
+         한국어-라마-7b   text      20261120-051708-0001   1970-01-01 00:00   8f2e3d4         556 ms               —        1   ◆ +9.8 %
+         한국어-라마-7b   text      20261120-051709-0001   1970-01-01 00:00   1f2e3d4-dirty   559 ms               —        1
+         한국어-라마-7b   text      20261120-051710-0001   1970-01-01 00:00   af2e3d4         557 ms               —        1
+         한국어-라마-7b   text      20261120-051711-0001   1970-01-01 00:00   bf2e3d4         550 ms               —        1
+         한국어-라마-7b   text      20261120-051712-0001   1970-01-01 00:00   cf2e3d4         560 ms               —        1
+         한국어-라마-7b   text      20261120-051713-0001   1970-01-01 00:00   df2e3d4         554 ms               —        1
+         한국어-라마-7b   text      20261120-051714-0001   1970-01-01 00:00   ef2e3d4         554 ms               —        1
+         한국어-라마-7b   text      20261120-051715-0001   1970-01-01 00:00   ff2e3d4         560 ms               —        1
+         한국어-라마-7b   text      20261120-051716-0001   1970-01-01 00:00   10f2e3d         550 ms               —        1   │
+         한국어-라마-7b   text      20261120-051717-0001   1970-01-01 00:00   11f2e3d         557 ms               —        1
+
+        ◆ 한국어-라마-7b, text: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
+        ◆ another level from that run on (E-divisive); p: the share of random orders that show as much
+        │ run 20261120-051716-0001 does not continue run 20261120-051715-0001: threads was 2 and is 16
+        "#);
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_not_overrun() {
+        let columns = |letter: char| if ('가'..='힣').contains(&letter) { 2 } else { 1 };
+        for runs in [two_runs(), many_runs()] {
+            for width in [80, 100, 120] {
+                let text = course(&TTFT, None, &runs, &TimeZone::UTC, Some(width));
+                let widest = text.lines().map(|line| line.chars().map(columns).sum::<u32>()).max();
+                assert!(widest <= Some(width.into()), "{widest:?}\n{text}");
+            }
+        }
+    }
+}
