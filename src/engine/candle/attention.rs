@@ -64,6 +64,10 @@ impl GroupedAttention {
         vec![&self.query, &self.key, &self.value, &self.output]
     }
 
+    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+        self.query_norm.iter().chain(&self.key_norm)
+    }
+
     /// `x [tokens, hidden]` to the same shape, appending to the cache.
     pub fn forward(&self, x: &Tensor, cache: &GroupedCache, context: &Context) -> Result<Tensor> {
         let tokens = x.dim(0)?;

@@ -71,8 +71,14 @@ impl CandleEngine {
         let (weights_bytes, precision) = decoder.held();
         let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
         engine.decoder.reset(2)?;
-        engine.decoder.forward(&[0, 0], Logits::Last)?;
+        let logits = engine.decoder.forward(&[0, 0], Logits::Last)?;
         engine.device.synchronize()?;
+        // Looks through the weights only where something is wrong with what comes out of them.
+        if !matrix::all_finite(&logits)?
+            && let Some(name) = engine.decoder.damaged()?
+        {
+            return Err(EngineError::DamagedWeight(name));
+        }
         Ok(engine)
     }
 
@@ -163,7 +169,7 @@ impl CandleEngine {
                 let rows = candle_nn::ops::log_softmax(&logits, D::Minus1)?.to_vec2::<f32>()?;
                 for (position, row) in (first..).zip(&rows).skip_while(|(position, _)| *position < predicted) {
                     if row[ids[position] as usize].is_nan() {
-                        return Err(EngineError::NotANumber(position));
+                        return Err(self.not_a_number(position));
                     }
                     each(position, row);
                 }
@@ -172,6 +178,15 @@ impl CandleEngine {
             start += stride;
         }
         Ok(())
+    }
+
+    /// Why a value after so many tokens is not a number.
+    fn not_a_number(&self, tokens: usize) -> EngineError {
+        match self.decoder.damaged() {
+            Ok(Some(name)) => EngineError::DamagedWeight(name),
+            Ok(None) => EngineError::NotANumber(tokens),
+            Err(error) => error.into(),
+        }
     }
 
     fn encode(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
@@ -236,7 +251,7 @@ impl Engine for CandleEngine {
             if observer.cancelled() {
                 return Err(EngineError::Cancelled);
             }
-            let id = sampler.next(&logits)?.ok_or(EngineError::NotANumber(answer.ids.len()))?;
+            let Some(id) = sampler.next(&logits)? else { return Err(self.not_a_number(answer.ids.len())) };
             let ends = !request.ignore_eos && self.text.as_ref().is_some_and(|text| text.ends(id));
             if ends {
                 finish = FinishReason::Stop;
