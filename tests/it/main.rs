@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod help;
 mod history;
+mod hostile;
 mod hub;
 mod interrupt;
 mod mistakes;
