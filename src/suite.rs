@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 use crate::catalog::TomlError;
 
@@ -97,8 +98,8 @@ struct TextEntry {
 #[serde(deny_unknown_fields)]
 struct TokenFile {
     description: String,
-    repeat: u32,
-    warmup: u32,
+    repeat: Spanned<u32>,
+    warmup: Spanned<u32>,
     prompt: Vec<TokenEntry>,
 }
 
@@ -113,6 +114,9 @@ struct TokenEntry {
 /// Trials of each text prompt: the prompts of a suite are its sample, a second round would only repeat them.
 const TEXT_REPEAT: u32 = 1;
 const TEXT_WARMUP: u32 = 1;
+
+/// Most rounds that a suite may ask for, as many as `--repeat` takes: each trial of them is planned beforehand.
+const MOST_ROUNDS: u32 = 100_000;
 
 /// Why suites could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +214,12 @@ fn text_suite(file: &Path, text: &str, name: &str, language: Language) -> Result
 
 fn token_suite(file: &Path, text: &str, name: &str) -> Result<Suite, TomlError> {
     let parsed: TokenFile = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
+    for (key, rounds) in [("repeat", &parsed.repeat), ("warmup", &parsed.warmup)] {
+        if *rounds.get_ref() > MOST_ROUNDS {
+            let message = format!("`{key}` is {}, expected at most {MOST_ROUNDS}", rounds.get_ref());
+            return Err(TomlError::at(file, text, rounds.span(), message));
+        }
+    }
     let prompt = |entry: TokenEntry| Prompt {
         id: entry.id,
         language: None,
@@ -219,8 +229,8 @@ fn token_suite(file: &Path, text: &str, name: &str) -> Result<Suite, TomlError> 
     Ok(Suite {
         name: name.into(),
         description: parsed.description,
-        repeat: parsed.repeat,
-        warmup: parsed.warmup,
+        repeat: parsed.repeat.into_inner(),
+        warmup: parsed.warmup.into_inner(),
         prompts: parsed.prompt.into_iter().map(prompt).collect(),
         sha256: String::new(),
     })
@@ -237,6 +247,13 @@ mod tests {
     fn the_shipped_suites_are_the_five_services_and_speed() {
         let names: Vec<String> = shipped().unwrap().into_iter().map(|suite| suite.name).collect();
         assert_eq!(names, [&SERVICES[..], &["speed"]].concat());
+    }
+
+    #[test]
+    fn rounds_without_end_are_refused_in_their_place() {
+        let text = "description = \"\"\nrepeat = 4294967295\nwarmup = 1\nprompt = []\n";
+        let error = token_suite(Path::new("count.toml"), text, "count").unwrap_err().to_string();
+        assert_eq!(error, "count.toml:2:10: `repeat` is 4294967295, expected at most 100000");
     }
 
     #[test]

@@ -9,9 +9,14 @@ use serde_json::Value;
 
 use super::{AcquireError, local};
 
+/// Largest rank; that of a whole matrix is no adapter's.
+const LARGEST_RANK: u64 = 1 << 16;
+
 /// An adapter: its scale, and the file that holds its matrices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
+    /// Rows of its first matrices, and columns of its second.
+    pub rank: usize,
     /// What the product of its matrices is multiplied with.
     pub scale: f64,
     /// `adapter_model.safetensors`.
@@ -32,7 +37,7 @@ impl Adapter {
         let get = |key: &str| config.get(key).filter(|value| !value.is_null());
         let refused = |key: &str, value: &Value| AcquireError::Adapter {
             path: path.clone(),
-            message: format!("`{key}` = {value} is not supported"),
+            message: format!("`{key}` = {} is not supported", shortened(value)),
         };
         if let Some(kind) = get("peft_type").filter(|kind| kind.as_str() != Some("LORA")) {
             return Err(refused("peft_type", kind));
@@ -52,18 +57,68 @@ impl Adapter {
                 return Err(refused(key, value));
             }
         }
-        let number = |key: &str| {
-            let number = get(key).and_then(Value::as_f64).filter(|number| number.is_finite() && *number > 0.0);
-            let message = format!("`{key}` is not a positive number");
-            number.ok_or_else(|| AcquireError::Adapter { path: path.clone(), message })
+        let wrong = |message: &str| AcquireError::Adapter { path: path.clone(), message: message.into() };
+        let rank = get("r").and_then(Value::as_u64).filter(|rank| (1..=LARGEST_RANK).contains(rank));
+        let rank = rank.ok_or_else(|| wrong("`r` is not a whole number from 1 to 65536"))? as usize;
+        let alpha = get("lora_alpha").and_then(Value::as_f64).filter(|alpha| *alpha > 0.0);
+        let alpha = alpha.ok_or_else(|| wrong("`lora_alpha` is not a positive number"))?;
+        let stabilized = match get("use_rslora") {
+            None => false,
+            Some(value) => value.as_bool().ok_or_else(|| wrong("`use_rslora` is neither true nor false"))?,
         };
-        let (rank, alpha) = (number("r")?, number("lora_alpha")?);
-        let stabilized = get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
-        let scale = alpha / if stabilized { rank.sqrt() } else { rank };
+        let scale = alpha / if stabilized { (rank as f64).sqrt() } else { rank as f64 };
+        if scale > f64::from(f32::MAX) {
+            return Err(wrong("`lora_alpha` is beyond the numbers that weights can be multiplied with"));
+        }
         let file = directory.join("adapter_model.safetensors");
         if !file.is_file() {
             return Err(AcquireError::NotAnAdapter { path: directory.into() });
         }
-        Ok(Self { scale, file })
+        Ok(Self { rank, scale, file })
+    }
+}
+
+fn shortened(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(config: &str) -> Result<Adapter, AcquireError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+        std::fs::write(folder.path().join("adapter_model.safetensors"), "").unwrap();
+        Adapter::open(folder.path())
+    }
+
+    #[test]
+    fn the_scale_is_alpha_by_rank_or_by_its_root() {
+        assert_eq!(open(r#"{"r": 4, "lora_alpha": 8}"#).unwrap().scale, 2.0);
+        assert_eq!(open(r#"{"r": 4, "lora_alpha": 8, "use_rslora": true}"#).unwrap().scale, 4.0);
+    }
+
+    #[test]
+    fn numbers_that_make_no_scale_are_refused_by_name() {
+        for (config, message) in [
+            (r#"{"r": 0, "lora_alpha": 8}"#, "`r` is not a whole number"),
+            (r#"{"r": -4, "lora_alpha": 8}"#, "`r` is not a whole number"),
+            (r#"{"r": 4.5, "lora_alpha": 8}"#, "`r` is not a whole number"),
+            (r#"{"r": 18446744073709551615, "lora_alpha": 8}"#, "`r` is not a whole number"),
+            (r#"{"lora_alpha": 8}"#, "`r` is not a whole number"),
+            (r#"{"r": 4, "lora_alpha": 0}"#, "`lora_alpha` is not a positive number"),
+            (r#"{"r": 4, "lora_alpha": "NaN"}"#, "`lora_alpha` is not a positive number"),
+            (r#"{"r": 4, "lora_alpha": 1e300}"#, "`lora_alpha` is beyond"),
+            (r#"{"r": 4, "lora_alpha": 8, "use_rslora": "yes"}"#, "`use_rslora` is neither true nor false"),
+            (r#"{"r": 4, "lora_alpha": 8, "use_dora": true}"#, "`use_dora` = true is not supported"),
+            (r#"{"r": 4, "lora_alpha": 8, "rank_pattern": {"q_proj": 8}}"#, "`rank_pattern` = "),
+            ("[]", "`r` is not a whole number"),
+            (r#"{"r": 4, "lora_alpha": 1e999}"#, "is not valid JSON"),
+            ("", "is not valid JSON"),
+        ] {
+            let error = open(config).unwrap_err().to_string();
+            assert!(error.contains(message), "{config}: {error}");
+        }
     }
 }

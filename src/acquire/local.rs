@@ -1,21 +1,25 @@
 //! Checkpoints on this disk: a directory in Hugging Face layout, or one GGUF file.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokenizers::Tokenizer;
 
 use super::gguf::{self, GgufFile};
 use super::{AcquireError, Checkpoint, Preview, Weights};
 use crate::catalog::is_gguf_file;
 use crate::run::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, DecoderSpec, Inventory};
-use crate::text::TextModel;
+use crate::text::{TextError, TextModel, read_tokenizer};
 
-/// Largest JSON file that is read: a tokenizer of 262,144 tokens takes about 33 MB.
-const LARGEST_JSON: u64 = 256 << 20;
+/// Largest `tokenizer.json` that is read: one of 262,144 tokens takes about 33 MB. Parsed, a file may take 16 times its size.
+const LARGEST_TOKENIZER: u64 = 128 << 20;
+
+/// Largest file of any other JSON, or template.
+const LARGEST_JSON: u64 = 32 << 20;
 
 /// Largest file whose SHA-256 is computed: weights are identified by their size, the Hub by its own hashes.
 const LARGEST_HASHED: u64 = 64 << 20;
@@ -121,8 +125,9 @@ fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, Acquire
         return Ok(None);
     }
     let in_text = |source| AcquireError::Text { path: path.into(), source };
-    let tokenizer = Tokenizer::from_bytes(read(&file)?)
-        .map_err(|error| in_text(crate::text::TextError::Tokenizer(error.to_string())))?;
+    let document = serde_json::from_slice(&read(&file, LARGEST_TOKENIZER)?)
+        .map_err(|error| in_text(TextError::Tokenizer(error.to_string())))?;
+    let tokenizer = read_tokenizer(document).map_err(in_text)?;
     let optional = |name: &str| {
         let file = path.join(name);
         if file.is_file() { json(&file) } else { Ok(Value::Object(serde_json::Map::new())) }
@@ -142,7 +147,7 @@ fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, Acquire
 fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
     let jinja = path.join("chat_template.jinja");
     if jinja.is_file() {
-        return Ok(Some(String::from_utf8_lossy(&read(&jinja)?).into_owned()));
+        return Ok(Some(String::from_utf8_lossy(&read(&jinja, LARGEST_JSON)?).into_owned()));
     }
     let wrapped = path.join("chat_template.json");
     if wrapped.is_file() {
@@ -169,7 +174,9 @@ fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, Acquir
         let value = json(&index)?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
-        let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+        let names: Option<BTreeSet<&str>> = map.values().map(Value::as_str).collect();
+        let names = names.filter(|names| !names.is_empty());
+        let names = names.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
         return names.into_iter().map(|name| plain_file(path, &index, name)).collect::<Result<_, _>>().map(Some);
     }
     let single = path.join(name);
@@ -186,15 +193,19 @@ fn plain_file(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, Acq
 }
 
 pub(super) fn json(path: &Path) -> Result<Value, AcquireError> {
-    serde_json::from_slice(&read(path)?).map_err(|source| AcquireError::Json { path: path.into(), source })
+    serde_json::from_slice(&read(path, LARGEST_JSON)?)
+        .map_err(|source| AcquireError::Json { path: path.into(), source })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, AcquireError> {
+/// A file of at most `limit` bytes. They are counted as they come: a device, or a link to one, states no size.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AcquireError> {
     let failed = |source| AcquireError::Read { path: path.into(), source };
-    if std::fs::metadata(path).map_err(failed)?.len() > LARGEST_JSON {
-        return Err(AcquireError::TooLarge { path: path.into(), limit_mib: LARGEST_JSON >> 20 });
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(AcquireError::TooLarge { path: path.into(), limit_mib: limit >> 20 });
     }
-    std::fs::read(path).map_err(failed)
+    Ok(bytes)
 }
 
 fn file_facts(path: &Path) -> Result<FileFacts, AcquireError> {

@@ -91,12 +91,22 @@ pub enum EngineError {
     Spec(#[from] crate::spec::SpecError),
     #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
     WrongShape { name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("could not read the adapter `{path}`")]
+    AdapterFile { path: PathBuf, source: Box<candle_core::Error> },
     #[error("the adapter changes `{0}`, which the checkpoint does not have")]
     StrayAdapter(String),
+    #[error("the adapter lacks `{0}`, the other half of what it has")]
+    LackingAdapter(String),
+    #[error("`{name}` of the adapter has shape {found:?}, and its rank and the weight ask for {expected:?}")]
+    WrongAdapter { name: String, found: Vec<usize>, expected: [usize; 2] },
     #[error("adapters are merged into published weights only, not into {0}")]
     UnmergeableAdapter(&'static str),
     #[error("the checkpoint lacks weight `{0}`")]
     MissingWeight(String),
+    #[error("weight `{0}` is quantized, which no norm or bias is")]
+    QuantizedVector(String),
+    #[error("weight `{0}` holds values that are not numbers, or infinite: the checkpoint is damaged")]
+    DamagedWeight(String),
     #[error("could not read the weights")]
     Gguf(#[from] crate::acquire::gguf::GgufError),
     #[error("could not read the weights")]
@@ -105,7 +115,7 @@ pub enum EngineError {
     PytorchFile { path: PathBuf, source: Box<crate::acquire::pytorch::PytorchError> },
     #[error("could not read the weights")]
     Safetensors(#[source] candle_core::Error),
-    #[error("the model computed a value that is not a number, after {0} tokens: its weights are damaged")]
+    #[error("the model computed a value that is not a number, after {0} tokens, though all its weights are numbers")]
     NotANumber(usize),
     #[error("not enough memory: {0}")]
     OutOfMemory(String),
@@ -127,7 +137,9 @@ impl EngineError {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
             Self::Spec(error) => return error.hint(),
-            Self::Safetensors(_) => "the file is cut short or damaged: get it again".into(),
+            Self::Safetensors(_) | Self::AdapterFile { .. } | Self::DamagedWeight(_) => {
+                "the file is cut short or damaged: get it again".into()
+            }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),

@@ -107,6 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_config_that_is_read_misses_more_than_there_is() {
+        const MOST: u64 = 1 << 20;
+        let config = serde_json::json!({
+            "model_type": "llama", "hidden_size": MOST, "intermediate_size": MOST, "vocab_size": MOST,
+            "num_hidden_layers": 1024, "num_attention_heads": MOST, "head_dim": MOST, "max_position_embeddings": MOST,
+        });
+        let spec = DecoderSpec::from_config(&crate::spec::Config::new(config).unwrap()).unwrap();
+        let weights = Inventory::of(&spec).bytes(Quantization::F32);
+        assert!(estimate(&spec, weights, &speed(), 1 << 40).missing_bytes().is_some_and(|missing| missing > 1 << 62));
+    }
+
+    #[test]
     fn the_cache_of_a_token_is_a_key_and_a_value_in_every_layer() {
         let fit = estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, &speed(), u64::MAX);
         // 513 tokens × 28 layers × (key + value) × 4 heads × 128 × 4 bytes.

@@ -95,12 +95,12 @@ impl Config {
         }
     }
 
-    /// A positive finite number.
+    /// A positive number of float32's range, in which it is computed with.
     pub fn positive(&self, key: &str) -> Result<Option<f64>, SpecError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_f64() {
-            Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
-            _ => Err(invalid(key, value, "a positive number")),
+            Some(number) if in_range(number) => Ok(Some(number)),
+            _ => Err(invalid(key, value, "a positive number of float32")),
         }
     }
 
@@ -164,13 +164,22 @@ impl Config {
     }
 }
 
-/// The error for a value that is there and wrong; the value is shown shortened, it may be long.
-fn invalid(key: &str, value: &Value, expected: &str) -> SpecError {
-    let mut found = value.to_string();
-    if found.chars().count() > 40 {
-        found = found.chars().take(40).chain(['…']).collect();
+/// Whether a number is positive, and float32 has it neither as zero nor as infinity.
+pub(super) fn in_range(number: f64) -> bool {
+    (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&number)
+}
+
+/// The error for a value that is there and wrong.
+pub(super) fn invalid(key: &str, value: &Value, expected: &str) -> SpecError {
+    SpecError::Invalid { key: key.into(), found: shown(&value.to_string()), expected: expected.into() }
+}
+
+/// A text out of a config, shortened: it may be long.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    SpecError::Invalid { key: key.into(), found, expected: expected.into() }
 }
 
 #[cfg(test)]
@@ -200,5 +209,8 @@ mod tests {
         assert_eq!(config(json!({"eos_token_id": 2})).token_ids("eos_token_id"), Ok(vec![2]));
         assert_eq!(config(json!({"eos_token_id": [2, 7]})).token_ids("eos_token_id"), Ok(vec![2, 7]));
         assert!(config(json!({"eos_token_id": [-1]})).token_ids("eos_token_id").is_err());
+        assert!(config(json!({"eos_token_id": [[2]]})).token_ids("eos_token_id").is_err());
+        let million = config(json!({"eos_token_id": vec![7; 1_000_000]}));
+        assert_eq!(million.token_ids("eos_token_id").map(|ids| ids.len()), Ok(1_000_000));
     }
 }

@@ -1,6 +1,6 @@
 //! Families: each architecture's `config.json` as a [`DecoderSpec`].
 
-use super::config::{Config, Heads, SpecError};
+use super::config::{Config, Heads, SpecError, shown};
 use super::decoder::{
     Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
 };
@@ -24,7 +24,7 @@ pub fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
         "gemma3_text" | "gemma3" => gemma3(config),
         "gpt_neox" | "gptneox" => gpt_neox(config),
         "deepseek_v2" | "deepseek2" => deepseek_v2(config),
-        other => Err(SpecError::UnsupportedArchitecture(other.into())),
+        other => Err(SpecError::UnsupportedArchitecture(shown(other))),
     }
 }
 
@@ -33,7 +33,7 @@ fn refuse_unsupported(config: &Config) -> Result<(), SpecError> {
     match config.get("quantization_config") {
         Some(value) => {
             let method = value.get("quant_method").and_then(|method| method.as_str()).unwrap_or("?");
-            Err(SpecError::UnsupportedKey { key: "quantization_config".into(), value: method.into() })
+            Err(SpecError::UnsupportedKey { key: "quantization_config".into(), value: shown(method) })
         }
         None => Ok(()),
     }
@@ -91,7 +91,7 @@ fn activation(config: &Config, default: Activation) -> Result<Activation, SpecEr
             Some("silu" | "swish") => return Ok(Activation::Silu),
             Some("gelu") => return Ok(Activation::Gelu),
             Some("gelu_pytorch_tanh" | "gelu_new" | "gelu_fast") => return Ok(Activation::GeluTanh),
-            Some(other) => return Err(SpecError::UnsupportedKey { key: key.into(), value: other.into() }),
+            Some(other) => return Err(SpecError::UnsupportedKey { key: key.into(), value: shown(other) }),
         }
     }
     Ok(default)
@@ -109,7 +109,7 @@ fn sliding(config: &Config, layers: usize, rule: impl Fn(usize) -> bool) -> Resu
     let slides = |kind: &serde_json::Value| match kind.as_str() {
         Some("full_attention") => Ok(false),
         Some("sliding_attention") => Ok(true),
-        _ => Err(wrong(kind.to_string())),
+        _ => Err(wrong(shown(&kind.to_string()))),
     };
     types.iter().map(slides).collect()
 }
@@ -262,7 +262,7 @@ fn gemma3(config: &Config) -> Result<DecoderSpec, SpecError> {
     spec.attention.qk_norm = true;
     // transformers ignores it.
     if let Some(cap) = config.get("attn_logit_softcapping") {
-        return Err(SpecError::UnsupportedKey { key: "attn_logit_softcapping".into(), value: cap.to_string() });
+        return Err(SpecError::UnsupportedKey { key: "attn_logit_softcapping".into(), value: shown(&cap.to_string()) });
     }
     spec.final_softcap = config.positive("final_logit_softcapping")?;
     let every = config.optional_count("sliding_window_pattern")?.unwrap_or(6);
@@ -348,7 +348,12 @@ fn deepseek_v2(config: &Config) -> Result<DecoderSpec, SpecError> {
     if bias {
         return Err(SpecError::UnsupportedKey { key: "attention_bias".into(), value: "true".into() });
     }
-    spec.mlp.experts = Some(experts(config)?);
+    let experts = experts(config)?;
+    if layers * experts.count > MOST_EXPERTS {
+        let expected = format!("at most {MOST_EXPERTS} in all layers together");
+        return Err(SpecError::Invalid { key: "n_routed_experts".into(), found: experts.count.to_string(), expected });
+    }
+    spec.mlp.experts = Some(experts);
     let dense = match config.get("first_k_dense_replace") {
         Some(value) if value.as_u64() == Some(0) => 0,
         _ => config.optional_count("first_k_dense_replace")?.unwrap_or(0),
@@ -360,18 +365,21 @@ fn deepseek_v2(config: &Config) -> Result<DecoderSpec, SpecError> {
     Ok(spec)
 }
 
+/// Most experts of all layers together: DeepSeek-V2 has 9,600. Each takes three entries of the inventory.
+const MOST_EXPERTS: usize = 1 << 17;
+
 fn experts(config: &Config) -> Result<Experts, SpecError> {
     let count = config.repetitions("n_routed_experts")?;
     let chosen = config.count("num_experts_per_tok")?;
     let intermediate = config.count("moe_intermediate_size")?;
-    let refused = |key: &str, value: String| Err(SpecError::UnsupportedKey { key: key.into(), value });
+    let refused = |key: &str, value: &str| Err(SpecError::UnsupportedKey { key: key.into(), value: shown(value) });
     if let Some(function) = config.text("scoring_func")?.filter(|function| *function != "softmax") {
-        return refused("scoring_func", function.into());
+        return refused("scoring_func", function);
     }
     let groups = match config.text("topk_method")?.unwrap_or("greedy") {
         "greedy" => None,
         "group_limited_greedy" => Some((config.count("n_group")?, config.count("topk_group")?)),
-        other => return refused("topk_method", other.into()),
+        other => return refused("topk_method", other),
     };
     let usable = match groups {
         Some((groups, best)) => count.is_multiple_of(groups) && best <= groups && chosen <= best * (count / groups),
@@ -487,6 +495,116 @@ mod tests {
         ];
         for (change, message) in cases {
             assert_eq!(spec(change).unwrap_err().to_string(), message);
+        }
+    }
+
+    /// Whatever the numbers, the spec is refused by the key that is wrong, before anything is computed or allocated.
+    #[test]
+    fn hostile_numbers_are_refused_by_key() {
+        let scaled = |scaling: Value| json!({"rope_scaling": scaling, "max_position_embeddings": 64});
+        let experts = |change: Value| {
+            let mut config = json!({
+                "model_type": "deepseek_v2", "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8,
+                "v_head_dim": 8, "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 8,
+            });
+            change.as_object().unwrap().iter().for_each(|(key, value)| config[key] = value.clone());
+            config
+        };
+        let grouped = |groups: u64, best: u64| {
+            experts(json!({"topk_method": "group_limited_greedy", "n_group": groups, "topk_group": best}))
+        };
+        for (change, key) in [
+            (json!({"num_attention_heads": 0}), "num_attention_heads"),
+            (json!({"num_key_value_heads": 0}), "num_key_value_heads"),
+            (json!({"num_key_value_heads": 16}), "num_key_value_heads"),
+            (json!({"num_hidden_layers": 0}), "num_hidden_layers"),
+            (json!({"num_hidden_layers": 1_000_000}), "num_hidden_layers"),
+            (json!({"num_hidden_layers": 4.5}), "num_hidden_layers"),
+            (json!({"vocab_size": 1_u64 << 40}), "vocab_size"),
+            (json!({"hidden_size": 1_u64 << 63}), "hidden_size"),
+            (json!({"hidden_size": -64}), "hidden_size"),
+            (json!({"hidden_size": 64.0}), "hidden_size"),
+            (json!({"intermediate_size": 1e308}), "intermediate_size"),
+            (json!({"max_position_embeddings": 0}), "max_position_embeddings"),
+            (json!({"max_position_embeddings": 1e18}), "max_position_embeddings"),
+            (
+                json!({"model_type": "mistral", "num_key_value_heads": 8, "sliding_window": 1_u64 << 60}),
+                "sliding_window",
+            ),
+            (json!({"model_type": "gemma3", "head_dim": 8, "sliding_window_pattern": 0}), "sliding_window_pattern"),
+            (json!({"rms_norm_eps": 1e300}), "rms_norm_eps"),
+            (json!({"rms_norm_eps": 1e-300}), "rms_norm_eps"),
+            (json!({"rms_norm_eps": -1e-6}), "rms_norm_eps"),
+            (json!({"rope_theta": 0}), "rope_theta"),
+            (json!({"rope_theta": 1e-300}), "rope_theta"),
+            (scaled(json!({"type": "linear", "factor": 0})), "rope_scaling.factor"),
+            (scaled(json!({"type": "linear", "factor": -2.0})), "rope_scaling.factor"),
+            (scaled(json!({"type": "linear", "factor": 1e-30})), "rope_scaling"),
+            (
+                scaled(json!({"type": "llama3", "factor": 1e-30, "low_freq_factor": 1.0, "high_freq_factor": 1.0})),
+                "rope_scaling",
+            ),
+            (scaled(json!({"type": "longrope", "short_factor": [], "long_factor": []})), "rope_scaling.short_factor"),
+            (
+                scaled(json!({"type": "longrope", "short_factor": [1, 1, 1, 0], "long_factor": [1, 1, 1, 1]})),
+                "rope_scaling.short_factor",
+            ),
+            (
+                scaled(json!({
+                    "type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 1, 1, 1],
+                    "original_max_position_embeddings": 1,
+                })),
+                "rope_scaling",
+            ),
+            (json!({"model_type": "phi3", "partial_rotary_factor": 1e30}), "partial_rotary_factor"),
+            (json!({"model_type": "gpt_neox", "rotary_pct": 1e-30}), "partial_rotary_factor"),
+            (
+                json!({"layer_types": ["full_attention"], "model_type": "qwen3", "num_key_value_heads": 8}),
+                "layer_types",
+            ),
+            (experts(json!({"n_routed_experts": 0})), "n_routed_experts"),
+            (experts(json!({"n_routed_experts": 1024, "num_hidden_layers": 1024})), "n_routed_experts"),
+            (experts(json!({"num_experts_per_tok": 9})), "num_experts_per_tok"),
+            (grouped(3, 1), "num_experts_per_tok"),
+            (grouped(4, 5), "num_experts_per_tok"),
+            (grouped(8, 1), "num_experts_per_tok"),
+            (grouped(0, 1), "n_group"),
+            (experts(json!({"qk_rope_head_dim": 7})), "qk_rope_head_dim"),
+        ] {
+            let error = spec(change.clone()).unwrap_err();
+            assert!(matches!(&error, SpecError::Invalid { key: named, .. } if named == key), "{change}: {error}");
+        }
+    }
+
+    /// Where all numbers are as large as they may be, nothing that is computed from them overflows.
+    #[test]
+    fn the_largest_numbers_together_overflow_nothing() {
+        const MOST: u64 = 1 << 20;
+        let change = json!({
+            "hidden_size": MOST, "intermediate_size": MOST, "vocab_size": MOST, "num_hidden_layers": 1024,
+            "num_attention_heads": MOST, "num_key_value_heads": MOST, "head_dim": MOST, "max_position_embeddings": MOST,
+        });
+        for family in ["llama", "qwen3", "phi3", "exaone4", "gemma2", "gpt_neox"] {
+            let mut change = change.clone();
+            change["model_type"] = family.into();
+            let spec = spec(change).unwrap();
+            let inventory = crate::spec::Inventory::of(&spec);
+            assert!(inventory.parameters() > 1 << 60, "{family}");
+            assert!(inventory.bytes(crate::catalog::Quantization::F32) > 1 << 62, "{family}");
+        }
+    }
+
+    #[test]
+    fn messages_show_a_long_value_shortened() {
+        let long = "x".repeat(1 << 20);
+        for change in [
+            json!({"model_type": long}),
+            json!({"hidden_act": long}),
+            json!({"hidden_size": long}),
+            json!({"quantization_config": {"quant_method": long}}),
+            json!({"rope_scaling": {"type": long}}),
+        ] {
+            assert!(spec(change).unwrap_err().to_string().len() < 200);
         }
     }
 

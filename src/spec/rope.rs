@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 
 use serde_json::{Map, Value};
 
-use super::config::{Config, SpecError};
+use super::config::{Config, SpecError, in_range, invalid, shown};
 
 /// A rotary embedding of the first `dims` numbers of each head.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ impl<'a> RopeKeys<'a> {
         let Some(value) = self.scaling.and_then(|map| map.get(name)).filter(|value| !value.is_null()) else {
             return Ok(None);
         };
-        let number = value.as_f64().filter(|number| number.is_finite() && *number > 0.0);
+        let number = value.as_f64().filter(|number| in_range(*number));
         number.map(Some).ok_or_else(|| invalid(&format!("{}.{name}", self.key), value, "a positive number"))
     }
 
@@ -87,9 +87,9 @@ impl<'a> RopeKeys<'a> {
         let key = format!("{}.{name}", self.key);
         let value =
             self.scaling.and_then(|map| map.get(name)).ok_or_else(|| SpecError::Missing { key: key.clone() })?;
-        let numbers: Option<Vec<f64>> = value.as_array().and_then(|list| {
-            list.iter().map(|item| item.as_f64().filter(|number| number.is_finite() && *number > 0.0)).collect()
-        });
+        let numbers: Option<Vec<f64>> = value
+            .as_array()
+            .and_then(|list| list.iter().map(|item| item.as_f64().filter(|number| in_range(*number))).collect());
         let numbers = numbers.filter(|numbers| numbers.len() == length);
         numbers.ok_or_else(|| SpecError::Invalid {
             key,
@@ -116,7 +116,7 @@ pub fn rope(
         None => default_theta,
         Some(value) => value
             .as_f64()
-            .filter(|theta| theta.is_finite() && *theta > 0.0)
+            .filter(|theta| in_range(*theta))
             .ok_or_else(|| invalid("rope_theta", value, "a positive number"))?,
     };
     let plain: Vec<f64> = (0..dims / 2).map(|i| theta.powf(-2.0 * i as f64 / dims as f64)).collect();
@@ -141,11 +141,21 @@ pub fn rope(
         "yarn" => softmax_factor = yarn(config, keys, theta, &plain, &mut spec)?,
         "longrope" | "su" => longrope(config, keys, &plain, &mut spec)?,
         other => {
-            return Err(SpecError::UnsupportedKey { key: format!("{}.rope_type", keys.key), value: other.into() });
+            return Err(SpecError::UnsupportedKey { key: format!("{}.rope_type", keys.key), value: shown(other) });
         }
+    }
+    let long = spec.long.iter().flat_map(|(_, frequencies)| frequencies);
+    let turns = spec.frequencies.iter().chain(long).all(|frequency| (0.0..=FASTEST).contains(frequency));
+    if !(turns && in_range(spec.factor) && in_range(softmax_factor)) {
+        let found = "a scaling that turns by angles out of range".to_owned();
+        return Err(SpecError::Invalid { key: keys.key.into(), found, expected: "a usable one".into() });
     }
     Ok((spec, softmax_factor))
 }
+
+/// Largest angle per position, in radians. Published scalings stay at 1 and below; what is far beyond loses its angle to
+/// rounding at the first positions, or is infinite.
+const FASTEST: f64 = 1e6;
 
 /// Llama 3.1: low frequencies are divided, high ones kept, those between blended.
 fn llama3(config: &Config, keys: &RopeKeys, frequencies: &mut [f64]) -> Result<(), SpecError> {
@@ -220,11 +230,6 @@ fn longrope(config: &Config, keys: &RopeKeys, plain: &[f64], spec: &mut RopeSpec
         None => (1.0 + factor.ln() / original.ln()).sqrt(),
     };
     Ok(())
-}
-
-fn invalid(key: &str, value: &Value, expected: &str) -> SpecError {
-    let found: String = value.to_string().chars().take(40).collect();
-    SpecError::Invalid { key: key.into(), found, expected: expected.into() }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, Output, State};
 use serde::{Deserialize, Serialize};
 
+use super::bounds;
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,7 +61,7 @@ impl ChatTemplate {
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
         environment.set_formatter(python_formatter);
         environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        bounds::bound(&mut environment);
         environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", |format: String| jiff::Zoned::now().strftime(&format).to_string());
@@ -80,7 +82,9 @@ impl ChatTemplate {
         for absent in ["tools", "documents"] {
             context.insert(absent, Value::from(()));
         }
-        self.environment.get_template(NAME)?.render(context)
+        let mut rendered = bounds::Rendered::default();
+        self.environment.get_template(NAME)?.render_captured_to(context, &mut rendered)?;
+        Ok(rendered.into_text())
     }
 }
 
@@ -164,4 +168,54 @@ fn python_formatter(out: &mut Output, state: &mut State, value: &Value) -> Resul
 
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str) -> Result<String, String> {
+        let template = ChatTemplate::new(source, BTreeMap::new()).map_err(|error| crate::error::chain(&error))?;
+        template.render(&[Message::user("hello")], true).map_err(|error| crate::error::chain(&error))
+    }
+
+    #[test]
+    fn a_template_that_never_ends_or_never_stops_growing_is_stopped() {
+        let growing =
+            "{% for a in range(100000) %}{% for b in range(100000) %}{{ 'a' * 10000 }}{% endfor %}{% endfor %}";
+        for (source, message) in [
+            ("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "fuel"),
+            ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit"),
+            ("{% for a in range(1000000000) %}{% endfor %}", "range has too many elements"),
+            ("{{ 'a' * 1000000000 }}", "repeated string is too large"),
+            (growing, "more than 16 MiB"),
+            ("{{ 'a'|indent(1000000000000000) }}", "a width or count of 1000000000000000"),
+            ("{{ 'a'|indent(width=1000000000000000) }}", "a width or count of 1000000000000000"),
+            ("{{ 'a'|indent(99999999999999999999999999) }}", "a width or count of"),
+            ("{{ [1]|slice(1000000000000)|list }}", "a width or count of 1000000000000"),
+            ("{{ [1]|batch(1000000000000, 0)|list }}", "a width or count of 1000000000000"),
+            ("{{ '%999999999999d'|format(1) }}", "a width that is not stated in three digits"),
+            ("{{ '%*d'|format(999999999999, 1) }}", "a width that is not stated in three digits"),
+            ("{{ '{:>999999999999}'.format(1) }}", "a width that is not stated in three digits"),
+            ("{% include 'other' %}", "non-existing template"),
+            ("{% extends 'chat_template' %}", "cycle in template inheritance"),
+            ("{% import 'other' as other %}", "non-existing template"),
+            ("{{ messages[0].content.missing() }}", "unknown method"),
+            ("{{ raise_exception() }}", "missing argument"),
+        ] {
+            let error = render(source).unwrap_err();
+            assert!(error.contains(message), "{source}: {error}");
+        }
+        let nested = format!("{}{}", "{% if true %}".repeat(100_000), "{% endif %}".repeat(100_000));
+        assert!(render(&nested).is_err());
+        assert!(render(&format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn filters_and_methods_within_their_bounds_are_minijinjas_own() {
+        assert_eq!(render("{{ 'a\nb'|indent(2) }}|{{ 'a\nb'|indent(width=1, first=true) }}").unwrap(), "a\n  b| a\n b");
+        assert_eq!(render("{{ [1, 2, 3]|batch(2)|list|tojson }}").unwrap(), "[[1, 2], [3]]");
+        assert_eq!(render("{{ '%03d'|format(2024) }} {{ '{:>3}'.format(7) }}").unwrap(), "2024   7");
+        assert_eq!(render("{{ strftime_now('%Q %') is string }}").unwrap(), "True");
+    }
 }

@@ -14,6 +14,7 @@ mod export;
 mod gate;
 mod help;
 mod history;
+mod hostile;
 mod hub;
 mod interrupt;
 mod mistakes;

@@ -162,6 +162,9 @@ fn rope_scaling(file: &GgufFile, architecture: &str) -> Result<Option<Value>, Gg
     })))
 }
 
+/// Bytes of the longest list of divisors: one for each two numbers of a head, which has hundreds.
+const LARGEST_DIVISORS: usize = 1 << 16;
+
 /// The numbers of a float32 tensor; `None` if it is not there. A header alone lacks the divisors of the rotary frequencies,
 /// which change what is computed and not how much.
 fn floats(file: &GgufFile, name: &str) -> Result<Option<Vec<f32>>, GgufError> {
@@ -169,8 +172,8 @@ fn floats(file: &GgufFile, name: &str) -> Result<Option<Vec<f32>>, GgufError> {
         return Ok(None);
     }
     let (place, bytes) = file.tensor(name)?;
-    if place.kind != candle_core::quantized::GgmlDType::F32 {
-        return Err(GgufError::WrongField { key: name.into(), expected: "a tensor of float32" });
+    if place.kind != candle_core::quantized::GgmlDType::F32 || bytes.len() > LARGEST_DIVISORS {
+        return Err(GgufError::WrongField { key: name.into(), expected: "a small tensor of float32" });
     }
     Ok(Some(
         bytes.chunks_exact(4).map(|number| f32::from_le_bytes([number[0], number[1], number[2], number[3]])).collect(),

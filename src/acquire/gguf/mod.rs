@@ -6,6 +6,8 @@
 
 mod config;
 mod reader;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use config::config;

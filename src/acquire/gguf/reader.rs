@@ -154,6 +154,13 @@ impl GgufFile {
 
 const DEFAULT_ALIGNMENT: u64 = 32;
 
+/// Largest header that is read: the largest vocabularies with their merges take some tens of MiB.
+const LARGEST_HEADER: usize = 128 << 20;
+
+/// Most metadata fields and most tensors: of 1024 layers with a hundred tensors each, experts being stacked.
+const MOST_FIELDS: u64 = 1 << 16;
+const MOST_TENSORS: u64 = 1 << 17;
+
 /// Most dimensions of a tensor that GGUF allows.
 const MOST_DIMENSIONS: u32 = 4;
 
@@ -161,7 +168,7 @@ type Header = (HashMap<String, Field>, HashMap<String, TensorPlace>);
 
 /// The header at the beginning of a file of `length` bytes.
 fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
-    let mut reader = Reader { bytes, at: 0, items: 0 };
+    let mut reader = Reader { bytes: &bytes[..bytes.len().min(LARGEST_HEADER)], at: 0, items: 0 };
     let magic = reader.take::<4>()?;
     if &magic != b"GGUF" {
         return Err(GgufError::Magic(magic));
@@ -171,6 +178,12 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
         return Err(GgufError::Version(version));
     }
     let (tensor_count, field_count) = (reader.u64()?, reader.u64()?);
+    for (count, most, what) in [(field_count, MOST_FIELDS, "metadata fields"), (tensor_count, MOST_TENSORS, "tensors")]
+    {
+        if count > most {
+            return Err(GgufError::Damaged(format!("it states {count} {what}")));
+        }
+    }
 
     let mut fields = HashMap::new();
     for _ in 0..field_count {
@@ -186,16 +199,22 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     }
     let alignment = match fields.get("general.alignment") {
         Some(Field::Unsigned(alignment)) if alignment.is_power_of_two() => *alignment,
-        Some(other) => return Err(GgufError::Damaged(format!("`general.alignment` is {other:?}"))),
+        Some(Field::Unsigned(other)) => return Err(GgufError::Damaged(format!("`general.alignment` is {other}"))),
+        Some(_) => return Err(GgufError::Damaged("`general.alignment` is not a whole number".into())),
         None => DEFAULT_ALIGNMENT,
     };
     let data_start = (reader.at as u64).checked_next_multiple_of(alignment);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let mut tensors = HashMap::new();
+    // Tensors that lie over one another would make a small file a large model.
+    let mut room = length;
     for (name, shape, kind, offset) in places {
         let range = data_start
             .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, length))
             .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` reaches beyond the end of the file")))?;
+        room = room
+            .checked_sub(range.len())
+            .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` lies over other tensors")))?;
         if tensors.insert(name.clone(), TensorPlace { shape, kind, range }).is_some() {
             return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
         }
@@ -350,29 +369,8 @@ fn type_name(number: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{header, tensor, text};
     use super::*;
-
-    fn header(fields: &[u8], field_count: u64, tensors: &[u8], tensor_count: u64) -> Vec<u8> {
-        let mut bytes = b"GGUF\x03\0\0\0".to_vec();
-        bytes.extend(tensor_count.to_le_bytes());
-        bytes.extend(field_count.to_le_bytes());
-        bytes.extend(fields);
-        bytes.extend(tensors);
-        bytes
-    }
-
-    fn text(text: &str) -> Vec<u8> {
-        [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
-    }
-
-    fn tensor(name: &str, shape: &[u64], kind: u32, offset: u64) -> Vec<u8> {
-        let mut bytes = text(name);
-        bytes.extend((shape.len() as u32).to_le_bytes());
-        shape.iter().for_each(|dimension| bytes.extend(dimension.to_le_bytes()));
-        bytes.extend(kind.to_le_bytes());
-        bytes.extend(offset.to_le_bytes());
-        bytes
-    }
 
     fn refusal(bytes: &[u8]) -> String {
         parse(bytes, bytes.len() as u64).unwrap_err().to_string()
@@ -413,16 +411,32 @@ mod tests {
     #[test]
     fn headers_that_lie_are_refused() {
         assert!(refusal(b"{\"model\": 1}").starts_with("not a GGUF file"));
-        assert!(refusal(&header(&[], u64::MAX, &[], 0)).contains("ends inside its header"));
-        assert!(refusal(&header(&[], 0, &[], u64::MAX)).contains("ends inside its header"));
+        assert!(refusal(&header(&[], u64::MAX, &[], 0)).contains("18446744073709551615 metadata fields"));
+        assert!(refusal(&header(&[], 0, &[], u64::MAX)).contains("18446744073709551615 tensors"));
+        assert!(refusal(&header(&[], MOST_FIELDS, &[], 0)).contains("ends inside its header"));
+        assert!(refusal(&header(&[], 0, &[], MOST_TENSORS)).contains("ends inside its header"));
+        let long = [u64::MAX.to_le_bytes(), *b"12345678"].concat();
+        assert!(refusal(&header(&long, 1, &[], 0)).contains("ends inside its header"));
+        let many = [text("a"), 5_u32.to_le_bytes().to_vec()].concat();
+        assert!(refusal(&header(&[], 0, &many, 1)).contains("has 5 dimensions"));
+        let over: Vec<u8> = (0..9).flat_map(|at| tensor(&format!("{at}"), &[8, 16], 0, 0)).collect();
+        let mut bytes = header(&[], 0, &over, 9);
+        bytes.resize(bytes.len().next_multiple_of(32) + 512, 0);
+        assert!(refusal(&bytes).contains("lies over other tensors"));
         let endless = [text("x"), vec![9, 0, 0, 0], vec![4, 0, 0, 0], u64::MAX.to_le_bytes().to_vec()].concat();
         assert!(refusal(&header(&endless, 1, &[], 0)).contains("a list of 18446744073709551615 items"));
         let huge = tensor("a", &[u64::MAX, u64::MAX], 0, 0);
         assert!(refusal(&header(&[], 0, &huge, 1)).contains("`a` reaches beyond the end"));
         let far = tensor("a", &[8], 0, u64::MAX);
         assert!(refusal(&header(&[], 0, &far, 1)).contains("`a` reaches beyond the end"));
-        let zero = [text("general.alignment"), vec![4, 0, 0, 0], vec![0; 4]].concat();
-        assert!(refusal(&header(&zero, 1, &[], 0)).contains("general.alignment"));
+        let alignment = |kind: u8, value: &[u8]| {
+            let field = [text("general.alignment"), vec![kind, 0, 0, 0], value.to_vec()].concat();
+            refusal(&header(&field, 1, &tensor("a", &[8], 0, 0), 1))
+        };
+        assert!(alignment(4, &[0; 4]).contains("`general.alignment` is 0"));
+        assert!(alignment(4, &[33, 0, 0, 0]).contains("`general.alignment` is 33"));
+        assert!(alignment(8, &text("32")).contains("is not a whole number"));
+        assert!(alignment(10, &(1_u64 << 63).to_le_bytes()).contains("`a` reaches beyond the end"));
     }
 
     #[test]

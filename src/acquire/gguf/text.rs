@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tokenizers::Tokenizer;
 
 use super::{Field, GgufError, GgufFile};
-use crate::text::{TextError, TextModel};
+use crate::text::{TextError, TextModel, read_tokenizer};
 
 /// Token types of `llama.h` that matter here.
 const UNKNOWN: i64 = 2;
@@ -46,8 +45,7 @@ pub fn text_model(file: &GgufFile) -> Result<Option<TextModel>, GgufTextError> {
         "llama" => sentencepiece(file, &tokens)?,
         other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.model", value: other.into() }),
     };
-    let tokenizer: Tokenizer =
-        serde_json::from_value(document).map_err(|error| TextError::Tokenizer(error.to_string()))?;
+    let tokenizer = read_tokenizer(document)?;
 
     let mut settings = serde_json::Map::new();
     let mut stop_ids = Vec::new();
@@ -138,12 +136,16 @@ fn sentencepiece(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErro
     }))
 }
 
+/// Characters of a piece after which it is cut no more.
+const LONGEST_PIECE: usize = 512;
+
 /// The pairs that make up each piece, those of the best-scored pieces first.
 fn merges(tokens: &[&str], scores: &[f64]) -> Vec<[String; 2]> {
     let ids: HashMap<&str, usize> = tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();
     let mut merges: Vec<(f64, usize, usize, &str, &str)> = Vec::new();
     for (token, score) in tokens.iter().zip(scores) {
-        let cuts = token.char_indices().skip(1).map(|(at, _)| token.split_at(at));
+        // Every place of a token is tried: the work grows with the square of its length, which is tens of characters.
+        let cuts = token.char_indices().take(LONGEST_PIECE).skip(1).map(|(at, _)| token.split_at(at));
         let mut pairs: Vec<(usize, usize, &str, &str)> =
             cuts.filter_map(|(left, right)| Some((*ids.get(left)?, *ids.get(right)?, left, right))).collect();
         pairs.sort_unstable();
@@ -200,4 +202,79 @@ fn texts<'a>(file: &'a GgufFile, key: &'static str) -> Result<Vec<&'a str>, Gguf
         _ => Err(GgufError::WrongField { key: key.into(), expected: "a list of texts" }),
     };
     items.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Value as Is, field, file};
+    use super::*;
+
+    /// The tokens of `ab` by the tokenizer of a file of these fields, or why there are none.
+    fn read(fields: &[(&str, Is)]) -> Result<Vec<u32>, String> {
+        let fields: Vec<Vec<u8>> =
+            fields.iter().map(|(key, value)| field(&format!("tokenizer.{key}"), *value)).collect();
+        let text = text_model(&file(&fields)).map_err(|error| crate::error::chain(&error))?;
+        text.expect("a tokenizer").encode("ab").map_err(|error| crate::error::chain(&error))
+    }
+
+    const BYTES: [(&str, Is); 3] = [
+        ("ggml.model", Is::Text("gpt2")),
+        ("ggml.tokens", Is::Texts(&["a", "b", "ab"])),
+        ("ggml.merges", Is::Texts(&["a b"])),
+    ];
+    const PIECES: [(&str, Is); 3] = [
+        ("ggml.model", Is::Text("llama")),
+        ("ggml.tokens", Is::Texts(&["<unk>", "▁", "a", "b", "ab"])),
+        ("ggml.scores", Is::Floats(&[0.0, -1.0, -2.0, -3.0, -4.0])),
+    ];
+
+    #[test]
+    fn what_is_missing_or_short_costs_no_more_than_itself() {
+        assert_eq!(read(&BYTES), Ok(vec![2]));
+        assert_eq!(read(&PIECES), Ok(vec![1, 4]));
+        let with = |fields: [(&'static str, Is<'static>); 3], more: &[(&'static str, Is<'static>)]| {
+            read(&[&fields[..], more].concat())
+        };
+        assert_eq!(
+            with(BYTES, &[("ggml.token_type", Is::Signed(&[3]))]),
+            Ok(vec![0, 1]),
+            "`a` is found before merging"
+        );
+        assert_eq!(with(BYTES, &[("ggml.token_type", Is::Signed(&[1, -7, i32::MAX, 3, 3, 3]))]), Ok(vec![2]));
+        assert_eq!(
+            with(BYTES, &[("ggml.bos_token_id", Is::Unsigned(u32::MAX)), ("ggml.add_bos_token", Is::Bool(true))]),
+            Ok(vec![2])
+        );
+        assert_eq!(
+            with(PIECES, &[("ggml.scores", Is::Floats(&[]))]),
+            Ok(vec![1, 2, 3]),
+            "without scores nothing is merged"
+        );
+        let scores = Is::Floats(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::NAN, 1.0, 2.0]);
+        assert_eq!(with(PIECES, &[("ggml.scores", scores)]), Ok(vec![1, 4]));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for (base, change, message) in [
+            (BYTES, ("ggml.model", Is::Text("bert")), "`tokenizer.ggml.model` = bert is not supported yet"),
+            (BYTES, ("ggml.model", Is::Unsigned(1)), "`tokenizer.ggml.model` is not a text"),
+            (BYTES, ("ggml.pre", Is::Text("mammoth")), "`tokenizer.ggml.pre` = mammoth is not supported yet"),
+            (BYTES, ("ggml.tokens", Is::Text("a")), "`tokenizer.ggml.tokens` is not a list"),
+            (BYTES, ("ggml.tokens", Is::Signed(&[1])), "`tokenizer.ggml.tokens` is not a list of texts"),
+            (BYTES, ("ggml.tokens", Is::Texts(&[])), "the merge of `a` and `b` makes no token"),
+            (BYTES, ("ggml.merges", Is::Texts(&["ab"])), "is no pair"),
+            (BYTES, ("ggml.merges", Is::Texts(&["a c"])), "the merge of `a` and `c` makes no token"),
+            (BYTES, ("ggml.merges", Is::Texts(&["a ab"])), "the merge of `a` and `ab` makes no token"),
+            (BYTES, ("ggml.token_type", Is::Unsigned(3)), "`tokenizer.ggml.token_type` is not a list"),
+            (BYTES, ("ggml.bos_token_id", Is::Text("1")), "`tokenizer.ggml.bos_token_id` is not a whole number"),
+            (BYTES, ("chat_template", Is::Text("{% for %}")), "could not compile the chat template"),
+            (PIECES, ("ggml.scores", Is::Bool(true)), "`tokenizer.ggml.scores` is not a list"),
+        ] {
+            let error = read(&[&base[..], &[change]].concat()).unwrap_err();
+            assert!(error.contains(message), "{message}: {error}");
+        }
+        assert_eq!(read(&BYTES[..2]).unwrap_err(), "the metadata lacks `tokenizer.ggml.merges`");
+        assert_eq!(read(&PIECES[..2]).unwrap_err(), "the metadata lacks `tokenizer.ggml.scores`");
+    }
 }

@@ -34,11 +34,19 @@ pub enum PytorchError {
     NoTensors,
     #[error("tensor `{tensor}` is of type {class}, which is not supported")]
     Type { tensor: String, class: String },
-    #[error("tensor `{0}` reaches beyond its storage")]
+    #[error("tensor `{0}` does not lie in its storage")]
     Layout(String),
+    #[error("`{0}` is there twice")]
+    Twice(String),
+    #[error("the tensors hold more than {MOST_VIEWS} times what the file does")]
+    Inflated,
     #[error("could not make tensor `{tensor}`")]
     Tensor { tensor: String, source: candle_core::Error },
 }
+
+/// How often tensors may together view the numbers of a file. Tied embeddings view theirs twice; a hostile file of one
+/// storage could be a model of any size.
+const MOST_VIEWS: u64 = 4;
 
 /// A `.bin` file, mapped into memory.
 pub struct PytorchFile {
@@ -56,6 +64,11 @@ struct Place {
 }
 
 impl Place {
+    /// Bytes of its numbers; one that views a number often takes more than its storage.
+    fn size(&self) -> u64 {
+        (self.shape.iter().product::<usize>() * self.dtype.size_in_bytes()) as u64
+    }
+
     /// The view's bytes row by row, whatever its strides.
     fn gather(&self, storage: &[u8]) -> Vec<u8> {
         let size = self.dtype.size_in_bytes();
@@ -85,6 +98,9 @@ impl PytorchFile {
         // SAFETY: mapped read-only, as weights of any other format are.
         let map = unsafe { Mmap::map(&file) }.map_err(PytorchError::Open)?;
         let tensors = if map.starts_with(b"PK") { in_archive(&map)? } else { in_sequence(&map)? };
+        if tensors.values().map(Place::size).fold(0, u64::saturating_add) > MOST_VIEWS * map.len() as u64 {
+            return Err(PytorchError::Inflated);
+        }
         Ok(Self { map, tensors })
     }
 
@@ -121,7 +137,9 @@ fn in_archive(map: &[u8]) -> Result<HashMap<String, Place>, PytorchError> {
         let (start, end) = range.ok_or_else(|| PytorchError::Layout(name.clone()))?;
         // All names begin with the archive's own.
         let name = name.split_once('/').map_or(name.as_str(), |(_, rest)| rest).to_owned();
-        ranges.insert(name, start..end);
+        if ranges.insert(name.clone(), start..end).is_some() {
+            return Err(PytorchError::Twice(name));
+        }
     }
     let pickle = ranges.get("data.pkl").ok_or(PytorchError::NoPickle)?;
     let (value, _) = pickle::read(&map[pickle.clone()])?;
@@ -199,18 +217,125 @@ fn number_type(name: &str, tensor: &PickledTensor) -> Result<DType, PytorchError
 /// Where a tensor's bytes lie, if they lie within its storage and are no more than that holds.
 fn place(name: &str, tensor: &PickledTensor, storage: Option<Range<usize>>) -> Result<Place, PytorchError> {
     let dtype = number_type(name, tensor)?;
+    if tensor.shape.contains(&0) {
+        // However long its other dimensions are.
+        return Ok(Place { dtype, shape: vec![0], strides: vec![1], bytes: 0..0 });
+    }
     let place = || {
         let PickledTensor { shape, strides, offset, .. } = tensor;
         let storage = storage.filter(|_| shape.len() == strides.len())?;
         let size = dtype.size_in_bytes();
         let elements = shape.iter().try_fold(1usize, |product, length| product.checked_mul(*length))?;
-        let reach = shape.iter().zip(strides).try_fold(usize::from(elements > 0), |reach, (length, stride)| {
-            reach.checked_add(length.saturating_sub(1).checked_mul(*stride)?)
-        })?;
+        let reach = shape
+            .iter()
+            .zip(strides)
+            .try_fold(1usize, |reach, (length, stride)| reach.checked_add((length - 1).checked_mul(*stride)?))?;
         let start = storage.start.checked_add(offset.checked_mul(size)?)?;
         let end = start.checked_add(reach.checked_mul(size)?)?;
         let fits = end <= storage.end && elements.checked_mul(size)? <= storage.len();
         fits.then(|| Place { dtype, shape: shape.clone(), strides: strides.clone(), bytes: start..end })
     };
     place().ok_or_else(|| PytorchError::Layout(name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// A table of float32 tensors in storage `0`, each of this offset, shape and strides, as PyTorch pickles it.
+    fn table_of(names: &[String], offset: u64, shape: &[u64], strides: &[u64]) -> Vec<u8> {
+        let text = |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+        let number = |number: u64| [b"\x8a\x08", &number.to_le_bytes()[..]].concat();
+        let tuple = |list: &[u64]| [b"(", &list.iter().flat_map(|x| number(*x)).collect::<Vec<_>>()[..], b"t"].concat();
+        let mut pickle = b"\x80\x02}(".to_vec();
+        for name in names {
+            pickle.extend([text(name), b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec(), text("storage")].concat());
+            pickle.extend([b"ctorch\nFloatStorage\n".to_vec(), text("0"), text("cpu"), number(8)].concat());
+            pickle.extend([b"tQ".to_vec(), number(offset), tuple(shape), tuple(strides), b"\x89NtR".to_vec()].concat());
+        }
+        pickle.extend(b"u.");
+        pickle
+    }
+
+    fn table(offset: u64, shape: &[u64], strides: &[u64]) -> Vec<u8> {
+        table_of(&["w".into()], offset, shape, strides)
+    }
+
+    /// Opens an archive of these entries.
+    fn open(entries: &[(&str, &[u8])], options: SimpleFileOptions) -> Result<PytorchFile, PytorchError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pytorch_model.bin");
+        let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
+        for (name, contents) in entries {
+            archive.start_file(*name, options).unwrap();
+            archive.write_all(contents).unwrap();
+        }
+        archive.finish().unwrap();
+        PytorchFile::open(&path)
+    }
+
+    fn stored() -> SimpleFileOptions {
+        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)
+    }
+
+    fn with(table: &[u8]) -> Result<PytorchFile, PytorchError> {
+        open(&[("a/data.pkl", table), ("a/data/0", &[0; 32])], stored())
+    }
+
+    #[test]
+    fn views_must_lie_in_their_storage() {
+        let file = with(&table(0, &[2, 4], &[1, 2])).unwrap();
+        assert_eq!(file.tensor("w").unwrap().unwrap().dims(), [2, 4]);
+        const MOST: u64 = i64::MAX as u64;
+        for (offset, shape, strides) in [
+            (1, &[2, 4][..], &[4, 1][..]),
+            (MOST, &[1], &[1]),
+            (0, &[8], &[2]),
+            (0, &[9], &[0]),
+            (0, &[MOST, MOST], &[0, 0]),
+            (0, &[2, 2], &[MOST, MOST]),
+            (0, &[8], &[1, 1]),
+            (0, &[u64::MAX], &[1]),
+        ] {
+            assert!(with(&table(offset, shape, strides)).is_err(), "{offset} {shape:?} {strides:?}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_of_nothing_is_nothing_however_long() {
+        const MOST: u64 = i64::MAX as u64;
+        for shape in [&[MOST, 0][..], &[0, MOST, MOST]] {
+            let file = with(&table(0, shape, &vec![1; shape.len()])).unwrap();
+            assert_eq!(file.tensor("w").unwrap().unwrap().elem_count(), 0);
+        }
+    }
+
+    #[test]
+    fn archives_that_are_not_pytorchs_are_refused() {
+        let table = table(0, &[8], &[1]);
+        let message = |entries: &[(&str, &[u8])]| match open(entries, stored()) {
+            Ok(_) => panic!("{entries:?} was taken"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(message(&[("a/data/0", &[0; 32])]), "the archive has no data.pkl");
+        assert_eq!(message(&[("a/data.pkl", &table)]), "tensor `w` does not lie in its storage");
+        // Names are looked up, never opened: one that climbs is one that nothing asks for.
+        assert_eq!(message(&[("../../data.pkl", &table)]), "the archive has no data.pkl");
+        let twice = [("a/data.pkl", &table[..]), ("b/data.pkl", &table), ("a/data/0", &[0; 32])];
+        assert_eq!(message(&twice), "`data.pkl` is there twice");
+    }
+
+    #[test]
+    fn a_storage_that_is_viewed_again_and_again_is_no_model() {
+        let views = |count: usize| {
+            let names: Vec<String> = (0..count).map(|name| name.to_string()).collect();
+            open(&[("a/data.pkl", &table_of(&names, 0, &[1 << 16], &[1])), ("a/data/0", &[0; 4 << 16])], stored())
+        };
+        assert!(views(2).is_ok(), "an embedding and the head that is tied to it");
+        assert!(matches!(views(10), Err(PytorchError::Inflated)));
+    }
 }

@@ -19,6 +19,8 @@ pub enum PickleError {
     Instruction { code: u8, at: usize },
     #[error("the pickle asks to call `{0}`: only tensors are read, nothing is executed")]
     Call(String),
+    #[error("the pickle is longer than {} MiB, which no table of tensors is", LONGEST >> 20)]
+    TooLong,
 }
 
 /// A value that a pickle builds. Containers are shared, as Python's are: a copy costs no memory, however often a hostile
@@ -45,6 +47,16 @@ type Depth = u32;
 
 /// Deepest nesting that is read. A table of tensors takes six; dropping a value recurses as deep as it is nested.
 const DEEPEST: Depth = 32;
+
+/// Longest pickle in bytes. A table of ten thousand tensors takes about one MiB; an instruction of one byte may make a
+/// value of a hundred.
+const LONGEST: usize = 16 << 20;
+
+/// Longest name of a class or function, of a storage or of its class. Each reference to one makes a copy.
+const LONGEST_NAME: usize = 256;
+
+/// Most dimensions of a tensor. Each reference to a shape makes a copy.
+const MOST_DIMENSIONS: usize = 8;
 
 /// A list or dictionary while it is filled.
 #[derive(Debug)]
@@ -218,7 +230,7 @@ impl Machine<'_> {
                 self.stack.push(Value::Global(format!("{module}.{name}").into()));
             }
             0x93 => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => {
+                (Value::Text(name), Value::Text(module)) if name.len() + module.len() < LONGEST_NAME => {
                     self.stack.push(Value::Global(format!("{module}.{name}").into()));
                 }
                 _ => return Err(PickleError::Damaged(start)),
@@ -246,6 +258,9 @@ impl Machine<'_> {
     fn slice(&mut self, length: usize) -> Result<&[u8], PickleError> {
         let end = self.at.checked_add(length).ok_or(PickleError::Truncated)?;
         let slice = self.bytes.get(self.at..end).ok_or(PickleError::Truncated)?;
+        if end > LONGEST {
+            return Err(PickleError::TooLong);
+        }
         self.at = end;
         Ok(slice)
     }
@@ -268,7 +283,12 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Result<String, PickleError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Truncated)?;
+        let length = rest.iter().take(LONGEST_NAME).position(|byte| *byte == b'\n');
+        let length = length.ok_or(if rest.len() < LONGEST_NAME {
+            PickleError::Truncated
+        } else {
+            PickleError::Damaged(self.at)
+        })?;
         let line = String::from_utf8_lossy(&rest[..length]).into_owned();
         self.at += length + 1;
         Ok(line)
@@ -359,7 +379,13 @@ fn tensor(arguments: &[Value]) -> Option<PickledTensor> {
     };
     let Value::Tuple(id, _) = &**id else { return None };
     let [_, Value::Global(class), Value::Text(storage), ..] = &**id else { return None };
+    if class.len() > LONGEST_NAME || storage.len() > LONGEST_NAME {
+        return None;
+    }
     let counts = |values: &[Value]| -> Option<Vec<usize>> {
+        if values.len() > MOST_DIMENSIONS {
+            return None;
+        }
         let count = |value: &Value| if let Value::Int(count) = value { usize::try_from(*count).ok() } else { None };
         values.iter().map(count).collect()
     };
@@ -408,6 +434,63 @@ mod tests {
         // A list that grows where it already lies in another: ]q0 ]q1 a, then into the inner one, and so on.
         let chain: Vec<u8> = b"]q\0".iter().chain(b"]q\x01ah\x01]q\x01a".repeat(50_000).iter()).copied().collect();
         assert!(matches!(read(&chain), Err(PickleError::Damaged(_))));
+    }
+
+    /// A tensor's rebuilding, with this in the place of its shape.
+    fn rebuilding(storage: &str, shape: &[u8]) -> Vec<u8> {
+        let text = |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+        let class = b"ctorch\nFloatStorage\n";
+        let id = [b"(", &text("storage")[..], class, &text(storage), &text("cpu"), b"K\x04tQ"].concat();
+        let call = b"ctorch._utils\n_rebuild_tensor_v2\n";
+        [&call[..], b"(", &id, b"K\0", shape, shape, b"\x89NtR."].concat()
+    }
+
+    #[test]
+    fn a_shape_or_name_that_is_copied_at_each_reference_stays_small() {
+        assert!(matches!(read(&rebuilding("0", b"K\x02\x85")), Ok((Value::Tensor(_), _))));
+        let long = [b"(", &b"K\x02".repeat(9)[..], b"t"].concat();
+        assert!(matches!(read(&rebuilding("0", &long)), Err(PickleError::Damaged(_))));
+        assert!(matches!(read(&rebuilding(&"0".repeat(300), b"K\x02\x85")), Err(PickleError::Damaged(_))));
+        let module = [b"X", &300_u32.to_le_bytes()[..], &b"a".repeat(300), b"q\0h\0\x93."].concat();
+        assert!(matches!(read(&module), Err(PickleError::Damaged(_))));
+        let endless = [b"c", &b"a".repeat(1000)[..]].concat();
+        assert!(matches!(read(&endless), Err(PickleError::Damaged(1))));
+    }
+
+    #[test]
+    fn a_pickle_of_any_length_ends() {
+        assert_eq!(read(&b"]0".repeat(LONGEST)).unwrap_err(), PickleError::TooLong);
+    }
+
+    #[test]
+    fn what_makes_objects_is_refused_by_name_or_instruction() {
+        for (hostile, instruction) in [
+            (&b"(ios\nsystem\n."[..], b'i'),
+            (b"(cos\nsystem\no.", b'o'),
+            (b"cos\nsystem\n)\x81.", 0x81),
+            (b"cos\nsystem\n)}\x92.", 0x92),
+            (b"P0\n.", b'P'),
+            (b"\x8b\xff\xff\xff\x7f.", 0x8b),
+            (b"\x82\x01.", 0x82),
+            (b"I1\n.", b'I'),
+            (b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.", 0x8d),
+            (b"B\xff\xff\xff\x7f.", b'B'),
+        ] {
+            assert!(
+                matches!(read(hostile), Err(PickleError::Instruction { code, .. }) if code == instruction),
+                "{instruction:#x}"
+            );
+        }
+        // Named is not called; a state is dropped, not applied; a call of anything else is refused.
+        assert!(matches!(read(b"cos\nsystem\n."), Ok((Value::Global(_), _))));
+        assert!(matches!(read(b"}cos\nsystem\nb."), Ok((Value::Dict(_), _))));
+        for hostile in [
+            &b"cbuiltins\neval\n)R."[..],
+            b"ctorch.storage\n_load_from_bytes\n)R.",
+            b"ccollections\nOrderedDict\n]\x85R.",
+        ] {
+            assert!(matches!(read(hostile), Err(PickleError::Call(_))));
+        }
     }
 
     #[test]

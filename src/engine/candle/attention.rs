@@ -47,6 +47,10 @@ impl GroupedAttention {
         vec![&self.query, &self.key, &self.value, &self.output]
     }
 
+    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+        self.query_norm.iter().chain(&self.key_norm)
+    }
+
     /// `x [rows, hidden]` to the same shape, appending each sequence's rows to its cache.
     pub fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
         let rows = x.dim(0)?;

@@ -40,7 +40,7 @@ struct Layer {
 }
 
 enum Attention {
-    Grouped(GroupedAttention),
+    Grouped(Box<GroupedAttention>),
     Latent(Box<LatentAttention>),
 }
 
@@ -117,6 +117,25 @@ impl Decoder {
             }
         };
         (total, text)
+    }
+
+    /// The first weight that holds a number that is none, or infinite: what to look for when an answer is not a number.
+    ///
+    /// # Errors
+    /// What keeps the weights from being read.
+    pub fn damaged(&self) -> Result<Option<String>> {
+        if let Some(name) = self.embedding.damaged()? {
+            return Ok(Some(name));
+        }
+        for layer in &self.layers {
+            if let Some(name) = layer.damaged()? {
+                return Ok(Some(name));
+            }
+        }
+        match self.norm.damaged()? {
+            Some(name) => Ok(Some(name)),
+            None => self.head.damaged(),
+        }
     }
 
     /// Forgets all sequences, and makes room for new ones: one of each of these numbers of tokens.
@@ -210,7 +229,7 @@ impl Layer {
             attention_norm: norm(before, Part::AttentionNorm)?,
             attention: match loader.spec().attention.latent {
                 Some(latent) => Attention::Latent(Box::new(LatentAttention::load(loader, layer, latent)?)),
-                None => Attention::Grouped(GroupedAttention::load(loader, layer)?),
+                None => Attention::Grouped(Box::new(GroupedAttention::load(loader, layer)?)),
             },
             attention_out_norm: norm(after, Part::AttentionOutNorm)?,
             mlp_norm: norm(before, Part::MlpNorm)?,
@@ -226,6 +245,18 @@ impl Layer {
         };
         matrices.extend(self.mlp.matrices());
         matrices
+    }
+
+    fn damaged(&self) -> Result<Option<String>> {
+        let beside = [&self.attention_norm, &self.attention_out_norm, &self.mlp_norm, &self.mlp_out_norm];
+        let (within, held): (Vec<&Norm>, _) = match &self.attention {
+            Attention::Grouped(attention) => (attention.norms().collect(), None),
+            Attention::Latent(attention) => (attention.norms().collect(), attention.damaged()?),
+        };
+        let norms = beside.into_iter().flatten().chain(within).map(Norm::damaged);
+        let matrices = self.matrices().into_iter().map(Matrix::damaged);
+        let found = norms.chain(matrices).find_map(Result::transpose).transpose()?;
+        Ok(found.or(held))
     }
 
     /// Bytes of what is held in float32 beside the matrices.

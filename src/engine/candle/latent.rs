@@ -8,7 +8,7 @@ use candle_core::{D, Result, Tensor};
 use super::attention::attend;
 use super::batch::Batch;
 use super::loader::{Loaded, Loader};
-use super::matrix::Matrix;
+use super::matrix::{Matrix, all_finite};
 use super::norm::Norm;
 use crate::spec::{Latent, Part};
 
@@ -24,6 +24,8 @@ pub struct LatentAttention {
     /// to heads one by one.
     key_up: Tensor,
     value_up: Tensor,
+    /// Of the matrix that both were.
+    up_name: String,
     output: Matrix,
 }
 
@@ -45,8 +47,9 @@ impl LatentAttention {
                 up: loader.matrix(Part::QueryUp, layer, None)?,
             }
         };
-        let up = loader.matrix(Part::LatentUp, layer, None)?.dequantized()?;
-        let up = up.reshape((heads, latent.nope + latent.value, latent.kv_rank))?;
+        let up = loader.matrix(Part::LatentUp, layer, None)?;
+        let up_name = up.name().to_owned();
+        let up = up.dequantized()?.reshape((heads, latent.nope + latent.value, latent.kv_rank))?;
         Ok(Self {
             heads,
             latent,
@@ -56,6 +59,7 @@ impl LatentAttention {
             norm: loader.norm(Part::LatentNorm, layer)?,
             key_up: up.narrow(1, 0, latent.nope)?.contiguous()?,
             value_up: up.narrow(1, latent.nope, latent.value)?.transpose(1, 2)?.contiguous()?,
+            up_name,
             output: loader.matrix(Part::Output, layer, None)?,
         })
     }
@@ -67,6 +71,20 @@ impl LatentAttention {
         };
         matrices.extend([&self.down, &self.output]);
         matrices
+    }
+
+    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+        let query = match &self.query {
+            Queries::Direct(_) => None,
+            Queries::ThroughLatent { norm, .. } => Some(norm),
+        };
+        query.into_iter().chain([&self.norm])
+    }
+
+    /// The name of the matrix that is held as tensors, if any of its numbers is none or infinite.
+    pub fn damaged(&self) -> Result<Option<String>> {
+        let whole = all_finite(&self.key_up)? && all_finite(&self.value_up)?;
+        Ok((!whole).then(|| self.up_name.clone()))
     }
 
     /// Bytes of what is held in float32 beside the matrices.

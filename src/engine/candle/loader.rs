@@ -45,7 +45,7 @@ impl<'a> Loader<'a> {
     /// A part's matrix with its bias if it has one; of a fused matrix only these rows.
     pub fn matrix(&self, part: Part, layer: usize, rows: Option<&Rows>) -> Loaded<Matrix> {
         let weight = self.known(part, layer, Kind::Weight)?;
-        let matrix = self.source.matrix(weight, rows, self.device)?;
+        let matrix = self.source.matrix(weight, rows, self.device)?.named(&weight.name);
         self.count(rows.map_or(weight.rows, Rows::len) * weight.columns);
         let bias = match self.weights.get(&(part, layer, Kind::Bias)) {
             Some(bias) => Some(self.source.vector(bias, rows, self.device)?),
@@ -57,7 +57,8 @@ impl<'a> Loader<'a> {
     }
 
     pub fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {
-        let scale = self.source.vector(self.known(part, layer, Kind::Weight)?, None, self.device)?;
+        let weight = self.known(part, layer, Kind::Weight)?;
+        let scale = self.source.vector(weight, None, self.device)?;
         let adds_one = self.spec.norm.kind == NormKind::RmsPlusOne && !self.source.norms_are_whole();
         let scale: Tensor = if adds_one { (scale + 1.0)? } else { scale };
         let bias = match self.weights.get(&(part, layer, Kind::Bias)) {
@@ -69,7 +70,7 @@ impl<'a> Loader<'a> {
             Part::QueryDownNorm | Part::LatentNorm => 1e-6,
             _ => self.spec.norm.epsilon,
         };
-        Ok(Norm::new(crate::spec::Norm { epsilon, ..self.spec.norm }, scale, bias))
+        Ok(Norm::new(&weight.name, crate::spec::Norm { epsilon, ..self.spec.norm }, scale, bias))
     }
 
     fn known(&self, part: Part, layer: usize, kind: Kind) -> Loaded<&'a Weight> {

@@ -10,6 +10,8 @@ use crate::spec::{self, Inventory, Part};
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
+    /// In the checkpoint; of a fused matrix each part has the whole's.
+    name: String,
     weight: Weight,
     bias: Option<Tensor>,
 }
@@ -25,16 +27,43 @@ const WIDENED_ROWS: usize = 1024;
 
 impl Matrix {
     pub fn dense(weight: Tensor) -> Self {
-        Self { weight: Weight::Dense(weight), bias: None }
+        Self { name: String::new(), weight: Weight::Dense(weight), bias: None }
     }
 
     pub fn quantized(weight: QTensor) -> Self {
-        Self { weight: Weight::Quantized(Arc::new(weight)), bias: None }
+        Self { name: String::new(), weight: Weight::Quantized(Arc::new(weight)), bias: None }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
     }
 
     pub fn with_bias(mut self, bias: Option<Tensor>) -> Self {
         self.bias = bias;
         self
+    }
+
+    /// Its name, if any of its numbers is none or infinite.
+    pub fn damaged(&self) -> Result<Option<String>> {
+        let (rows, device) = match &self.weight {
+            Weight::Dense(weight) => (weight.dim(0)?, weight.device().clone()),
+            Weight::Quantized(weight) => (weight.shape().dims2()?.0, weight.device()),
+        };
+        for start in (0..rows).step_by(WIDENED_ROWS) {
+            let ids = Tensor::arange(start as u32, (start + WIDENED_ROWS).min(rows) as u32, &device)?;
+            if !all_finite(&self.rows(&ids)?)? {
+                return Ok(Some(self.name.clone()));
+            }
+        }
+        match &self.bias {
+            Some(bias) if !all_finite(bias)? => Ok(Some(bias_of(&self.name))),
+            _ => Ok(None),
+        }
     }
 
     /// Packs quantized weights for the CPU's kernels now, which candle otherwise does at their first use.
@@ -58,7 +87,7 @@ impl Matrix {
 
     /// The same weights for another use, without a copy: an output head tied to the embedding.
     pub fn share(&self) -> Self {
-        Self { weight: self.weight.clone(), bias: None }
+        Self { name: self.name.clone(), weight: self.weight.clone(), bias: None }
     }
 
     /// `x [.., columns]` to `[.., rows]`, both float32.
@@ -115,6 +144,16 @@ pub fn packed_bytes(inventory: &Inventory, quantization: Quantization) -> u64 {
         (weight.elements() / weights).saturating_mul(bytes)
     };
     inventory.weights.iter().filter(tiled).map(packed).fold(0, u64::saturating_add)
+}
+
+/// The name of the bias beside a weight.
+pub fn bias_of(name: &str) -> String {
+    format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
+}
+
+/// Whether all numbers are finite: zero times anything else is not zero.
+pub fn all_finite(tensor: &Tensor) -> Result<bool> {
+    Ok((tensor * 0.0)?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 
 /// `x · weightᵀ`, in the weights' precision on a GPU and in float32 on the CPU.

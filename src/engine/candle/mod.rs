@@ -72,8 +72,14 @@ impl CandleEngine {
         let (weights_bytes, precision) = decoder.held();
         let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
         engine.decoder.reset(&[2])?;
-        engine.decoder.forward(&[&[0, 0]], Logits::Last)?;
+        let logits = engine.decoder.forward(&[&[0, 0]], Logits::Last)?;
         engine.device.synchronize()?;
+        // Looks through the weights only where something is wrong with what comes out of them.
+        if !matrix::all_finite(&logits)?
+            && let Some(name) = engine.decoder.damaged()?
+        {
+            return Err(EngineError::DamagedWeight(name));
+        }
         Ok(engine)
     }
 
@@ -133,6 +139,15 @@ impl CandleEngine {
     pub fn append(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
         self.check(ids)?;
         Ok(self.decoder.forward(&[ids], Logits::Every)?)
+    }
+
+    /// Why a value after so many tokens is not a number.
+    fn not_a_number(&self, tokens: usize) -> EngineError {
+        match self.decoder.damaged() {
+            Ok(Some(name)) => EngineError::DamagedWeight(name),
+            Ok(None) => EngineError::NotANumber(tokens),
+            Err(error) => error.into(),
+        }
     }
 
     fn encode(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
@@ -197,7 +212,7 @@ impl Engine for CandleEngine {
             if observer.cancelled() {
                 return Err(EngineError::Cancelled);
             }
-            let id = sampler.next(&logits)?.ok_or(EngineError::NotANumber(answer.ids.len()))?;
+            let Some(id) = sampler.next(&logits)? else { return Err(self.not_a_number(answer.ids.len())) };
             let ends = !request.ignore_eos && self.text.as_ref().is_some_and(|text| text.ends(id));
             if ends {
                 finish = FinishReason::Stop;

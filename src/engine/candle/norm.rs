@@ -2,10 +2,13 @@
 
 use candle_core::{Result, Tensor};
 
+use super::matrix::{all_finite, bias_of};
 use crate::spec;
 
 /// A norm with its weights on their device.
 pub struct Norm {
+    /// In the checkpoint.
+    name: String,
     kind: spec::NormKind,
     epsilon: f32,
     /// The scale as it is applied: with Gemma's 1 already added.
@@ -14,8 +17,19 @@ pub struct Norm {
 }
 
 impl Norm {
-    pub fn new(norm: spec::Norm, scale: Tensor, bias: Option<Tensor>) -> Self {
-        Self { kind: norm.kind, epsilon: norm.epsilon as f32, scale, bias }
+    pub fn new(name: &str, norm: spec::Norm, scale: Tensor, bias: Option<Tensor>) -> Self {
+        Self { name: name.to_owned(), kind: norm.kind, epsilon: norm.epsilon as f32, scale, bias }
+    }
+
+    /// Its name, if any of its numbers is none or infinite.
+    pub fn damaged(&self) -> Result<Option<String>> {
+        if !all_finite(&self.scale)? {
+            return Ok(Some(self.name.clone()));
+        }
+        match &self.bias {
+            Some(bias) if !all_finite(bias)? => Ok(Some(bias_of(&self.name))),
+            _ => Ok(None),
+        }
     }
 
     /// Norms the last dimension of `x`, which is contiguous.

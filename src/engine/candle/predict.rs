@@ -66,8 +66,8 @@ pub fn predict(
             let rows = engines.iter_mut().map(|engine| engine.log_probs(chunk)).collect::<Result<Vec<_>, _>>()?;
             for position in (first..first + chunk.len()).skip_while(|position| *position < fresh) {
                 let rows: Vec<&[f32]> = rows.iter().map(|rows| rows[position - first].as_slice()).collect();
-                if rows.iter().any(|row| row[ids[position] as usize].is_nan()) {
-                    return Err(EngineError::NotANumber(position));
+                if let Some(wrong) = rows.iter().position(|row| row[ids[position] as usize].is_nan()) {
+                    return Err(engines[wrong].not_a_number(position));
                 }
                 each(position, &rows);
             }

@@ -3,6 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling as Kind};
 
+use super::matrix::all_finite;
 use crate::engine::Sampling;
 
 /// Draws token ids; seeded, so that a run can be repeated.
@@ -24,7 +25,12 @@ impl Sampler {
     /// The next token after logits `[1, vocabulary]`; `None` if the largest of them is not a number.
     pub fn next(&mut self, logits: &Tensor) -> Result<Option<u32>> {
         let logits = logits.squeeze(0)?;
-        let id = self.0.sample(&logits)?;
+        let id = match self.0.sample(&logits) {
+            Ok(id) => id,
+            // No distribution can be made of them.
+            Err(_) if !all_finite(&logits)? => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let chosen = logits.get(id as usize)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
         Ok(chosen.is_finite().then_some(id))
     }

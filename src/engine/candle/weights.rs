@@ -1,5 +1,6 @@
 //! Where the decoder's weights come from: published files, GGUF, or made at random.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -93,6 +94,7 @@ impl Files {
 /// A LoRA adapter with its matrices at hand.
 pub struct LoadedAdapter {
     files: MmapedSafetensors,
+    rank: usize,
     scale: f64,
 }
 
@@ -103,24 +105,28 @@ impl LoadedAdapter {
     /// A file that cannot be read, or one that would change what the checkpoint does not have.
     pub fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
         // SAFETY: mapped read-only, as the weights themselves are.
-        let files = unsafe { MmapedSafetensors::new(&adapter.file) }?;
-        for (name, _) in files.tensors() {
-            let known = |weight: &Weight| lora_names(weight).contains(&name);
-            if !inventory.weights.iter().any(known) {
-                return Err(EngineError::StrayAdapter(name));
-            }
+        let files = unsafe { MmapedSafetensors::new(&adapter.file) };
+        let files =
+            files.map_err(|source| EngineError::AdapterFile { path: adapter.file.clone(), source: source.into() })?;
+        let known: HashSet<String> = inventory.weights.iter().flat_map(lora_names).collect();
+        if let Some((stray, _)) = files.tensors().into_iter().find(|(name, _)| !known.contains(name)) {
+            return Err(EngineError::StrayAdapter(stray));
         }
-        Ok(Self { files, scale: adapter.scale })
+        Ok(Self { files, rank: adapter.rank, scale: adapter.scale })
     }
 
     /// A weight with the adapter's share added, in the precision in which it is stored.
     fn merge(&self, weight: &Weight, whole: Tensor) -> Result<Tensor, EngineError> {
         let [a, b] = lora_names(weight);
-        let Ok(stored) = self.files.get(&a) else { return Ok(whole) };
-        let rank = stored.shape().first().copied().unwrap_or_default();
-        expect_shape(weight, stored.shape(), &[rank, weight.columns])?;
-        let up = self.files.get(&b).map_err(|_| EngineError::MissingWeight(b.clone()))?;
-        expect_shape(weight, up.shape(), &[weight.rows, rank])?;
+        if self.files.get(&a).is_err() && self.files.get(&b).is_err() {
+            return Ok(whole);
+        }
+        for (name, expected) in [(&a, [self.rank, weight.columns]), (&b, [weight.rows, self.rank])] {
+            let found = self.files.get(name).map_err(|_| EngineError::LackingAdapter(name.clone()))?.shape().to_vec();
+            if found != expected {
+                return Err(EngineError::WrongAdapter { name: name.clone(), found, expected });
+            }
+        }
         let load = |name: &str| self.files.load(name, &Device::Cpu)?.to_dtype(DType::F32);
         let share = (load(&b)?.matmul(&load(&a)?)? * self.scale)?;
         Ok((whole.to_dtype(DType::F32)? + share)?.to_dtype(whole.dtype())?)
@@ -290,7 +296,7 @@ impl WeightSource for Gguf {
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
         let (kind, bytes) = self.bytes(weight, &[weight.columns], rows)?;
-        let dtype = dense_type(kind).ok_or_else(|| EngineError::MissingWeight(weight.name.clone()))?;
+        let dtype = dense_type(kind).ok_or_else(|| EngineError::QuantizedVector(weight.name.clone()))?;
         let length = rows.map_or(weight.columns, Rows::len);
         Ok(Tensor::from_raw_buffer(&bytes, dtype, &[length], device)?.to_dtype(DType::F32)?)
     }

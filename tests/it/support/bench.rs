@@ -17,12 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Bench {
     folder: tempfile::TempDir,
     variables: Vec<(&'static str, OsString)>,
+    /// Bytes of address space that the program may take.
+    memory: Option<u64>,
 }
 
 impl Bench {
     /// In an empty folder, with no variable set that the program listens to.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new(), memory: None }
     }
 
     /// With these checkpoints of the fixtures, and the prompts of [`Bench::prompts`].
@@ -35,6 +37,12 @@ impl Bench {
     pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.variables.push((name, value.into()));
         self
+    }
+
+    /// Lets the program have so many bytes of memory, mapped files included, and no more.
+    #[cfg(target_os = "linux")]
+    pub fn memory(self, bytes: u64) -> Self {
+        Self { memory: Some(bytes), ..self }
     }
 
     /// Two small suites in `prompts/`: texts in Korean and English, and token counts, short enough for every fixture.
@@ -64,6 +72,11 @@ impl Bench {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, contents).unwrap();
+    }
+
+    /// Makes a file longer by zeros, which take no room on the disk.
+    pub fn grow(&self, name: &str, bytes: u64) {
+        std::fs::OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(bytes).unwrap();
     }
 
     /// A checkpoint directory of the fixtures, under another name.
@@ -111,6 +124,17 @@ impl Bench {
         command.env_clear().env("HOME", self.folder.path()).env("TZ", "UTC").env("NO_COLOR", "1").env("COLUMNS", "100");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        #[cfg(target_os = "linux")]
+        if let Some(bytes) = self.memory {
+            use std::os::unix::process::CommandExt;
+            let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+            let set = move || match unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            };
+            // SAFETY: between fork and exec it makes one system call, and nothing that takes a lock or memory.
+            unsafe { command.pre_exec(set) };
+        }
         let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let folder = self.folder.path().to_string_lossy().into_owned();
