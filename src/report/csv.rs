@@ -148,7 +148,7 @@ fn facts() -> Vec<Column> {
 type Part = fn(&Distribution) -> Option<f64>;
 
 fn figures(metric: Metric) -> Vec<Column> {
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 9] = [
         ("median", |of| Some(of.median)),
         ("low", |of| Some(of.interval?.low)),
         ("high", |of| Some(of.interval?.high)),
@@ -156,6 +156,8 @@ fn figures(metric: Metric) -> Vec<Column> {
         ("p90", |of| of.p90),
         ("p95", |of| of.p95),
         ("p99", |of| of.p99),
+        ("p95_low", |of| Some(of.p95_interval?.low)),
+        ("p95_high", |of| Some(of.p95_interval?.high)),
     ];
     let named = |(part, get): (&str, Part)| {
         column(format!("{}_{part}", metric.key), move |line| number(get(line.distribution(None, &metric)?)))

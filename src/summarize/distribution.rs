@@ -17,6 +17,8 @@ pub struct Distribution {
     pub p90: Option<f64>,
     pub p95: Option<f64>,
     pub p99: Option<f64>,
+    /// Where the 95th percentile lies, at 95 %; `None` where that is.
+    pub p95_interval: Option<Interval>,
     /// Where the median lies, at 95 %. `None` below [`Interval::NEEDS`] trials.
     pub interval: Option<Interval>,
 }
@@ -26,6 +28,7 @@ impl Distribution {
     pub(super) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
+        let p95 = Percentile::P95.of(&values);
         Some(Self {
             n: values.len(),
             median: quantile(&values, 0.5)?,
@@ -33,8 +36,9 @@ impl Distribution {
             max,
             p50: Percentile::P50.of(&values),
             p90: Percentile::P90.of(&values),
-            p95: Percentile::P95.of(&values),
+            p95,
             p99: Percentile::P99.of(&values),
+            p95_interval: p95.and_then(|_| Interval::of_quantile(0.95, &values)),
             interval: Interval::of_median(&values),
         })
     }

@@ -32,10 +32,43 @@ impl Interval {
         (low <= high).then_some(Self { low, high })
     }
 
+    /// Where the `share`-quantile of `sorted` lies, at [`LEVEL`]: from one order statistic to another, of which the true
+    /// quantile is below the lower or above the upper with at most 2.5 % each (David & Nagaraja, section 7.1). `None` if
+    /// the sample's extremes cannot promise that.
+    pub fn of_quantile(share: f64, sorted: &[f64]) -> Option<Self> {
+        let tail = (1.0 - LEVEL) / 2.0;
+        // With k values at or below the quantile, it lies between the k-th and the next; k is binomial.
+        let mut at_most = 0.0;
+        let mut ends = (None, None);
+        for (k, probability) in binomial(sorted.len(), share).enumerate() {
+            // Fewer than k + 1 in at most a tail of cases: the quantile is seldom below the (k + 1)-th.
+            at_most += probability;
+            if at_most <= tail {
+                ends.0 = sorted.get(k);
+            }
+            if ends.1.is_none() && 1.0 - at_most <= tail {
+                ends.1 = sorted.get(k);
+            }
+        }
+        Some(Self { low: *ends.0?, high: *ends.1? })
+    }
+
     /// Whether some value lies in both: then the two figures are not shown to differ.
     pub fn overlaps(&self, other: &Interval) -> bool {
         self.low <= other.high && other.low <= self.high
     }
+}
+
+/// The probabilities of 0, 1, 2 … n successes in n attempts that succeed with probability `share`, between 0 and 1.
+fn binomial(n: usize, share: f64) -> impl Iterator<Item = f64> {
+    // By its logarithm, which does not vanish for a large n.
+    let mut ln_probability = n as f64 * (1.0 - share).ln();
+    let ln_odds = (share / (1.0 - share)).ln();
+    (0..=n).map(move |k| {
+        let probability = ln_probability.exp();
+        ln_probability += ((n - k) as f64 / (k + 1) as f64).ln() + ln_odds;
+        probability
+    })
 }
 
 /// One-sided p-value against the hypothesis that the true median is at most `value`: small if the sample says that it
@@ -140,6 +173,18 @@ mod tests {
         // 0.025 lies a share I = (25.6 − 11) ÷ 45 of the way from 11 to 56 outcomes of 1,024: λ = 8 I ÷ (2 + 6 I) = 0.65766.
         let Interval { low, high } = Interval::of_median(&ramp(10)).unwrap();
         assert!((low - 2.65766).abs() < 1e-5 && (high - 8.34234).abs() < 1e-5, "{low}..{high}");
+    }
+
+    #[test]
+    fn the_ends_of_a_quantile_are_binomial() {
+        // P(at most k of 200 are at or below it): 0.0238 for 183, 0.0444 for 184; 0.9736 for 195, 0.9910 for 196.
+        let of = |n: u32, share| Interval::of_quantile(share, &ramp(n)).map(|interval| (interval.low, interval.high));
+        assert_eq!(of(200, 0.95), Some((184.0, 197.0)));
+        // As the median's, without interpolation: 1 − 2 × 11 ÷ 1,024 between the 2nd and the 9th.
+        assert_eq!(of(10, 0.5), Some((2.0, 9.0)));
+        // 0.95^72 is just below 2.5 %, 0.95^71 is not: then the largest of all may well lie below.
+        assert!(of(71, 0.95).is_none() && of(72, 0.95).is_some());
+        assert_eq!(of(0, 0.5), None);
     }
 
     #[test]
