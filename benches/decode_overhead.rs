@@ -30,7 +30,7 @@ use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
 use bench::plan::Step;
 use bench::run::clock::{Clock, SystemClock, wall_time};
-use bench::run::{CheckpointFacts, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
+use bench::run::{CheckpointFacts, Instruments, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
@@ -295,7 +295,8 @@ impl Bench {
         };
         let (steps, cancel) = (std::slice::from_ref(&self.step), AtomicBool::new(false));
         let start = self.clock.now();
-        let Ok(_) = execute(&mut self.engine, "row", steps, &self.clock, &cancel, &mut Silent, &mut keep);
+        let Ok(_) =
+            execute(&mut self.engine, "row", steps, &Instruments::on_cpu(self.clock), &cancel, &mut Silent, &mut keep);
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
@@ -312,7 +313,16 @@ impl Bench {
         };
         let cancel = AtomicBool::new(false);
         let start = self.clock.now();
-        execute(&mut self.engine, &row, &steps, &self.clock, &cancel, &mut self.progress, &mut keep).expect("kept");
+        execute(
+            &mut self.engine,
+            &row,
+            &steps,
+            &Instruments::on_cpu(self.clock),
+            &cancel,
+            &mut self.progress,
+            &mut keep,
+        )
+        .expect("kept");
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))

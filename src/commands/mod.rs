@@ -8,6 +8,7 @@ mod compare;
 mod doctor;
 mod export;
 mod history;
+mod occupied;
 mod pull;
 mod recommend;
 mod run;

@@ -33,7 +33,7 @@ pub struct RowDigest {
     pub load_seconds: Vec<f64>,
     /// Peak above what was in use before, of each process in which something could tell.
     pub memory_bytes: Vec<u64>,
-    /// Measured trials that had to share the processors with other programs.
+    /// Measured trials whose times are not the candidate's: see [`disturbance`].
     pub disturbed: usize,
     pub prompts: Vec<PromptDigest>,
 }

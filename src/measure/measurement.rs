@@ -114,6 +114,7 @@ mod tests {
             token_ids: vec![0; arrivals_ms.len()],
             text: text.map(String::from),
             readings: Vec::new(),
+            repeated: None,
         }
     }
 

@@ -8,6 +8,6 @@ mod measurement;
 pub mod metric;
 pub mod units;
 
-pub use disturbance::disturbance;
+pub use disturbance::{Disturbance, disturbance};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use metric::{Direction, METRICS, Metric, Unit};

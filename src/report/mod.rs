@@ -5,6 +5,7 @@
 pub mod baseline;
 pub mod check;
 mod columns;
+mod conditions;
 pub mod csv;
 mod error;
 mod escape;

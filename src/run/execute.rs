@@ -1,16 +1,33 @@
 //! Executing: one candidate's trials, one after another, each kept as soon as it has ended.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::clock::{Clock, wall_time};
 use super::listener::RunListener;
 use super::recorder::Recorder;
-use super::trial::{FailureKind, Outcome, Trial};
+use super::trial::{FailureKind, Outcome, Phase, Trial};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::plan::Step;
 use crate::suite::Body;
 use crate::telemetry::watcher::Watcher;
+use crate::telemetry::{GpuProbe, GpuVerdict};
 use crate::text::Message;
+
+/// What trials are measured with.
+#[derive(Clone)]
+pub struct Instruments<C> {
+    pub clock: C,
+    /// Of the GPU that the engine computes on; `None` where it computes on the CPU.
+    pub gpu: Option<Arc<dyn GpuProbe>>,
+}
+
+impl<C> Instruments<C> {
+    /// For an engine on the CPU.
+    pub fn on_cpu(clock: C) -> Self {
+        Self { clock, gpu: None }
+    }
+}
 
 /// How a candidate's trials came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +38,8 @@ pub enum Ended {
     Cancelled,
 }
 
-/// Runs `steps` on an engine. A failed trial is kept like any other, and the next one runs.
+/// Runs `steps` on an engine. A failed trial is kept like any other, and the next one runs. One whose times are not the
+/// candidate's, by the state of the GPU, is run once more and the second is kept, whatever it is.
 ///
 /// # Errors
 /// Only what `keep` gives: a trial that cannot be stored ends the run, for nothing after it could be either.
@@ -29,17 +47,28 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
     engine: &mut dyn Engine,
     row: &str,
     steps: &[Step],
-    clock: &C,
+    instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
     keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
 ) -> Result<Ended, E> {
     for step in steps {
-        let Some(trial) = run_trial(engine, row, step, clock, cancel, listener) else { return Ok(Ended::Cancelled) };
+        let mut run = || run_trial(engine, row, step, instruments, cancel, listener);
+        let Some(mut trial) = run() else { return Ok(Ended::Cancelled) };
+        if let Some(fault) = fault(&trial) {
+            let Some(again) = run() else { return Ok(Ended::Cancelled) };
+            trial = Trial { repeated: Some(fault), ..again };
+        }
         keep(&trial)?;
         listener.trial_ended(&trial);
     }
     Ok(Ended::Finished)
+}
+
+/// What is wrong with a trial's times, if it has any that count: a warm-up has none, nor has one that failed.
+fn fault(trial: &Trial) -> Option<GpuVerdict> {
+    let counts = trial.key.phase() == Phase::Measured && matches!(trial.outcome, Outcome::Completed { .. });
+    GpuVerdict::of(&trial.readings).filter(|verdict| counts && verdict.is_invalid())
 }
 
 /// One trial; `None` if it was cancelled.
@@ -47,14 +76,15 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
     engine: &mut dyn Engine,
     row: &str,
     step: &Step,
-    clock: &C,
+    instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
 ) -> Option<Trial> {
+    let clock = &instruments.clock;
     let request = request(step);
     let most = request.max_new_tokens;
     let started_at = wall_time();
-    let watcher = Watcher::start(clock.clone());
+    let watcher = Watcher::start(clock.clone(), instruments.gpu.clone());
     let mut on_token = |done| listener.token(done, most);
     let mut on_text = |_: &str| {};
     let mut recorder = Recorder::start(clock, most, cancel, &mut on_token, &mut on_text);
@@ -81,6 +111,7 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
         token_ids,
         text,
         readings,
+        repeated: None,
     })
 }
 

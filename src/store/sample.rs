@@ -28,9 +28,11 @@ pub fn run() -> Run {
             program_version: "0.1.0".into(),
             program_commit: None,
             build_features: vec![],
+            candle_version: None,
             debug_build: false,
             os: "Linux".into(),
             kernel: Some("6.8.0".into()),
+            container: None,
             cpu: "Example CPU, \"two cores\"".into(),
             processors: None,
             threads: 2,
@@ -38,6 +40,12 @@ pub fn run() -> Run {
             device: "cpu".into(),
             device_name: "Example CPU, \"two cores\"".into(),
             gpu_driver: None,
+            gpu_cuda: None,
+            gpu_uuid_hash: None,
+            gpu_power_limit_milliwatts: None,
+            gpu_sm_megahertz: None,
+            gpu_memory_megahertz: None,
+            gpu_ecc: None,
         },
         settings: Settings {
             seed: u64::MAX,
@@ -86,7 +94,9 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
             resident_bytes: Some(5 << 30),
             cpu_seconds: Some(0.1),
             others_cpu_seconds: None,
+            gpu: None,
         }],
+        repeated: None,
     }
 }
 
@@ -116,7 +126,7 @@ fn ran() -> Row {
     broken.outcome =
         Outcome::Failed { kind: FailureKind::Engine, message: "the engine stopped, \"why\" unknown".into() };
     broken.text = None;
-    broken.readings = vec![Reading { at_ns: 0, resident_bytes: None, cpu_seconds: None, others_cpu_seconds: None }];
+    broken.readings = vec![Reading::default()];
     let mut ids_only = trial(&row, "speed", None, 0, 4);
     ids_only.text = None;
     Row {

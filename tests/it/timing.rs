@@ -15,7 +15,8 @@ use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
 use bench::run::{
-    Ended, FailureKind, FinishReason, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial, execute,
+    Ended, FailureKind, FinishReason, Instruments, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial,
+    execute,
 };
 use bench::suite::{Body, Language, Prompt};
 use bench::summarize::{Summary, summarize};
@@ -89,7 +90,8 @@ fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
         kept.push(trial.clone());
         Ok(())
     };
-    let ended = execute(&mut engine, "row", steps, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
+    let ended =
+        execute(&mut engine, "row", steps, &Instruments::on_cpu(clock), &AtomicBool::new(false), &mut Deaf, &mut keep);
     assert_eq!(ended, Ok(Ended::Finished));
     kept
 }
@@ -288,7 +290,7 @@ fn cancelling_keeps_the_finished_trials_and_nothing_of_the_one_in_flight() {
         kept.push(trial.key.repetition);
         Ok(())
     };
-    let ended = execute(&mut engine, "row", &steps(3), &clock, &cancel, &mut listener, &mut keep);
+    let ended = execute(&mut engine, "row", &steps(3), &Instruments::on_cpu(clock), &cancel, &mut listener, &mut keep);
     assert_eq!(ended, Ok(Ended::Cancelled));
     assert_eq!((kept, listener.ended, engine.scripts.len()), (vec![0], 1, 1));
 }
@@ -299,7 +301,15 @@ fn a_trial_that_cannot_be_kept_ends_the_run() {
     let mut engine = InTurn { clock: clock.clone(), scripts: vec![four_tokens(); 3].into() };
     let mut listener = GivesUp { at: usize::MAX, seen: 0, cancel: &AtomicBool::new(false), ended: 0 };
     let mut keep = |_: &Trial| Err("the disk is full");
-    let ended = execute(&mut engine, "row", &steps(3), &clock, &AtomicBool::new(false), &mut listener, &mut keep);
+    let ended = execute(
+        &mut engine,
+        "row",
+        &steps(3),
+        &Instruments::on_cpu(clock),
+        &AtomicBool::new(false),
+        &mut listener,
+        &mut keep,
+    );
     assert_eq!(ended, Err("the disk is full"));
     assert_eq!((listener.ended, engine.scripts.len()), (0, 2));
 }
@@ -325,7 +335,16 @@ fn a_token_is_stamped_before_anyone_hears_of_it() {
         Ok(())
     };
     let mut listener = Slow { clock: clock.clone() };
-    execute(&mut engine, "row", &steps(1), &clock, &AtomicBool::new(false), &mut listener, &mut keep).unwrap();
+    execute(
+        &mut engine,
+        "row",
+        &steps(1),
+        &Instruments::on_cpu(clock),
+        &AtomicBool::new(false),
+        &mut listener,
+        &mut keep,
+    )
+    .unwrap();
     assert_eq!(kept, [[ms(120), ms(175), ms(230), ms(435)]]);
 }
 

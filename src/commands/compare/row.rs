@@ -13,7 +13,9 @@ use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
 use crate::plan::{Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
-use crate::run::{CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, TrialKey, execute};
+use crate::run::{
+    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, Row, RowOutcome, RunListener, TrialKey, execute,
+};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::suite::Body;
@@ -30,6 +32,7 @@ pub struct RowRunner<'a> {
     pub progress: &'a mut RunProgress,
     pub printer: &'a Printer,
     pub cancel: &'a AtomicBool,
+    pub instruments: Instruments<SystemClock>,
 }
 
 /// A row's end that is not an error of the program's.
@@ -206,7 +209,7 @@ impl RowRunner<'_> {
             row.trials.push(trial.clone());
             Ok(())
         };
-        execute(engine, &name, steps, &SystemClock::new(), self.cancel, self.progress, &mut keep)
+        execute(engine, &name, steps, &self.instruments, self.cancel, self.progress, &mut keep)
     }
 }
 

@@ -112,7 +112,8 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             )
         }
         Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials }) => format!(
-            "other programs were busy on the machine during {disturbed} of {trials} trials: run again when it is quiet"
+            "other programs were busy on the machine, or its GPU was too hot, during {disturbed} of {trials} trials: run \
+             again when it is quiet"
         ),
         Verdict::Incomparable(differences) => self::differences(differences),
     })

@@ -1,6 +1,7 @@
 //! What several test files share.
 
 pub mod bench;
+pub mod fake_driver;
 pub mod hub_stand_in;
 
 use std::path::PathBuf;
