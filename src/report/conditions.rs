@@ -1,6 +1,9 @@
 //! The conditions under which a run's trials ran, in words: what disturbed them, and what limited the GPU.
 
-use crate::measure::{Disturbance, disturbance};
+use std::collections::BTreeSet;
+
+use crate::measure::units::UNKNOWN;
+use crate::measure::{Disturbance, Energy, EnergySource, disturbance};
 use crate::run::{Phase, Run, Trial};
 use crate::telemetry::GpuVerdict;
 
@@ -25,10 +28,27 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
         (repeated > 0)
             .then(|| format!("run a second time, for heat or another process in the first: {}", of_all(repeated))),
         (capped > 0).then(|| format!("the power limit{limit} held the GPU's clocks down during {}", of_all(capped))),
+        energy(run, &trials),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What the energy is of, how it is known, and how much of it the card would have used for nothing.
+fn energy(run: &Run, trials: &[&Trial]) -> Option<String> {
+    let sources: BTreeSet<EnergySource> = trials.iter().filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
+    let ways: Vec<&str> = sources
+        .iter()
+        .map(|source| match source {
+            EnergySource::Counter => "by its own counter",
+            EnergySource::Integrated => "integrated from its power",
+        })
+        .collect();
+    let idle = run.rows.iter().filter_map(|row| row.load.as_ref()?.idle_milliwatts).min();
+    let idle = idle.map_or(UNKNOWN.to_owned(), |power| format!("{:.1} W", f64::from(power) / 1e3));
+    (!ways.is_empty())
+        .then(|| format!("energy: of the whole card, {}; before a load it draws {idle}", ways.join(" or ")))
 }
 
 /// How many trials had to share the processors, and with how much else at the most.
@@ -75,6 +95,17 @@ mod tests {
                 "the power limit of 72 W held the GPU's clocks down during 1 of 4 trials",
             ]
         );
+    }
+
+    #[test]
+    fn energy_is_said_with_its_source_and_what_the_card_draws_for_nothing() {
+        let mut trial = on_gpu(0, 0, text_trial(200, 100, 5, "가"));
+        for (reading, joules) in trial.readings.iter_mut().zip([100, 130]) {
+            reading.gpu.as_mut().unwrap().energy_millijoules = Some(joules * 1000);
+        }
+        let mut run = run(vec![ran("a", vec![trial])]);
+        run.rows[0].load.as_mut().unwrap().idle_milliwatts = Some(16_500);
+        assert_eq!(notes(&run), ["energy: of the whole card, by its own counter; before a load it draws 16.5 W"]);
     }
 
     #[test]

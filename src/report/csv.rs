@@ -3,11 +3,12 @@
 //! Column names carry their unit and are never renamed. An empty field is unknown, never zero. UTF-8, with a header.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::{ReportError, figure};
 use crate::catalog::{Quantization, Source};
-use crate::measure::{METRICS, Metric};
+use crate::measure::{Energy, EnergySource, METRICS, Metric};
 use crate::run::{FailureKind, LoadFacts, Row, RowOutcome, Run};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
@@ -94,6 +95,12 @@ fn columns() -> Vec<Column> {
     columns.extend([
         column("attainment_met", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.met))),
         column("attainment_of", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.of))),
+        column("loaded_memory_bytes", |line| number(line.summary?.memory.loaded_bytes)),
+        column("prefill_memory_bytes", |line| number(line.summary?.memory.prefill_bytes)),
+        column("decode_memory_bytes", |line| number(line.summary?.memory.decode_bytes)),
+        column("process_memory_bytes", |line| number(line.summary?.memory.process_bytes)),
+        column("energy_source", |line| Some(energy_source(line)?.into())),
+        column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
     columns
 }
@@ -161,6 +168,15 @@ fn number<'a>(value: Option<impl ToString>) -> Field<'a> {
     value.map(|value| Cow::Owned(value.to_string()))
 }
 
+/// How the energy of the suite's trials is known; both ways, if a counter failed in between.
+fn energy_source(line: &Line) -> Option<String> {
+    let suite = &line.suite?.suite;
+    let trials = line.row.trials.iter().filter(|trial| trial.key.suite == *suite && !trial.key.warmup);
+    let sources: BTreeSet<EnergySource> = trials.filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
+    let names: Vec<&str> = sources.into_iter().map(EnergySource::name).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
 fn source(source: &Source) -> String {
     match source {
         Source::Hub { repository, revision, file: None } => format!("hub:{repository}@{revision}"),
@@ -197,6 +213,7 @@ mod tests {
     use super::*;
     use crate::store::sample;
     use crate::summarize::summarize;
+    use crate::telemetry::{GpuReading, Reading};
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();
@@ -287,6 +304,9 @@ mod tests {
             ("weights_bytes", "4683073536"),
             // 6 GiB less the baseline of 1 GiB.
             ("peak_memory_bytes", "5368709120"),
+            ("loaded_memory_bytes", "4294967296"),
+            // The sample's only reading of a trial is the one before the request.
+            ("decode_memory_bytes", ""),
             ("load_seconds", "12.5"),
             ("ttft_seconds_median", "0.5"),
             // 8 characters in 0.2 s, 3 tokens.
@@ -296,6 +316,26 @@ mod tests {
         ] {
             assert_eq!(field(review, column), value, "{column}");
         }
+    }
+
+    #[test]
+    fn energy_says_where_it_is_from() {
+        let mut run = sample::run();
+        let reading = |(seconds, millijoules): (u64, u64)| Reading {
+            at_ns: seconds * 1_000_000_000,
+            gpu: Some(GpuReading { energy_millijoules: Some(millijoules), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        let speed = run.rows[0].trials.last_mut().expect("a trial of token ids");
+        speed.readings = [(0, 1_000), (2, 61_000)].map(reading).into();
+        run.rows[0].load.as_mut().expect("loaded").idle_milliwatts = Some(17_250);
+        let lines = lines(&run);
+        let of = |line: usize| {
+            ["energy_joules_median", "energy_joules_per_token_median", "energy_source", "idle_power_watts"]
+                .map(|column| field(&lines[line], column).to_owned())
+        };
+        assert_eq!(of(0), ["", "", "", "17.25"]);
+        assert_eq!(of(1), ["60", "15", "counter", "17.25"]);
     }
 
     #[test]

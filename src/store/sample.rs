@@ -160,6 +160,7 @@ fn ran() -> Row {
             baseline_bytes: Some(1 << 30),
             loaded_bytes: Some(5 << 30),
             peak_bytes: Some(6 << 30),
+            idle_milliwatts: None,
         }),
         fit: Some(FitEstimate {
             weights_bytes: 4_700_000_000,

@@ -125,6 +125,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         baseline_bytes: Some(BASELINE),
         loaded_bytes: Some(BASELINE + peak / 2),
         peak_bytes: Some(BASELINE + peak),
+        idle_milliwatts: None,
     }
 }
 

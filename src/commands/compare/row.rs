@@ -86,9 +86,7 @@ impl RowRunner<'_> {
                 if self.trials(row, &steps, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
-                if let Some(load) = &mut row.load {
-                    load.peak_bytes = self.memory(host::peak_resident_bytes);
-                }
+                self.keep_peak(row);
                 (RowOutcome::Ran, None)
             }
             Err(Stop::Cancelled) => return Ok(false),
@@ -132,7 +130,8 @@ impl RowRunner<'_> {
 
         let total = checkpoint.facts.parameters;
         host::reset_peak();
-        let baseline_bytes = self.memory(host::resident_bytes);
+        let baseline_bytes = self.memory();
+        let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
         let before = clock.now();
         let progress = &mut *self.progress;
         let engine = CandleEngine::load(checkpoint, candidate.quantization, self.device, &mut |done| {
@@ -147,8 +146,9 @@ impl RowRunner<'_> {
             acquire_seconds: acquired.as_secs_f64(),
             load_seconds: (clock.now() - before).as_secs_f64(),
             baseline_bytes,
-            loaded_bytes: self.memory(host::resident_bytes),
-            peak_bytes: self.memory(host::peak_resident_bytes),
+            loaded_bytes: self.memory(),
+            peak_bytes: None,
+            idle_milliwatts,
         };
         self.printer.detail(&format!(
             "{}: loaded {} as {}",
@@ -158,6 +158,7 @@ impl RowRunner<'_> {
         ));
         self.progress.loaded(&facts);
         row.load = Some(facts);
+        self.keep_peak(row);
         Ok(engine)
     }
 
@@ -185,9 +186,22 @@ impl RowRunner<'_> {
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 
-    /// Memory of this process, where that is what the candidate takes: on a GPU it says nothing of the device's.
-    fn memory(&self, read: fn() -> Option<u64>) -> Option<u64> {
-        if self.device.is_cpu() { read() } else { None }
+    /// Memory in use now: of the device on a GPU, where what the process holds on the host says nothing, else of the process.
+    fn memory(&self) -> Option<u64> {
+        match &self.instruments.gpu {
+            Some(gpu) => gpu.look().used_bytes,
+            None => host::resident_bytes(),
+        }
+    }
+
+    /// Keeps the most of it since the row began to load: on a GPU the most that was seen.
+    fn keep_peak(&self, row: &mut Row) {
+        let readings = row.trials.iter().flat_map(|trial| &trial.readings);
+        let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
+        if let Some(load) = &mut row.load {
+            let on_gpu = self.instruments.gpu.is_some();
+            load.peak_bytes = if on_gpu { seen.max(load.loaded_bytes) } else { host::peak_resident_bytes() };
+        }
     }
 
     fn leave_out_texts_without_tokenizer(&self, checkpoint: &Checkpoint, name: &str, steps: &mut Vec<Step>) {
