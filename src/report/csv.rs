@@ -99,6 +99,11 @@ fn columns() -> Vec<Column> {
         column("prefill_memory_bytes", |line| number(line.summary?.memory.prefill_bytes)),
         column("decode_memory_bytes", |line| number(line.summary?.memory.decode_bytes)),
         column("process_memory_bytes", |line| number(line.summary?.memory.process_bytes)),
+        column("acquire_seconds", |line| number(line.load().map(|load| load.acquire_seconds))),
+        column("first_pass_seconds", |line| number(line.load()?.first_pass_seconds)),
+        column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
+        column("first_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.first_ttft_seconds))),
+        column("later_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.later_ttft_seconds))),
         column("energy_source", |line| Some(energy_source(line)?.into())),
         column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);

@@ -4,6 +4,7 @@
 
 pub mod baseline;
 pub mod check;
+mod cold_start;
 mod columns;
 mod conditions;
 pub mod csv;

@@ -1,9 +1,9 @@
 //! The comparison as a person reads it in a terminal: tables, notes, and the recommendation.
 
 use super::columns::{self, Group, Line};
-use super::conditions;
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, paragraph};
+use super::{cold_start, conditions};
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
 use crate::run::{Outcome, Phase, Row, Run};
@@ -111,6 +111,8 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     if !limits.is_empty() {
         notes.push(format!("within limits: share of requests with {}", limits.join(" and ")));
     }
+    let pick = recommendation.pick().and_then(|pick| lines.iter().find(|(_, summary)| summary.row == pick.row));
+    notes.extend(pick.and_then(|(_, summary)| Some(cold_start::sentence(&summary.row, summary.cold_start.as_ref()?))));
     notes.extend(recommendation.flags.iter().map(ToString::to_string));
     notes
 }

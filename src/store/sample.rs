@@ -157,6 +157,8 @@ fn ran() -> Row {
             kv_bytes_per_token: 57_344,
             acquire_seconds: 0.25,
             load_seconds: 12.5,
+            first_pass_seconds: None,
+            disk_read_bytes: None,
             baseline_bytes: Some(1 << 30),
             loaded_bytes: Some(5 << 30),
             peak_bytes: Some(6 << 30),

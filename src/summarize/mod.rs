@@ -4,6 +4,7 @@
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
 mod attainment;
+mod cold_start;
 mod distribution;
 mod drift;
 mod enough;
@@ -15,6 +16,7 @@ mod summary;
 pub(crate) mod testing;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+pub use cold_start::ColdStart;
 pub use distribution::{Distribution, Percentile, median, quantile};
 pub use drift::Drift;
 pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, precision};

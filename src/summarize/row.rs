@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::cold_start::ColdStart;
 use super::summary::Summary;
 use crate::catalog::{Requirements, Source};
 use crate::measure::MemoryPhases;
@@ -22,6 +23,7 @@ pub struct RowSummary {
     pub memory: Memory,
     /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
     pub load_seconds: Option<f64>,
+    pub cold_start: Option<ColdStart>,
     /// Those with a measured trial, by name.
     pub suites: Vec<SuiteSummary>,
     /// Over all prompts in a natural language.
@@ -96,6 +98,7 @@ fn summarize_row(row: &Row, requirements: &Requirements) -> RowSummary {
             || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic),
         memory: Memory::of(row),
         load_seconds: row.load.as_ref().map(|load| load.load_seconds),
+        cold_start: ColdStart::of(row),
         suites: suites
             .into_iter()
             .filter_map(|suite| {

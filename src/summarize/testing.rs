@@ -122,6 +122,8 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         kv_bytes_per_token: 1024,
         acquire_seconds: 0.0,
         load_seconds: 4.2,
+        first_pass_seconds: None,
+        disk_read_bytes: None,
         baseline_bytes: Some(BASELINE),
         loaded_bytes: Some(BASELINE + peak / 2),
         peak_bytes: Some(BASELINE + peak),

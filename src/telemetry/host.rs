@@ -47,6 +47,12 @@ pub fn busy_seconds() -> Option<f64> {
     Some((working + interrupts_and_steal) as f64 / 100.0)
 }
 
+/// Bytes that this process has had from storage so far, mapped files included, and not from the page cache.
+pub fn disk_read_bytes() -> Option<u64> {
+    let io = fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.parse().ok()
+}
+
 /// Memory that a new process could use without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
     let system = with_memory()?;

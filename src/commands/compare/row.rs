@@ -132,11 +132,15 @@ impl RowRunner<'_> {
         host::reset_peak();
         let baseline_bytes = self.memory();
         let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
-        let before = clock.now();
+        let (before, disk_before) = (clock.now(), host::disk_read_bytes());
         let progress = &mut *self.progress;
-        let engine = CandleEngine::load(checkpoint, candidate.quantization, self.device, &mut |done| {
+        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &mut |done| {
             progress.loading(done, total);
         })?;
+        let read = clock.now();
+        engine.first_pass()?;
+        let ready = clock.now();
+        let disk_read_bytes = host::disk_read_bytes().zip(disk_before).and_then(|(now, then)| now.checked_sub(then));
         let facts = LoadFacts {
             engine: "candle".into(),
             device: self.device_name.into(),
@@ -144,7 +148,9 @@ impl RowRunner<'_> {
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
-            load_seconds: (clock.now() - before).as_secs_f64(),
+            load_seconds: (ready - before).as_secs_f64(),
+            first_pass_seconds: Some((ready - read).as_secs_f64()),
+            disk_read_bytes,
             baseline_bytes,
             loaded_bytes: self.memory(),
             peak_bytes: None,
