@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::measure::units::UNKNOWN;
 use crate::measure::{Disturbance, Energy, EnergySource, disturbance};
 use crate::run::{Phase, Run, Trial};
+use crate::summarize::MachineState;
 use crate::telemetry::GpuVerdict;
 
 /// What to know of the measured trials before their figures are believed; nothing where nothing was out of the way.
@@ -28,11 +29,27 @@ pub(super) fn notes(run: &Run) -> Vec<String> {
         (repeated > 0)
             .then(|| format!("run a second time, for heat or another process in the first: {}", of_all(repeated))),
         (capped > 0).then(|| format!("the power limit{limit} held the GPU's clocks down during {}", of_all(capped))),
+        card(&trials),
         energy(run, &trials),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The state that the GPU was in; nothing where there is none.
+fn card(trials: &[&Trial]) -> Option<String> {
+    let state = MachineState::of(trials.iter().copied());
+    let whole = |value: Option<f64>, unit: &str| value.map(|value| format!("{value:.0} {unit}"));
+    let medians = [
+        state.gpu_watts.map(|watts| format!("{watts:.1} W")),
+        whole(state.gpu_sm_megahertz, "MHz SM clock"),
+        whole(state.gpu_memory_megahertz, "MHz memory clock"),
+        whole(state.gpu_utilization_percent, "% busy"),
+    ];
+    let medians: Vec<String> = medians.into_iter().flatten().collect();
+    let hottest = state.gpu_celsius.map(|heat| format!("; {heat} °C at the hottest")).unwrap_or_default();
+    (!medians.is_empty()).then(|| format!("the GPU meanwhile, medians: {}{hottest}", medians.join(", ")))
 }
 
 /// What the energy is of, how it is known, and how much of it the card would have used for nothing.
@@ -98,14 +115,24 @@ mod tests {
     }
 
     #[test]
-    fn energy_is_said_with_its_source_and_what_the_card_draws_for_nothing() {
+    fn the_state_of_the_card_and_the_source_of_its_energy_are_said() {
         let mut trial = on_gpu(0, 0, text_trial(200, 100, 5, "가"));
         for (reading, joules) in trial.readings.iter_mut().zip([100, 130]) {
-            reading.gpu.as_mut().unwrap().energy_millijoules = Some(joules * 1000);
+            let gpu = reading.gpu.as_mut().unwrap();
+            gpu.energy_millijoules = Some(joules * 1000);
+            gpu.power_milliwatts = Some(71_800);
+            gpu.sm_megahertz = Some(1095);
+            gpu.temperature_celsius = Some(67);
         }
         let mut run = run(vec![ran("a", vec![trial])]);
         run.rows[0].load.as_mut().unwrap().idle_milliwatts = Some(16_500);
-        assert_eq!(notes(&run), ["energy: of the whole card, by its own counter; before a load it draws 16.5 W"]);
+        assert_eq!(
+            notes(&run),
+            [
+                "the GPU meanwhile, medians: 71.8 W, 1095 MHz SM clock; 67 °C at the hottest",
+                "energy: of the whole card, by its own counter; before a load it draws 16.5 W",
+            ]
+        );
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::io::Write;
 
 use super::{ReportError, figure};
 use crate::catalog::{Quantization, Source};
-use crate::measure::{Energy, EnergySource, METRICS, Metric};
-use crate::run::{FailureKind, LoadFacts, Row, RowOutcome, Run};
+use crate::measure::{Energy, EnergySource, METRICS, Metric, disturbance};
+use crate::run::{FailureKind, LoadFacts, Phase, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+use crate::telemetry::GpuVerdict;
 
 /// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
 /// an empty suite and its reason.
@@ -56,6 +57,19 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn load(&self) -> Option<&'a LoadFacts> {
         self.row.load.as_ref()
+    }
+
+    /// The suite's measured trials; none if it has no suite.
+    fn trials(&self) -> impl Iterator<Item = &'a Trial> {
+        let suite = self.suite.map(|suite| suite.suite.as_str());
+        let measured = self.row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+        measured.filter(move |trial| Some(trial.key.suite.as_str()) == suite)
+    }
+
+    /// How many of them are so.
+    fn count(&self, so: impl Fn(&Trial) -> bool) -> Field<'a> {
+        self.suite?;
+        number(Some(self.trials().filter(|trial| so(trial)).count()))
     }
 
     /// Of all prompts of the suite, or of those in one language.
@@ -104,6 +118,17 @@ fn columns() -> Vec<Column> {
         column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
         column("first_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.first_ttft_seconds))),
         column("later_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.later_ttft_seconds))),
+        column("disturbed_trials", |line| line.count(|trial| disturbance(trial, &line.run.environment).is_some())),
+        column("repeated_trials", |line| line.count(|trial| trial.repeated.is_some())),
+        column("power_capped_trials", |line| {
+            line.count(|trial| GpuVerdict::of(&trial.readings) == Some(GpuVerdict::PowerCapped))
+        }),
+        column("cpu_megahertz", |line| number(line.summary?.machine.cpu_megahertz)),
+        column("gpu_watts", |line| number(line.summary?.machine.gpu_watts)),
+        column("gpu_sm_megahertz", |line| number(line.summary?.machine.gpu_sm_megahertz)),
+        column("gpu_memory_megahertz", |line| number(line.summary?.machine.gpu_memory_megahertz)),
+        column("gpu_utilization_percent", |line| number(line.summary?.machine.gpu_utilization_percent)),
+        column("gpu_celsius_max", |line| number(line.summary?.machine.gpu_celsius)),
         column("energy_source", |line| Some(energy_source(line)?.into())),
         column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
@@ -175,9 +200,7 @@ fn number<'a>(value: Option<impl ToString>) -> Field<'a> {
 
 /// How the energy of the suite's trials is known; both ways, if a counter failed in between.
 fn energy_source(line: &Line) -> Option<String> {
-    let suite = &line.suite?.suite;
-    let trials = line.row.trials.iter().filter(|trial| trial.key.suite == *suite && !trial.key.warmup);
-    let sources: BTreeSet<EnergySource> = trials.filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
+    let sources: BTreeSet<EnergySource> = line.trials().filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
     let names: Vec<&str> = sources.into_iter().map(EnergySource::name).collect();
     (!names.is_empty()).then(|| names.join(" and "))
 }
@@ -321,6 +344,30 @@ mod tests {
         ] {
             assert_eq!(field(review, column), value, "{column}");
         }
+    }
+
+    #[test]
+    fn the_state_of_the_gpu_is_counted_over_the_suites_measured_trials() {
+        let mut run = sample::run();
+        let held = |throttle_reasons| Reading {
+            gpu: Some(GpuReading { throttle_reasons: Some(throttle_reasons), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        let trials = &mut run.rows[0].trials;
+        // The first is a warm-up.
+        for (trial, reasons) in trials.iter_mut().zip([0x20, 0x20, 0x04, 0x04]) {
+            trial.readings = vec![held(reasons)];
+        }
+        trials[2].repeated = Some(GpuVerdict::Shared);
+        let lines = lines(&run);
+        let of = |line: usize| {
+            ["disturbed_trials", "repeated_trials", "power_capped_trials"]
+                .map(|column| field(&lines[line], column).to_owned())
+        };
+        assert_eq!(
+            (of(0), of(1), of(2)),
+            (["1", "1", "2"].map(Into::into), ["0"; 3].map(Into::into), [""; 3].map(Into::into))
+        );
     }
 
     #[test]

@@ -94,6 +94,7 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
             resident_bytes: Some(5 << 30),
             cpu_seconds: Some(0.1),
             others_cpu_seconds: None,
+            cpu_megahertz: None,
             gpu: None,
         }],
         repeated: None,

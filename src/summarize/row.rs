@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::cold_start::ColdStart;
+use super::machine::MachineState;
 use super::summary::Summary;
 use crate::catalog::{Requirements, Source};
 use crate::measure::MemoryPhases;
-use crate::run::{Row, Run};
+use crate::run::{Phase, Row, Run};
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +25,8 @@ pub struct RowSummary {
     /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
     pub load_seconds: Option<f64>,
     pub cold_start: Option<ColdStart>,
+    /// During its measured trials.
+    pub machine: MachineState,
     /// Those with a measured trial, by name.
     pub suites: Vec<SuiteSummary>,
     /// Over all prompts in a natural language.
@@ -99,6 +102,7 @@ fn summarize_row(row: &Row, requirements: &Requirements) -> RowSummary {
         memory: Memory::of(row),
         load_seconds: row.load.as_ref().map(|load| load.load_seconds),
         cold_start: ColdStart::of(row),
+        machine: MachineState::of(row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured)),
         suites: suites
             .into_iter()
             .filter_map(|suite| {

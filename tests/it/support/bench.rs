@@ -268,7 +268,7 @@ impl Ran {
     }
 
     /// Patterns of what is left that differs, and what stands for it.
-    pub fn filters() -> [(&'static str, &'static str); 9] {
+    pub fn filters() -> [(&'static str, &'static str); 10] {
         [
             (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "YYYYMMDD-HHMMSS-XXXX"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
@@ -279,6 +279,8 @@ impl Ran {
             (r"(\(N s to load)[^,)]*,", "$1,"),
             (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
+            // So may these tests themselves be, side by side.
+            (r"(?m)^! other programs were busy on this machine .*\n", ""),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),
         ]
