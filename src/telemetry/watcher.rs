@@ -11,7 +11,7 @@ use crate::run::clock::Clock;
 /// Time between two looks. A look reads three small files of /proc, some 40 µs of processor time: far below a thousandth of it.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The same where there is a GPU to look at: with the milliseconds that its driver may take, 20 looks a second or more.
+/// The same where there is a GPU to look at: 25 looks a second, however many milliseconds of them its driver takes.
 const GPU_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Looks at the machine until it is stopped.
@@ -21,12 +21,13 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts looking; readings are stamped with the time of `clock` since now.
+    /// Takes the first look, and starts looking; the other readings are stamped with the time of `clock` since it returns.
     pub fn start<C: Clock + Send + 'static>(clock: C, gpu: Option<Arc<dyn GpuProbe>>) -> Self {
         let (stop, stopped) = channel();
-        // Read here: the thread may begin late.
+        // Here and not in the thread, which may begin late: it is of the time before, and costs nothing that is timed.
+        let first = at_an_end(0, gpu.as_deref());
         let start = clock.now();
-        let thread = std::thread::spawn(move || watch(&clock, start, gpu.as_deref(), &stopped));
+        let thread = std::thread::spawn(move || watch(&clock, start, first, gpu.as_deref(), &stopped));
         Self { stop, thread }
     }
 
@@ -37,15 +38,28 @@ impl Watcher {
     }
 }
 
-fn watch(clock: &impl Clock, start: Duration, gpu: Option<&dyn GpuProbe>, stopped: &Receiver<()>) -> Vec<Reading> {
-    let look = || Reading::now((clock.now() - start).as_nanos() as u64, gpu);
-    let at_an_end = || Reading { cpu_megahertz: host::cpu_megahertz(), ..look() };
+/// A look that may take longer, for no trial is under way.
+fn at_an_end(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Reading {
+    Reading { cpu_megahertz: host::cpu_megahertz(), ..Reading::now(at_ns, gpu) }
+}
+
+fn watch(
+    clock: &impl Clock,
+    start: Duration,
+    first: Reading,
+    gpu: Option<&dyn GpuProbe>,
+    stopped: &Receiver<()>,
+) -> Vec<Reading> {
+    let at_ns = || (clock.now() - start).as_nanos() as u64;
     let interval = if gpu.is_some() { GPU_INTERVAL } else { INTERVAL };
-    let mut readings = vec![at_an_end()];
-    while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-        readings.push(look());
+    let mut due = start + interval;
+    let mut readings = vec![first];
+    while stopped.recv_timeout(due.saturating_sub(clock.now())) == Err(RecvTimeoutError::Timeout) {
+        readings.push(Reading::now(at_ns(), gpu));
+        // A look that took too long is not made up for.
+        due = (due + interval).max(clock.now());
     }
-    readings.push(at_an_end());
+    readings.push(at_an_end(at_ns(), gpu));
     readings
 }
 

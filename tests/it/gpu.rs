@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
+use bench::measure::{Energy, EnergySource, Measurement};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
 use bench::run::{Instruments, RunListener, Trial, execute};
@@ -174,6 +175,18 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
     let instruments = Instruments { clock, gpu: Some(probe) };
     execute(&mut engine, "row", &steps, &instruments, &AtomicBool::new(false), &mut Deaf, &mut keep).unwrap();
     kept
+}
+
+#[test]
+fn a_trials_energy_is_what_the_counter_gained_or_else_what_the_power_adds_up_to() {
+    let energy = |driver: FakeDriver| {
+        let trial = trial(Arc::new(probe(&driver)));
+        (Energy::of(&trial).map(|energy| energy.source), Measurement::of(&trial).energy_joules_per_token)
+    };
+    let counted = FakeDriver::l4().says("energy", "1000000 1060000");
+    assert_eq!(energy(counted), (Some(EnergySource::Counter), Some(30.0)));
+    // Two seconds are too few for a power that is an average of the last.
+    assert_eq!(energy(FakeDriver::without_energy_counter()), (None, None));
 }
 
 #[test]

@@ -352,5 +352,6 @@ fn a_token_is_stamped_before_anyone_hears_of_it() {
 fn the_machine_is_looked_at_on_the_clock_of_the_trial() {
     let trial = run(&steps(2), vec![four_tokens(); 2]).remove(1);
     assert!(trial.readings.is_sorted_by_key(|reading| reading.at_ns));
+    assert_eq!(trial.readings.first().unwrap().at_ns, 0, "the first look is before the start");
     assert_eq!(trial.readings.last().unwrap().at_ns, ms(1_420), "the last look is at the end");
 }
