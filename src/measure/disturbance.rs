@@ -1,35 +1,15 @@
-//! Disturbance: whether something held a trial up that is not the candidate's, so that its times are not either.
+//! Disturbance: whether something else kept the machine busy while a trial ran, so that its times are not the candidate's.
 
 use crate::run::Trial;
-use crate::telemetry::{Environment, GpuVerdict};
+use crate::telemetry::Environment;
 
 /// Share of the engine's processors that others may take before a trial's times are doubted. What a machine does on its own
 /// account takes one or two in a hundred; a program that takes a tenth of a processor shows in every token.
 const TOLERATED_SHARE: f64 = 0.1;
 
-/// What a trial's times are not the candidate's for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Disturbance {
-    /// Everything else kept so many processors busy, on average, and left fewer than the engine computes with.
-    Processors(f64),
-    /// The GPU was slowed down by heat.
-    Heat,
-    /// Another process was on the GPU.
-    SharedGpu,
-}
-
-/// What disturbed a trial. `None` for one that was alone, and where nothing tells.
-pub fn disturbance(trial: &Trial, environment: &Environment) -> Option<Disturbance> {
-    match GpuVerdict::of(&trial.readings) {
-        Some(GpuVerdict::Shared) => Some(Disturbance::SharedGpu),
-        Some(GpuVerdict::Thermal) => Some(Disturbance::Heat),
-        Some(GpuVerdict::Ok | GpuVerdict::PowerCapped) | None => {
-            busy_processors(trial, environment).map(Disturbance::Processors)
-        }
-    }
-}
-
-fn busy_processors(trial: &Trial, environment: &Environment) -> Option<f64> {
+/// How many processors everything else kept busy during a trial, on average, if that left fewer than the engine computes
+/// with. `None` for a trial that was alone, and where the system does not tell.
+pub fn disturbance(trial: &Trial, environment: &Environment) -> Option<f64> {
     let (first, last) = (trial.readings.first()?, trial.readings.last()?);
     let seconds = last.at_ns.checked_sub(first.at_ns)? as f64 / 1e9;
     // Processor time is counted in ticks of 10 ms: of less than some ticks nothing can be said.
@@ -48,7 +28,7 @@ mod tests {
     use crate::summarize::testing;
 
     /// What is found where the others kept so many processors busy, beside an engine with two threads.
-    fn found(others: f64, processors: usize) -> Option<Disturbance> {
+    fn found(others: f64, processors: usize) -> Option<f64> {
         let mut environment = testing::run(Vec::new()).environment;
         environment.processors = Some(processors);
         disturbance(&testing::beside(others, testing::text_trial(200, 100, 5, "가")), &environment)
@@ -56,25 +36,14 @@ mod tests {
 
     #[test]
     fn another_program_on_the_engines_processors_disturbs() {
-        assert_eq!(found(0.5, 2), Some(Disturbance::Processors(0.5)));
+        assert_eq!(found(0.5, 2), Some(0.5));
         assert_eq!(found(0.1, 2), None);
     }
 
     #[test]
     fn another_program_on_other_processors_does_not() {
         assert_eq!(found(2.0, 4), None);
-        assert_eq!(found(3.0, 4), Some(Disturbance::Processors(3.0)));
-    }
-
-    #[test]
-    fn a_gpu_that_is_hot_or_shared_disturbs_and_one_at_its_power_limit_does_not() {
-        let environment = testing::run(Vec::new()).environment;
-        let with = |throttle, others| {
-            let trial = testing::on_gpu(throttle, others, testing::text_trial(200, 100, 5, "가"));
-            disturbance(&trial, &environment)
-        };
-        assert_eq!((with(0x20, 0), with(0, 1)), (Some(Disturbance::Heat), Some(Disturbance::SharedGpu)));
-        assert_eq!((with(0x04, 0), with(0, 0)), (None, None));
+        assert_eq!(found(3.0, 4), Some(3.0));
     }
 
     #[test]

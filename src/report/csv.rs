@@ -8,7 +8,7 @@ use std::io::Write;
 
 use super::{ReportError, figure};
 use crate::catalog::{Quantization, Source};
-use crate::measure::{Energy, EnergySource, METRICS, Metric, disturbance};
+use crate::measure::{Energy, EnergySource, METRICS, Metric};
 use crate::run::{FailureKind, LoadFacts, Phase, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
@@ -66,10 +66,10 @@ impl<'a> Line<'a> {
         measured.filter(move |trial| Some(trial.key.suite.as_str()) == suite)
     }
 
-    /// How many of them are so.
-    fn count(&self, so: impl Fn(&Trial) -> bool) -> Field<'a> {
-        self.suite?;
-        number(Some(self.trials().filter(|trial| so(trial)).count()))
+    /// How many of them the GPU was in this state during; unknown where nobody told, as on a CPU.
+    fn verdicts(&self, kind: GpuVerdict) -> Field<'a> {
+        let told: Vec<GpuVerdict> = self.trials().filter_map(|trial| GpuVerdict::of(&trial.readings)).collect();
+        number((!told.is_empty()).then(|| told.into_iter().filter(|verdict| *verdict == kind).count()))
     }
 
     /// Of all prompts of the suite, or of those in one language.
@@ -118,10 +118,11 @@ fn columns() -> Vec<Column> {
         column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
         column("first_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.first_ttft_seconds))),
         column("later_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.later_ttft_seconds))),
-        column("disturbed_trials", |line| line.count(|trial| disturbance(trial, &line.run.environment).is_some())),
-        column("repeated_trials", |line| line.count(|trial| trial.repeated.is_some())),
-        column("power_capped_trials", |line| {
-            line.count(|trial| GpuVerdict::of(&trial.readings) == Some(GpuVerdict::PowerCapped))
+        column("thermal_trials", |line| line.verdicts(GpuVerdict::Thermal)),
+        column("shared_trials", |line| line.verdicts(GpuVerdict::Shared)),
+        column("power_capped_trials", |line| line.verdicts(GpuVerdict::PowerCapped)),
+        column("repeated_trials", |line| {
+            number(line.suite.map(|_| line.trials().filter(|trial| trial.repeated.is_some()).count()))
         }),
         column("cpu_megahertz", |line| number(line.summary?.machine.cpu_megahertz)),
         column("gpu_watts", |line| number(line.summary?.machine.gpu_watts)),
@@ -361,13 +362,11 @@ mod tests {
         trials[2].repeated = Some(GpuVerdict::Shared);
         let lines = lines(&run);
         let of = |line: usize| {
-            ["disturbed_trials", "repeated_trials", "power_capped_trials"]
+            ["thermal_trials", "shared_trials", "power_capped_trials", "repeated_trials"]
                 .map(|column| field(&lines[line], column).to_owned())
         };
-        assert_eq!(
-            (of(0), of(1), of(2)),
-            (["1", "1", "2"].map(Into::into), ["0"; 3].map(Into::into), [""; 3].map(Into::into))
-        );
+        assert_eq!(of(0), ["1", "0", "2", "1"]);
+        assert_eq!((of(1), of(2)), (["", "", "", "0"].map(Into::into), [""; 4].map(Into::into)), "nobody told");
     }
 
     #[test]

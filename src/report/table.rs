@@ -3,7 +3,8 @@
 use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, paragraph};
-use super::{cold_start, conditions};
+use super::{cold_start, gpu};
+use crate::measure::disturbance;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
 use crate::run::{Outcome, Phase, Row, Run};
@@ -92,7 +93,8 @@ fn title(group: Group, lines: &[Line]) -> String {
 /// What the tables cannot say in their cells.
 fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<String> {
     let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
-    notes.extend(conditions::notes(run));
+    notes.extend(disturbed(run));
+    notes.extend(gpu::notes(run));
     if lines.iter().any(|(_, summary)| summary.synthetic) {
         notes.push("* random weights at the model's real shape".to_owned());
     }
@@ -132,6 +134,19 @@ fn failures(row: &Row) -> Option<String> {
         row.candidate.row(),
         messages.len(),
         messages.first()?
+    ))
+}
+
+/// How many trials had to share the processors, and with how much else at the most.
+fn disturbed(run: &Run) -> Option<String> {
+    let measured = || run.rows.iter().flat_map(|row| &row.trials).filter(|trial| trial.key.phase() == Phase::Measured);
+    let busy: Vec<f64> = measured().filter_map(|trial| disturbance(trial, &run.environment)).collect();
+    let most = busy.iter().copied().max_by(f64::total_cmp)?;
+    Some(format!(
+        "! other programs were busy on this machine during {} of {} trials, on up to {most:.1} processors: run again when it \
+         is quiet",
+        busy.len(),
+        measured().count()
     ))
 }
 

@@ -68,7 +68,7 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
 /// What is wrong with a trial's times, if it has any that count: a warm-up has none, nor has one that failed.
 fn fault(trial: &Trial) -> Option<GpuVerdict> {
     let counts = trial.key.phase() == Phase::Measured && matches!(trial.outcome, Outcome::Completed { .. });
-    GpuVerdict::of(&trial.readings).filter(|verdict| counts && verdict.is_invalid())
+    GpuVerdict::fault(&trial.readings).filter(|_| counts)
 }
 
 /// One trial; `None` if it was cancelled.

@@ -65,9 +65,9 @@ impl GpuVerdict {
         })
     }
 
-    /// Whether the trial's times are not the candidate's.
-    pub fn is_invalid(self) -> bool {
-        matches!(self, Self::Thermal | Self::Shared)
+    /// What makes a trial with these readings invalid, if anything: its times are not the candidate's.
+    pub fn fault(readings: &[Reading]) -> Option<Self> {
+        Self::of(readings).filter(|verdict| matches!(verdict, Self::Thermal | Self::Shared))
     }
 }
 
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn the_power_cap_is_a_label_and_heat_is_a_fault() {
-        let capped = GpuVerdict::of(&with(&[(Some(1), None), (Some(4), None)])).unwrap();
-        assert_eq!((capped, capped.is_invalid()), (GpuVerdict::PowerCapped, false));
+        let capped = with(&[(Some(1), None), (Some(4), None)]);
+        assert_eq!((GpuVerdict::of(&capped), GpuVerdict::fault(&capped)), (Some(GpuVerdict::PowerCapped), None));
         for heat in [0x20, 0x40, 0x04 | 0x20, 0x08 | 0x40] {
-            let thermal = GpuVerdict::of(&with(&[(Some(0), None), (Some(heat), None), (Some(0), None)])).unwrap();
-            assert_eq!((thermal, thermal.is_invalid()), (GpuVerdict::Thermal, true), "{heat:#x}");
+            let hot = with(&[(Some(0), None), (Some(heat), None), (Some(0), None)]);
+            assert_eq!(GpuVerdict::fault(&hot), Some(GpuVerdict::Thermal), "{heat:#x}");
         }
     }
 
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn another_process_is_a_fault_whatever_the_clocks_did() {
-        let shared = GpuVerdict::of(&with(&[(Some(0x40), Some(0)), (None, Some(1))])).unwrap();
-        assert_eq!((shared, shared.is_invalid()), (GpuVerdict::Shared, true));
+        let shared = with(&[(Some(0x40), Some(0)), (None, Some(1))]);
+        assert_eq!(GpuVerdict::fault(&shared), Some(GpuVerdict::Shared));
     }
 
     #[test]

@@ -1,34 +1,37 @@
-//! The conditions under which a run's trials ran, in words: what disturbed them, and what limited the GPU.
+//! The GPU while a run was on it, in words: what made trials invalid, what limited it, its state, and the energy it took.
 
 use std::collections::BTreeSet;
 
 use crate::measure::units::UNKNOWN;
-use crate::measure::{Disturbance, Energy, EnergySource, disturbance};
+use crate::measure::{Energy, EnergySource};
 use crate::run::{Phase, Run, Trial};
 use crate::summarize::MachineState;
 use crate::telemetry::GpuVerdict;
 
-/// What to know of the measured trials before their figures are believed; nothing where nothing was out of the way.
+/// What to know of the measured trials before their figures are believed; nothing for a run on a CPU.
 pub(super) fn notes(run: &Run) -> Vec<String> {
     let trials: Vec<&Trial> =
         run.rows.iter().flat_map(|row| &row.trials).filter(|trial| trial.key.phase() == Phase::Measured).collect();
-    let found: Vec<Disturbance> = trials.iter().filter_map(|trial| disturbance(trial, &run.environment)).collect();
-    let capped = trials.iter().filter(|trial| GpuVerdict::of(&trial.readings) == Some(GpuVerdict::PowerCapped)).count();
+    let count = |kind| trials.iter().filter(|trial| GpuVerdict::of(&trial.readings) == Some(kind)).count();
     let repeated = trials.iter().filter(|trial| trial.repeated.is_some()).count();
-    let of_all = |count: usize| format!("{count} of {} trials", trials.len());
-    let during = |what: &str, advice: &str, count: usize| {
-        (count > 0).then(|| format!("! {what} during {}: {advice}", of_all(count)))
-    };
-    let count = |kind| found.iter().filter(|one| **one == kind).count();
     let limit = run.environment.gpu_power_limit_milliwatts;
     let limit = limit.map(|limit| format!(" of {:.0} W", f64::from(limit) / 1e3)).unwrap_or_default();
+    let counted = |count: usize, before: &str, after: &str| {
+        (count > 0).then(|| format!("{before} {count} of {} trials{after}", trials.len()))
+    };
     [
-        processors(&found, &of_all),
-        during("the GPU was slowed down by heat", "see to its cooling, and run again", count(Disturbance::Heat)),
-        during("another process was on the GPU", "run again when it is alone", count(Disturbance::SharedGpu)),
-        (repeated > 0)
-            .then(|| format!("run a second time, for heat or another process in the first: {}", of_all(repeated))),
-        (capped > 0).then(|| format!("the power limit{limit} held the GPU's clocks down during {}", of_all(capped))),
+        counted(
+            count(GpuVerdict::Thermal),
+            "! the GPU was slowed down by heat during",
+            ": see to its cooling, and run again",
+        ),
+        counted(count(GpuVerdict::Shared), "! another process was on the GPU during", ": run again when it is alone"),
+        counted(repeated, "run a second time, for heat or another process in the first:", ""),
+        counted(
+            count(GpuVerdict::PowerCapped),
+            &format!("the power limit{limit} held the GPU's clocks down during"),
+            "",
+        ),
         card(&trials),
         energy(run, &trials),
     ]
@@ -68,29 +71,13 @@ fn energy(run: &Run, trials: &[&Trial]) -> Option<String> {
         .then(|| format!("energy: of the whole card, {}; before a load it draws {idle}", ways.join(" or ")))
 }
 
-/// How many trials had to share the processors, and with how much else at the most.
-fn processors(found: &[Disturbance], of_all: &impl Fn(usize) -> String) -> Option<String> {
-    let busy: Vec<f64> = found
-        .iter()
-        .filter_map(|one| match one {
-            Disturbance::Processors(busy) => Some(*busy),
-            Disturbance::Heat | Disturbance::SharedGpu => None,
-        })
-        .collect();
-    let most = busy.iter().copied().max_by(f64::total_cmp)?;
-    Some(format!(
-        "! other programs were busy on this machine during {}, on up to {most:.1} processors: run again when it is quiet",
-        of_all(busy.len())
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::summarize::testing::{on_gpu, ran, run, text_trial, warmup};
 
     #[test]
-    fn each_condition_is_counted_over_the_measured_trials() {
+    fn each_verdict_is_counted_over_the_measured_trials() {
         let trial = || text_trial(200, 100, 5, "가");
         let mut again = on_gpu(0x40, 0, trial());
         again.repeated = Some(GpuVerdict::Shared);
@@ -136,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_run_has_nothing_to_say() {
+    fn of_a_run_on_a_cpu_there_is_nothing_to_say() {
         assert!(notes(&run(vec![ran("a", vec![text_trial(200, 100, 5, "가")])])).is_empty());
     }
 }
