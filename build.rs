@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, so that figures can be followed by commit.
+//! Tells the program which commit and which candle it is built from, so that figures can be followed by them.
 
 use std::process::Command;
 
@@ -17,6 +17,17 @@ fn main() {
     if let Some(commit) = git(&["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]) {
         println!("cargo::rustc-env=BENCH_COMMIT={commit}");
     }
+    if let Some(version) = locked("candle-core") {
+        println!("cargo::rustc-env=BENCH_CANDLE_VERSION={version}");
+    }
+}
+
+/// The version of a package in Cargo.lock, if there is one: a package that is built from a registry may have none.
+fn locked(package: &str) -> Option<String> {
+    let lock = std::fs::read_to_string("Cargo.lock").ok()?;
+    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{package}\"\n")))?;
+    let line = entry.lines().find_map(|line| line.strip_prefix("version = "))?;
+    Some(line.trim_matches('"').to_owned())
 }
 
 /// What git answers, if there is a git and a repository.

@@ -30,7 +30,7 @@ use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
 use bench::plan::Step;
 use bench::run::clock::{Clock, SystemClock, wall_time};
-use bench::run::{CheckpointFacts, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
+use bench::run::{CheckpointFacts, Instruments, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
@@ -296,7 +296,15 @@ impl Bench {
         let (mut row, cancel) = (self.run.rows[0].clone(), AtomicBool::new(false));
         let once = |trials: &[Trial]| trials.is_empty().then(|| self.step.clone());
         let start = self.clock.now();
-        let Ok(_) = execute(&mut self.engine, &mut row, &once, &self.clock, &cancel, &mut Silent, &mut keep);
+        let Ok(_) = execute(
+            &mut self.engine,
+            &mut row,
+            &once,
+            &Instruments::on_cpu(self.clock),
+            &cancel,
+            &mut Silent,
+            &mut keep,
+        );
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
@@ -313,7 +321,8 @@ impl Bench {
         };
         let cancel = AtomicBool::new(false);
         let start = self.clock.now();
-        execute(&mut self.engine, &mut row, &once, &self.clock, &cancel, &mut self.progress, &mut keep).expect("kept");
+        let instruments = Instruments::on_cpu(self.clock);
+        execute(&mut self.engine, &mut row, &once, &instruments, &cancel, &mut self.progress, &mut keep).expect("kept");
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
         (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))

@@ -11,6 +11,7 @@ use bench::engine::Observer;
 use bench::run::RunListener;
 use bench::run::clock::{Clock, SystemClock};
 use bench::run::recorder::Recorder;
+use bench::telemetry::Reading;
 use divan::Bencher;
 
 /// Tokens of a trial: as many as were announced, so that the recorder never allocates for an arrival.
@@ -45,6 +46,12 @@ fn token_and_text_under_a_progress_bar(bencher: Bencher) {
     let mut progress = support::progress(&[], 1);
     record(bencher, &mut |done| progress.token(done, TOKENS), tell_all);
     progress.finish();
+}
+
+/// One look of the watcher, which is due each 100 ms, or each 40 ms where it looks at a GPU too. Target: under 0.5 % of that.
+#[divan::bench]
+fn look_at_the_machine(bencher: Bencher) {
+    bencher.bench_local(|| Reading::now(black_box(0), None));
 }
 
 fn tell_all(observer: &mut dyn Observer) {

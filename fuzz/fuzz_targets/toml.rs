@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bench::catalog::Catalog;
-use bench::plan::{Choices, steps};
+use bench::plan::{Choices, Schedule};
 use bench::suite;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         bench_fuzz::write(file, text.as_bytes());
         let root = bench_fuzz::folder().join(file.split('/').next().expect("a folder"));
         if let Ok(suites) = suite::read(&root) {
-            let _ = steps(&suites, &Choices::default());
+            let _ = Schedule::of(&suites, &Choices::default()).least();
         }
     }
 });

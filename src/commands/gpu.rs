@@ -35,9 +35,12 @@ fn present(gpus: &Gpus) -> Result<GpuSpec, Error> {
     };
     let found = nvml::gpus().map_err(|reason| Error::usage(format!("this machine shows no GPU: {reason}"), hint()))?;
     let gpu = found.first().ok_or_else(|| Error::usage("this machine has no GPU", hint()))?;
-    let message = || format!("the driver calls this GPU `{}`, which no row of gpus.toml does", gpu.name);
-    let row = gpus.find(&gpu.name).ok_or_else(|| {
-        Error::usage(message(), "add a row with that name to a file of your own, and give it as --gpus FILE".to_owned())
+    let name = gpu.name.as_deref().ok_or_else(|| Error::usage("the driver does not tell what GPU this is", hint()))?;
+    let row = gpus.find(name).ok_or_else(|| {
+        let message = format!("the driver calls this GPU `{name}`, which no row of gpus.toml does");
+        Error::usage(message, "add a row with that name to a file of your own, and give it as --gpus FILE".to_owned())
     })?;
-    Ok(GpuSpec { memory_mib: gpu.memory_bytes >> 20, ..row.clone() })
+    // What the driver does not tell is as the list has it.
+    let memory_mib = gpu.memory_bytes.map_or(row.memory_mib, |bytes| bytes >> 20);
+    Ok(GpuSpec { memory_mib, ..row.clone() })
 }

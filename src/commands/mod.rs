@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod gpu;
 mod history;
+mod occupied;
 mod plan;
 mod pull;
 mod recommend;

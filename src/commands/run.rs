@@ -65,6 +65,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         token_ids: completion.token_ids.clone(),
         text: completion.text.clone(),
         readings: Vec::new(),
+        repeated: None,
     };
     let measurement = Measurement::of(&trial);
     match args.format {

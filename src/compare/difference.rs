@@ -35,7 +35,7 @@ impl Difference {
 }
 
 /// What is meant to differ: a check is there to compare two states of the program.
-const PROGRAM: [&str; 2] = ["program_version", "program_commit"];
+const PROGRAM: [&str; 3] = ["program_version", "program_commit", "candle_version"];
 
 /// Machines of one kind do not have the same number of bytes to the last: a kernel keeps some of them for itself.
 const SAME_MEMORY: f64 = 0.02;
@@ -125,6 +125,7 @@ mod tests {
     fn another_build_of_the_program_is_no_difference() {
         let newer =
             Environment { program_version: "0.2.0".into(), program_commit: Some("abc".into()), ..environment() };
+        let newer = Environment { candle_version: Some("0.12.0".into()), ..newer };
         assert_eq!(environments(&environment(), &newer), []);
     }
 
@@ -135,6 +136,25 @@ mod tests {
             environments(&environment(), &other),
             [Difference::new("cpu", "\"AMD EPYC 9B45\"", "\"Intel Xeon\"")]
         );
+    }
+
+    #[test]
+    fn another_card_or_another_state_of_it_is_and_one_that_is_unknown_is_none() {
+        let card = Environment {
+            gpu_uuid_hash: Some("aa".into()),
+            gpu_power_limit_milliwatts: Some(72_000),
+            container: Some("none".into()),
+            ..environment()
+        };
+        let another = Environment {
+            gpu_uuid_hash: Some("bb".into()),
+            gpu_power_limit_milliwatts: Some(60_000),
+            container: Some("docker".into()),
+            ..environment()
+        };
+        let differ: Vec<String> = environments(&card, &another).into_iter().map(|found| found.what).collect();
+        assert_eq!(differ, ["container", "gpu_uuid_hash", "gpu_power_limit_milliwatts"]);
+        assert_eq!(environments(&card, &environment()), []);
     }
 
     #[test]

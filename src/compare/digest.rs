@@ -9,7 +9,7 @@ use crate::measure::{METRICS, Measurement, disturbances};
 use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
-use crate::telemetry::Environment;
+use crate::telemetry::{Environment, GpuVerdict};
 
 /// What of a run, or of several runs of the same, a check takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct RowDigest {
     pub load_seconds: Vec<f64>,
     /// Peak above what was in use before, of each process in which something could tell.
     pub memory_bytes: Vec<u64>,
-    /// Measured trials that had to share the processors with other programs.
+    /// Measured trials whose times are not the candidate's: other programs were busy, or the GPU was hot or shared.
     pub disturbed: usize,
     pub prompts: Vec<PromptDigest>,
 }
@@ -97,7 +97,7 @@ impl RowDigest {
             checkpoint: row.checkpoint.clone(),
             load_seconds: row.load.iter().map(|load| six_digits(load.load_seconds)).collect(),
             memory_bytes: Memory::of(row).measured_bytes.into_iter().collect(),
-            disturbed: disturbances(&measured, environment).len(),
+            disturbed: disturbed(&measured, environment),
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
@@ -168,6 +168,13 @@ impl PromptDigest {
     }
 }
 
+/// Trials whose times are not the candidate's: the GPU was hot or shared, or other programs kept the processors busy.
+fn disturbed(trials: &[&Trial], environment: &Environment) -> usize {
+    let (faulty, others): (Vec<&Trial>, Vec<&Trial>) =
+        trials.iter().partition(|trial| GpuVerdict::fault(&trial.readings).is_some());
+    faulty.len() + disturbances(&others, environment).len()
+}
+
 fn prompt(trial: &Trial) -> PromptKey<'_> {
     (&trial.key.suite, trial.key.language, &trial.key.prompt)
 }
@@ -175,4 +182,18 @@ fn prompt(trial: &Trial) -> PromptKey<'_> {
 /// More digits than any measurement has; fewer make lines that can be read.
 fn six_digits(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summarize::testing::{beside, on_gpu, run, text_trial};
+
+    #[test]
+    fn a_hot_or_shared_gpu_disturbs_and_one_at_its_power_limit_does_not() {
+        let trial = || text_trial(200, 100, 5, "가");
+        let trials =
+            [on_gpu(0x20, 0, trial()), on_gpu(0, 1, trial()), on_gpu(4, 0, trial()), beside(2.0, trial()), trial()];
+        assert_eq!(disturbed(&trials.iter().collect::<Vec<_>>(), &run(Vec::new()).environment), 3);
+    }
 }

@@ -65,7 +65,7 @@ pub enum Doubt {
     },
     /// There are too few values for an interval, at the level that so many figures at once ask for.
     TooFew { more_trials: usize },
-    /// Other programs were busy on the machine during so many of the trials.
+    /// Other programs were busy on the machine, or its GPU was too hot, during so many of the trials.
     Disturbed { disturbed: usize, trials: usize },
 }
 

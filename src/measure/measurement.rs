@@ -4,6 +4,7 @@
 //! characters, which are Unicode scalar values: 한 is one, however many bytes or tokens it takes. Two programs that print
 //! "TPOT" rarely mean the same thing, so each formula stands here, once, for every engine.
 
+use super::Energy;
 use crate::run::{Outcome, Trial};
 
 /// A gap between two tokens that is longer than this is a stall: a reader sees the text stop.
@@ -37,6 +38,12 @@ pub struct Measurement {
     pub latency_seconds: Option<f64>,
     /// Number of gaps between arrivals over [`STALL_SECONDS`]; lower is better. Undefined for n < 2.
     pub stalls: Option<f64>,
+    /// Energy of the whole card for the request, in joules; lower is better. Undefined on a CPU, where the driver does not
+    /// tell, for a trial too short for what it tells ([`Energy`]), and for one that failed.
+    pub energy_joules: Option<f64>,
+    /// That ÷ n: what an output token costs, its share of the prompt included; lower is better. Undefined where that is, and
+    /// for n = 0.
+    pub energy_joules_per_token: Option<f64>,
 }
 
 impl Measurement {
@@ -55,6 +62,7 @@ impl Measurement {
         let gaps: Option<Vec<f64>> =
             arrivals.windows(2).map(|pair| span(Some(pair[0]), Some(pair[1]))).collect::<Option<_>>();
         let gaps = gaps.filter(|gaps| !gaps.is_empty());
+        let energy_joules = Energy::of(trial).filter(|_| completed).map(|energy| energy.joules);
 
         Self {
             ttft_seconds: first.map(seconds),
@@ -66,6 +74,8 @@ impl Measurement {
             characters_per_second: per(characters, decode_seconds),
             characters_per_token: per(characters, Some(n as f64)),
             latency_seconds: last.filter(|_| completed).map(seconds),
+            energy_joules,
+            energy_joules_per_token: per(energy_joules, Some(n as f64)),
             stalls: gaps.map(|gaps| gaps.iter().filter(|gap| **gap > STALL_SECONDS).count() as f64),
         }
     }
@@ -89,6 +99,7 @@ fn per(amount: Option<f64>, divisor: Option<f64>) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::run::{FailureKind, FinishReason, Timeline, TrialKey};
+    use crate::telemetry::{GpuReading, Reading};
 
     const MS: u64 = 1_000_000;
 
@@ -114,6 +125,7 @@ mod tests {
             token_ids: vec![0; arrivals_ms.len()],
             text: text.map(String::from),
             readings: Vec::new(),
+            repeated: None,
         }
     }
 
@@ -135,6 +147,23 @@ mod tests {
         close(measured.characters_per_second, 20.0);
         close(measured.characters_per_token, 1.5);
         close(measured.latency_seconds, 0.4);
+    }
+
+    #[test]
+    fn energy_is_of_a_request_that_completed_and_shared_among_its_tokens() {
+        let mut on_gpu = trial(&[100, 150, 400, 400], None);
+        let reading = |(seconds, joules): (u64, u64)| Reading {
+            at_ns: seconds * 1_000_000_000,
+            gpu: Some(GpuReading { energy_millijoules: Some(joules * 1000), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        on_gpu.readings = [(0, 500), (2, 620)].map(reading).into();
+        let measured = Measurement::of(&on_gpu);
+        close(measured.energy_joules, 120.0);
+        close(measured.energy_joules_per_token, 30.0);
+        on_gpu.outcome = Outcome::Failed { kind: FailureKind::Engine, message: "at token 4".into() };
+        assert_eq!(Measurement::of(&on_gpu).energy_joules, None);
+        assert_eq!(Measurement::of(&trial(&[100, 200], None)).energy_joules_per_token, None);
     }
 
     #[test]

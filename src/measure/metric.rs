@@ -75,6 +75,8 @@ pub enum Unit {
     CharactersPerSecond,
     CharactersPerToken,
     Count,
+    Joules,
+    JoulesPerToken,
 }
 
 impl Unit {
@@ -86,6 +88,8 @@ impl Unit {
             Unit::CharactersPerSecond => "chars/s",
             Unit::CharactersPerToken => "chars/tok",
             Unit::Count => "count",
+            Unit::Joules => "J",
+            Unit::JoulesPerToken => "J/tok",
         }
     }
 
@@ -199,9 +203,39 @@ pub const STALLS: Metric = Metric {
     of: |measurement| measurement.stalls,
 };
 
+/// See [`Measurement::energy_joules`].
+pub const ENERGY: Metric = Metric {
+    key: "energy_joules",
+    label: "energy",
+    unit: Unit::Joules,
+    direction: Direction::Lower,
+    of: |measurement| measurement.energy_joules,
+};
+
+/// See [`Measurement::energy_joules_per_token`].
+pub const ENERGY_PER_TOKEN: Metric = Metric {
+    key: "energy_joules_per_token",
+    label: "energy/tok",
+    unit: Unit::JoulesPerToken,
+    direction: Direction::Lower,
+    of: |measurement| measurement.energy_joules_per_token,
+};
+
 /// Every metric, in the order in which a reader wants them.
-pub const METRICS: &[Metric] =
-    &[TTFT, PREFILL_TIME, PREFILL, TPOT, ITL_MAX, DECODE, CHARACTERS, CHARACTERS_PER_TOKEN, LATENCY, STALLS];
+pub const METRICS: &[Metric] = &[
+    TTFT,
+    PREFILL_TIME,
+    PREFILL,
+    TPOT,
+    ITL_MAX,
+    DECODE,
+    CHARACTERS,
+    CHARACTERS_PER_TOKEN,
+    LATENCY,
+    STALLS,
+    ENERGY,
+    ENERGY_PER_TOKEN,
+];
 
 #[cfg(test)]
 mod tests {
@@ -225,6 +259,8 @@ mod tests {
                 Unit::CharactersPerSecond => "characters_per_second",
                 Unit::CharactersPerToken => "characters_per_token",
                 Unit::Count => "stalls",
+                Unit::Joules => "_joules",
+                Unit::JoulesPerToken => "_joules_per_token",
             };
             assert!(metric.key.ends_with(suffix), "{} should end in {suffix}", metric.key);
         }
@@ -243,6 +279,8 @@ mod tests {
             characters_per_token: Some(7.0),
             latency_seconds: Some(8.0),
             stalls: Some(9.0),
+            energy_joules: Some(10.0),
+            energy_joules_per_token: Some(11.0),
         };
         for (index, metric) in METRICS.iter().enumerate() {
             assert_eq!((metric.of)(&all), Some(index as f64), "{}", metric.key);

@@ -4,10 +4,14 @@
 //! table columns, CSV headers, limits and verdicts are made from; [`units`] prints them.
 
 mod disturbance;
+mod energy;
 mod measurement;
+mod memory;
 pub mod metric;
 pub mod units;
 
 pub use disturbance::disturbances;
+pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
+pub use memory::MemoryPhases;
 pub use metric::{Direction, METRICS, Metric, Unit};

@@ -3,7 +3,7 @@
 use super::figure;
 use super::grid::{Align, Column};
 use crate::measure::Metric;
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, PREFILL, TTFT};
+use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
 use crate::run::{Row, RowOutcome};
 use crate::suite::Language;
@@ -81,6 +81,7 @@ pub(super) fn figures(group: Group, lines: &[Line], limits: bool) -> Vec<Column>
             columns.extend(reading(lines));
         }
     }
+    columns.extend(energy(group, lines));
     if limits {
         columns.push(column("within\nlimits", Align::Right, lines, |(_, summary)| {
             let attained = group.of(summary).and_then(|summary| summary.attainment.as_ref());
@@ -190,6 +191,17 @@ pub(super) fn any_tied(lines: &[Line]) -> bool {
     let decodes = Group::ALL.into_iter().map(|group| (DECODE, decodes(group, lines)));
     let mut all = waits.chain(decodes).chain([(TTFT, text_waits(lines))]);
     all.any(|(metric, figures)| ties(&figures, metric.direction).contains(&true))
+}
+
+/// What a token costs the card, where a card is there to tell.
+fn energy(group: Group, lines: &[Line]) -> Option<Column> {
+    let told =
+        |(_, summary): &Line| group.overall(summary).is_some_and(|figures| figures.get(&ENERGY_PER_TOKEN).is_some());
+    lines.iter().any(told).then(|| {
+        column(heading(&ENERGY_PER_TOKEN), Align::Right, lines, |(_, summary)| {
+            show(group.overall(summary), &ENERGY_PER_TOKEN)
+        })
+    })
 }
 
 /// What a reader sees, by language.

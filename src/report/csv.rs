@@ -3,14 +3,16 @@
 //! Column names carry their unit and are never renamed. An empty field is unknown, never zero. UTF-8, with a header.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::{ReportError, figure};
 use crate::catalog::{Quantization, Source};
-use crate::measure::{METRICS, Metric};
-use crate::run::{FailureKind, LoadFacts, Row, RowOutcome, Run};
+use crate::measure::{Energy, EnergySource, METRICS, Metric};
+use crate::run::{FailureKind, LoadFacts, Phase, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+use crate::telemetry::GpuVerdict;
 
 /// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
 /// an empty suite and its reason.
@@ -68,6 +70,19 @@ impl<'a> Line<'a> {
         self.row.load.as_ref()
     }
 
+    /// The suite's measured trials; none if it has no suite.
+    fn trials(&self) -> impl Iterator<Item = &'a Trial> {
+        let suite = self.suite.map(|suite| suite.suite.as_str());
+        let measured = self.row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+        measured.filter(move |trial| Some(trial.key.suite.as_str()) == suite)
+    }
+
+    /// How many of them the GPU was in this state during; unknown where nobody told, as on a CPU.
+    fn verdicts(&self, kind: GpuVerdict) -> Field<'a> {
+        let told: Vec<GpuVerdict> = self.trials().filter_map(|trial| GpuVerdict::of(&trial.readings)).collect();
+        number((!told.is_empty()).then(|| told.into_iter().filter(|verdict| *verdict == kind).count()))
+    }
+
     /// Of all prompts of the suite, or of those in one language.
     fn distribution(&self, language: Option<Language>, metric: &Metric) -> Option<&'a Distribution> {
         let summary = &self.suite?.summary;
@@ -105,6 +120,29 @@ fn columns() -> Vec<Column> {
     columns.extend([
         column("attainment_met", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.met))),
         column("attainment_of", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.of))),
+        column("loaded_memory_bytes", |line| number(line.summary?.memory.loaded_bytes)),
+        column("prefill_memory_bytes", |line| number(line.summary?.memory.prefill_bytes)),
+        column("decode_memory_bytes", |line| number(line.summary?.memory.decode_bytes)),
+        column("process_memory_bytes", |line| number(line.summary?.memory.process_bytes)),
+        column("acquire_seconds", |line| number(line.load().map(|load| load.acquire_seconds))),
+        column("first_pass_seconds", |line| number(line.load()?.first_pass_seconds)),
+        column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
+        column("first_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.first_ttft_seconds))),
+        column("later_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.later_ttft_seconds))),
+        column("thermal_trials", |line| line.verdicts(GpuVerdict::Thermal)),
+        column("shared_trials", |line| line.verdicts(GpuVerdict::Shared)),
+        column("power_capped_trials", |line| line.verdicts(GpuVerdict::PowerCapped)),
+        column("repeated_trials", |line| {
+            number(line.suite.map(|_| line.trials().filter(|trial| trial.repeated.is_some()).count()))
+        }),
+        column("cpu_megahertz", |line| number(line.summary?.machine.cpu_megahertz)),
+        column("gpu_watts", |line| number(line.summary?.machine.gpu_watts)),
+        column("gpu_sm_megahertz", |line| number(line.summary?.machine.gpu_sm_megahertz)),
+        column("gpu_memory_megahertz", |line| number(line.summary?.machine.gpu_memory_megahertz)),
+        column("gpu_utilization_percent", |line| number(line.summary?.machine.gpu_utilization_percent)),
+        column("gpu_celsius_max", |line| number(line.summary?.machine.gpu_celsius)),
+        column("energy_source", |line| Some(energy_source(line)?.into())),
+        column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
     columns
 }
@@ -174,6 +212,13 @@ fn number<'a>(value: Option<impl ToString>) -> Field<'a> {
     value.map(|value| Cow::Owned(value.to_string()))
 }
 
+/// How the energy of the suite's trials is known; both ways, if a counter failed in between.
+fn energy_source(line: &Line) -> Option<String> {
+    let sources: BTreeSet<EnergySource> = line.trials().filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
+    let names: Vec<&str> = sources.into_iter().map(EnergySource::name).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
 fn source(source: &Source) -> String {
     match source {
         Source::Hub { repository, revision, file: None } => format!("hub:{repository}@{revision}"),
@@ -210,6 +255,7 @@ mod tests {
     use super::*;
     use crate::store::sample;
     use crate::summarize::summarize;
+    use crate::telemetry::{GpuReading, Reading};
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();
@@ -300,6 +346,9 @@ mod tests {
             ("weights_bytes", "4683073536"),
             // 6 GiB less the baseline of 1 GiB.
             ("peak_memory_bytes", "5368709120"),
+            ("loaded_memory_bytes", "4294967296"),
+            // The sample's only reading of a trial is the one before the request.
+            ("decode_memory_bytes", ""),
             ("load_seconds", "12.5"),
             ("ttft_seconds_median", "0.5"),
             // 8 characters in 0.2 s, 3 tokens.
@@ -309,6 +358,48 @@ mod tests {
         ] {
             assert_eq!(field(review, column), value, "{column}");
         }
+    }
+
+    #[test]
+    fn the_state_of_the_gpu_is_counted_over_the_suites_measured_trials() {
+        let mut run = sample::run();
+        let held = |throttle_reasons| Reading {
+            gpu: Some(GpuReading { throttle_reasons: Some(throttle_reasons), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        let trials = &mut run.rows[0].trials;
+        // The first is a warm-up.
+        for (trial, reasons) in trials.iter_mut().zip([0x20, 0x20, 0x04, 0x04]) {
+            trial.readings = vec![held(reasons)];
+        }
+        trials[2].repeated = Some(GpuVerdict::Shared);
+        let lines = lines(&run);
+        let of = |line: usize| {
+            ["thermal_trials", "shared_trials", "power_capped_trials", "repeated_trials"]
+                .map(|column| field(&lines[line], column).to_owned())
+        };
+        assert_eq!(of(0), ["1", "0", "2", "1"]);
+        assert_eq!((of(1), of(2)), (["", "", "", "0"].map(Into::into), [""; 4].map(Into::into)), "nobody told");
+    }
+
+    #[test]
+    fn energy_says_where_it_is_from() {
+        let mut run = sample::run();
+        let reading = |(seconds, millijoules): (u64, u64)| Reading {
+            at_ns: seconds * 1_000_000_000,
+            gpu: Some(GpuReading { energy_millijoules: Some(millijoules), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        let speed = run.rows[0].trials.last_mut().expect("a trial of token ids");
+        speed.readings = [(0, 1_000), (2, 61_000)].map(reading).into();
+        run.rows[0].load.as_mut().expect("loaded").idle_milliwatts = Some(17_250);
+        let lines = lines(&run);
+        let of = |line: usize| {
+            ["energy_joules_median", "energy_joules_per_token_median", "energy_source", "idle_power_watts"]
+                .map(|column| field(&lines[line], column).to_owned())
+        };
+        assert_eq!(of(0), ["", "", "", "17.25"]);
+        assert_eq!(of(1), ["60", "15", "counter", "17.25"]);
     }
 
     #[test]

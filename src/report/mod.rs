@@ -5,11 +5,13 @@
 pub mod audit;
 pub mod baseline;
 pub mod check;
+mod cold_start;
 mod columns;
 pub mod csv;
 mod error;
 mod escape;
 mod figure;
+mod gpu;
 mod grid;
 pub mod history;
 pub mod json;

@@ -3,7 +3,7 @@
 use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, paragraph};
-use super::sampling;
+use super::{cold_start, gpu, sampling};
 use crate::measure::disturbances;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
@@ -95,6 +95,7 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
     notes.extend(disturbed(run));
     notes.extend(lines.iter().flat_map(|(row, _)| sampling::notes(row, &run.settings)));
+    notes.extend(gpu::notes(run));
     if lines.iter().any(|(_, summary)| summary.synthetic) {
         notes.push("* random weights at the model's real shape".to_owned());
     }
@@ -116,6 +117,8 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     if !limits.is_empty() {
         notes.push(format!("within limits: share of requests with {}", limits.join(" and ")));
     }
+    let pick = recommendation.pick().and_then(|pick| lines.iter().find(|(_, summary)| summary.row == pick.row));
+    notes.extend(pick.and_then(|(_, summary)| Some(cold_start::sentence(&summary.row, summary.cold_start.as_ref()?))));
     notes.extend(recommendation.flags.iter().map(ToString::to_string));
     notes
 }

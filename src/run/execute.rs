@@ -1,17 +1,34 @@
 //! Executing: one candidate's trials, one after another, each kept as soon as it has ended.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::clock::{Clock, wall_time};
 use super::listener::RunListener;
 use super::record::Row;
 use super::recorder::Recorder;
-use super::trial::{FailureKind, Outcome, Trial};
+use super::trial::{FailureKind, Outcome, Phase, Trial};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::plan::Step;
 use crate::suite::Body;
 use crate::telemetry::watcher::Watcher;
+use crate::telemetry::{GpuProbe, GpuVerdict};
 use crate::text::Message;
+
+/// What trials are measured with.
+#[derive(Clone)]
+pub struct Instruments<C> {
+    pub clock: C,
+    /// Of the GPU that the engine computes on; `None` where it computes on the CPU.
+    pub gpu: Option<Arc<dyn GpuProbe>>,
+}
+
+impl<C> Instruments<C> {
+    /// For an engine on the CPU.
+    pub fn on_cpu(clock: C) -> Self {
+        Self { clock, gpu: None }
+    }
+}
 
 /// How a candidate's trials came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +40,8 @@ pub enum Ended {
 }
 
 /// Runs a row on an engine, step by step: `next` says which follows on the trials so far, and each new one is kept and
-/// joins them. A failed trial is kept like any other, and the next one runs.
+/// joins them. A failed trial is kept like any other, and the next one runs. One whose times are not the candidate's, by the
+/// state of the GPU, is run once more and the second is kept, whatever it is.
 ///
 /// # Errors
 /// Only what `keep` gives: a trial that cannot be stored ends the run, for nothing after it could be either.
@@ -31,7 +49,7 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
     engine: &mut dyn Engine,
     row: &mut Row,
     next: &dyn Fn(&[Trial]) -> Option<Step>,
-    clock: &C,
+    instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
     keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
@@ -39,7 +57,12 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
     let name = row.candidate.row();
     while let Some(step) = next(&row.trials) {
         listener.trial_started();
-        let Some(trial) = run_trial(engine, &name, &step, clock, cancel, listener) else { return Ok(Ended::Cancelled) };
+        let mut run = || run_trial(engine, &name, &step, instruments, cancel, listener);
+        let Some(mut trial) = run() else { return Ok(Ended::Cancelled) };
+        if let Some(fault) = fault(&trial) {
+            let Some(again) = run() else { return Ok(Ended::Cancelled) };
+            trial = Trial { repeated: Some(fault), ..again };
+        }
         keep(&trial)?;
         listener.trial_ended(&trial);
         row.trials.push(trial);
@@ -47,19 +70,26 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
     Ok(Ended::Finished)
 }
 
+/// What is wrong with a trial's times, if it has any that count: a warm-up has none, nor has one that failed.
+fn fault(trial: &Trial) -> Option<GpuVerdict> {
+    let counts = trial.key.phase() == Phase::Measured && matches!(trial.outcome, Outcome::Completed { .. });
+    GpuVerdict::fault(&trial.readings).filter(|_| counts)
+}
+
 /// One trial; `None` if it was cancelled.
 fn run_trial<C: Clock + Clone + Send + 'static>(
     engine: &mut dyn Engine,
     row: &str,
     step: &Step,
-    clock: &C,
+    instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
 ) -> Option<Trial> {
+    let clock = &instruments.clock;
     let request = request(step);
     let most = request.max_new_tokens;
     let started_at = wall_time();
-    let watcher = Watcher::start(clock.clone());
+    let watcher = Watcher::start(clock.clone(), instruments.gpu.clone());
     let mut on_token = |done| listener.token(done, most);
     let mut on_text = |_: &str| {};
     let mut recorder = Recorder::start(clock, most, cancel, &mut on_token, &mut on_text);
@@ -86,6 +116,7 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
         token_ids,
         text,
         readings,
+        repeated: None,
     })
 }
 

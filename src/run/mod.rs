@@ -9,7 +9,7 @@ pub mod recorder;
 pub mod slowdown;
 pub mod trial;
 
-pub use execute::{Ended, execute};
+pub use execute::{Ended, Instruments, execute};
 pub use listener::RunListener;
 pub use record::{CheckpointFacts, FileFacts, LoadFacts, Row, RowOutcome, Run, Settings};
 pub use trial::{FailureKind, FinishReason, Outcome, Phase, Timeline, Trial, TrialKey};

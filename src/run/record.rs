@@ -120,8 +120,19 @@ pub struct LoadFacts {
     pub acquire_seconds: f64,
     /// Reading, quantizing and moving the weights to the device, and one short forward pass (which packs weights).
     pub load_seconds: f64,
-    /// Memory in use before the load, and the highest seen until the last trial ended. See [`crate::telemetry`].
+    /// That pass alone. `None` for runs stored before this and what follows were kept.
+    #[serde(default)]
+    pub first_pass_seconds: Option<f64>,
+    /// Bytes that the process had from storage meanwhile, and not from the page cache. `None` also where the system does not
+    /// tell.
+    #[serde(default)]
+    pub disk_read_bytes: Option<u64>,
+    /// Memory in use before the load, after it, and at the most until the last trial ended: of the process, or of the device
+    /// on a GPU, whose peak is the highest that was seen.
     pub baseline_bytes: Option<u64>,
     pub loaded_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
+    /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
+    #[serde(default)]
+    pub idle_milliwatts: Option<u32>,
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::suite::Language;
-use crate::telemetry::Reading;
+use crate::telemetry::{GpuVerdict, Reading};
 
 /// What a trial counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct Trial {
     /// The output text; `None` where there is no tokenizer to make text with.
     pub text: Option<String>,
     pub readings: Vec<Reading>,
+    /// What was wrong with the first attempt, which this one replaced; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<GpuVerdict>,
 }
 
 /// How a trial ended.

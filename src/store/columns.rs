@@ -24,6 +24,12 @@ pub(super) fn json_or_null<T: Serialize>(what: &str, value: &Option<T>) -> Resul
     value.as_ref().map(|value| json(what, value)).transpose()
 }
 
+/// What is a single word in JSON, without its quotation marks.
+pub(super) fn word<T: Serialize>(what: &str, value: Option<T>) -> Result<Option<String>, StoreError> {
+    let json = value.map(|value| serde_json::to_value(value).map_err(|source| encode(what, source))).transpose()?;
+    Ok(json.and_then(|json| json.as_str().map(str::to_owned)))
+}
+
 /// SQLite's integers are signed; nanoseconds reach that limit after 292 years.
 pub(super) fn nanoseconds(what: &str, value: Option<u64>) -> Result<Option<i64>, StoreError> {
     value.map(i64::try_from).transpose().map_err(|source| encode(what, source))
@@ -52,6 +58,11 @@ impl Columns<'_> {
     pub fn json_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(|source| self.decode(column, source))
+    }
+
+    pub fn word_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| serde_json::from_value(text.into())).transpose().map_err(|source| self.decode(column, source))
     }
 
     pub fn instant(&self, column: &'static str) -> Result<Timestamp, StoreError> {

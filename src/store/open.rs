@@ -9,7 +9,10 @@ use rusqlite_migration::{M, Migrations};
 use super::{Store, StoreError};
 
 /// In order; a step that was released is never changed, another one follows it.
-const STEPS: &[M<'static>] = &[M::up(include_str!("migrations/0001-runs-rows-trials.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
+    M::up(include_str!("migrations/0002-repeated-trials.sql")),
+];
 
 /// "benc", as the first migration writes it.
 const APPLICATION_ID: i64 = 1_650_814_563;

@@ -114,6 +114,7 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
             token_ids: columns.json("token_ids")?,
             text: columns.get("text")?,
             readings: columns.json("readings")?,
+            repeated: columns.word_or_null("repeated")?,
         })
     })
 }

@@ -28,9 +28,11 @@ pub fn run() -> Run {
             program_version: "0.1.0".into(),
             program_commit: None,
             build_features: vec![],
+            candle_version: None,
             debug_build: false,
             os: "Linux".into(),
             kernel: Some("6.8.0".into()),
+            container: None,
             cpu: "Example CPU, \"two cores\"".into(),
             processors: None,
             threads: 2,
@@ -38,6 +40,12 @@ pub fn run() -> Run {
             device: "cpu".into(),
             device_name: "Example CPU, \"two cores\"".into(),
             gpu_driver: None,
+            gpu_cuda: None,
+            gpu_uuid_hash: None,
+            gpu_power_limit_milliwatts: None,
+            gpu_sm_megahertz: None,
+            gpu_memory_megahertz: None,
+            gpu_ecc: None,
         },
         settings: Settings {
             seed: u64::MAX,
@@ -89,7 +97,10 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
             resident_bytes: Some(5 << 30),
             cpu_seconds: Some(0.1),
             others_cpu_seconds: None,
+            cpu_megahertz: None,
+            gpu: None,
         }],
+        repeated: None,
     }
 }
 
@@ -119,7 +130,7 @@ fn ran() -> Row {
     broken.outcome =
         Outcome::Failed { kind: FailureKind::Engine, message: "the engine stopped, \"why\" unknown".into() };
     broken.text = None;
-    broken.readings = vec![Reading { at_ns: 0, resident_bytes: None, cpu_seconds: None, others_cpu_seconds: None }];
+    broken.readings = vec![Reading::default()];
     let mut ids_only = trial(&row, "speed", None, 0, 4);
     ids_only.text = None;
     Row {
@@ -150,9 +161,12 @@ fn ran() -> Row {
             kv_bytes_per_token: 57_344,
             acquire_seconds: 0.25,
             load_seconds: 12.5,
+            first_pass_seconds: None,
+            disk_read_bytes: None,
             baseline_bytes: Some(1 << 30),
             loaded_bytes: Some(5 << 30),
             peak_bytes: Some(6 << 30),
+            idle_milliwatts: None,
         }),
         fit: Some(FitEstimate {
             weights_bytes: 4_700_000_000,

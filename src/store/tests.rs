@@ -11,6 +11,7 @@ use super::sample::{self, ID};
 use super::{RunHead, Store, StoreError, new_run_id};
 use crate::run::{Row, RowOutcome, Run};
 use crate::suite::Language;
+use crate::telemetry::{GpuReading, GpuVerdict};
 
 const ROW: &str = "qwen2.5-7b q4_k";
 
@@ -86,6 +87,19 @@ fn a_trial_is_not_stored_twice_even_without_a_language() {
         again,
         "warm-up 0 of prompt `speed/short-1` for row `qwen2.5-7b q4_k` of run `20261120-051733-4f2a` is stored already"
     );
+}
+
+#[test]
+fn a_trial_that_was_run_again_keeps_why_and_what_the_gpu_did() {
+    let (folder, store) = stored(&[bare(ID, "2026-11-20T05:00:00Z")]);
+    let mut trial = sample::trial(ROW, "speed", None, 0, 2);
+    trial.repeated = Some(GpuVerdict::Thermal);
+    trial.readings[0].gpu = Some(GpuReading { energy_millijoules: Some(7), ..GpuReading::default() });
+    store.add_trial(ID, &trial).expect("adding a trial");
+    assert_eq!(store.load_run(ID).expect("loading").rows[0].trials, [trial]);
+    let other = Connection::open(folder.path().join("results/bench.db")).expect("opening");
+    let why: String = other.query_one("SELECT repeated FROM trials", [], |row| row.get(0)).expect("a word");
+    assert_eq!(why, "thermal");
 }
 
 #[test]
@@ -279,23 +293,25 @@ fn what_is_damaged_is_named_and_not_guessed() {
     assert_eq!(error.source().expect("a cause").to_string(), "no language has the tag `xx`");
 }
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/v1.db")
+fn fixture(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store/v{version}.db"))
 }
 
 #[test]
-fn results_stored_by_the_first_version_still_load() {
-    let folder = folder();
-    let copy = folder.path().join("bench.db");
-    fs::copy(fixture(), &copy).expect("copying the fixture");
-    let store = Store::open_existing(copy).expect("opening an old store");
-    assert_eq!(store.load_run("latest").expect("loading an old run"), sample::run());
+fn results_stored_by_each_version_still_load() {
+    for version in 1..=2 {
+        let folder = folder();
+        let copy = folder.path().join("bench.db");
+        fs::copy(fixture(version), &copy).expect("copying the fixture");
+        let store = Store::open_existing(copy).expect("opening an old store");
+        assert_eq!(store.load_run("latest").expect("loading an old run"), sample::run(), "version {version}");
+    }
 }
 
 #[test]
-#[ignore = "makes the fixture of the layout's version 1 anew; see tests/fixtures/store/README.md"]
+#[ignore = "makes the fixture of the layout's newest version; see tests/fixtures/store/README.md"]
 fn make_the_fixture() {
-    let path = fixture();
+    let path = fixture(2);
     assert!(!path.exists(), "`{}` is there: a released layout's fixture is not made again", path.display());
     Store::open(path).expect("a new store").create_run(&sample::run()).expect("storing");
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, ffi, named_params};
 
-use super::columns::{instant, json, json_or_null, nanoseconds};
+use super::columns::{instant, json, json_or_null, nanoseconds, word};
 use super::{Store, StoreError};
 use crate::run::{Row, Run, Trial, TrialKey};
 
@@ -142,10 +142,10 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
         .prepare_cached(
             "INSERT INTO trials (
                  run_id, row, suite, language, prompt, repetition, warmup, seed, started_at, prompt_tokens, outcome,
-                 encoded_ns, prefilled_ns, arrivals_ns, token_ids, text, readings
+                 encoded_ns, prefilled_ns, arrivals_ns, token_ids, text, readings, repeated
              ) VALUES (
                  :run_id, :row, :suite, :language, :prompt, :repetition, :warmup, :seed, :started_at, :prompt_tokens,
-                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :token_ids, :text, :readings
+                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :token_ids, :text, :readings, :repeated
              )",
         )
         .map_err(failed)?;
@@ -168,6 +168,7 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
             ":token_ids": json(&what, &trial.token_ids)?,
             ":text": trial.text,
             ":readings": json(&what, &trial.readings)?,
+            ":repeated": word(&what, trial.repeated)?,
         })
         .map_err(failed)?;
     Ok(())

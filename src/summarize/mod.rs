@@ -4,11 +4,13 @@
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
 mod attainment;
+mod cold_start;
 mod course;
 mod distribution;
 mod drift;
 mod enough;
 mod interval;
+mod machine;
 mod outliers;
 mod row;
 mod summary;
@@ -17,11 +19,13 @@ pub(crate) mod testing;
 mod ties;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+pub use cold_start::ColdStart;
 pub use course::{Course, HEADLINE, courses};
 pub use distribution::{Distribution, Percentile, median, quantile};
 pub use drift::Drift;
 pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, is_warm, precision, seconds, suffices};
 pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
+pub use machine::MachineState;
 pub use outliers::{OUTLYING, outliers};
 pub use row::{Memory, RowSummary, SuiteSummary, summarize};
 pub use summary::{Cell, Figures, Summary};

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::cold_start::ColdStart;
+use super::machine::MachineState;
 use super::summary::Summary;
 use crate::catalog::{Requirements, Source};
-use crate::run::{Row, Run};
+use crate::measure::MemoryPhases;
+use crate::run::{Phase, Row, Run};
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +24,9 @@ pub struct RowSummary {
     pub memory: Memory,
     /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
     pub load_seconds: Option<f64>,
+    pub cold_start: Option<ColdStart>,
+    /// During its measured trials.
+    pub machine: MachineState,
     /// Those with a measured trial, by name.
     pub suites: Vec<SuiteSummary>,
     /// Over all prompts in a natural language.
@@ -43,23 +49,41 @@ pub struct SuiteSummary {
     pub summary: Summary,
 }
 
-/// Memory that a candidate takes, in bytes; lower is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Memory that a candidate takes, in bytes above what was in use before it was loaded; lower is better. Of the device on a
+/// GPU, of the process on a CPU. `None` if it was not run or nothing could tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Memory {
-    /// Peak while it ran − what was in use before it was loaded. `None` if it was not run or nothing could tell.
+    /// Peak while it ran.
     pub measured_bytes: Option<u64>,
+    /// Once it was loaded, before the first request.
+    pub loaded_bytes: Option<u64>,
+    /// The most that was seen while prompts were computed; see [`MemoryPhases`].
+    pub prefill_bytes: Option<u64>,
+    /// The same while answers were.
+    pub decode_bytes: Option<u64>,
+    /// All that this process held on the GPU, its context included, where the driver tells.
+    pub process_bytes: Option<u64>,
     /// From its shape alone. `None` where that is not known beforehand.
     pub estimated_bytes: Option<u64>,
 }
 
 impl Memory {
     pub fn of(row: &Row) -> Self {
-        let measured_bytes = row.load.as_ref().and_then(|load| match load.baseline_bytes {
-            Some(baseline) => load.peak_bytes?.checked_sub(baseline),
-            // Then all of it is counted as the candidate's: too much rather than too little.
-            None => load.peak_bytes,
-        });
-        Self { measured_bytes, estimated_bytes: row.fit.as_ref().map(|fit| fit.total_bytes()) }
+        let estimated_bytes = row.fit.as_ref().map(|fit| fit.total_bytes());
+        let Some(load) = &row.load else { return Self { estimated_bytes, ..Self::default() } };
+        // Without a baseline all of it is counted as the candidate's: too much rather than too little.
+        let baseline = load.baseline_bytes.unwrap_or_default();
+        let above = |bytes: Option<u64>| bytes?.checked_sub(baseline);
+        let phases: Vec<MemoryPhases> = row.trials.iter().map(MemoryPhases::of).collect();
+        let most = |of: fn(&MemoryPhases) -> Option<u64>| phases.iter().filter_map(of).max();
+        Self {
+            measured_bytes: above(load.peak_bytes),
+            loaded_bytes: above(load.loaded_bytes),
+            prefill_bytes: above(most(|phases| phases.prefill_bytes)),
+            decode_bytes: above(most(|phases| phases.decode_bytes)),
+            process_bytes: most(|phases| phases.process_bytes),
+            estimated_bytes,
+        }
     }
 }
 
@@ -77,6 +101,8 @@ fn summarize_row(row: &Row, requirements: &Requirements) -> RowSummary {
             || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic),
         memory: Memory::of(row),
         load_seconds: row.load.as_ref().map(|load| load.load_seconds),
+        cold_start: ColdStart::of(row),
+        machine: MachineState::of(row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured)),
         suites: suites
             .into_iter()
             .filter_map(|suite| {
@@ -102,6 +128,7 @@ mod tests {
     use crate::measure::metric::{DECODE, TTFT};
     use crate::plan::FitEstimate;
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
+    use crate::telemetry::Reading;
 
     #[test]
     fn text_and_token_ids_are_not_pooled() {
@@ -129,7 +156,27 @@ mod tests {
             Some(FitEstimate { weights_bytes: 10, kv_cache_bytes: 2, activation_bytes: 3, available_bytes: 100 });
         assert_eq!(Memory::of(&measured).measured_bytes, Some(2 << 30));
         measured.load = None;
-        assert_eq!(Memory::of(&measured), Memory { measured_bytes: None, estimated_bytes: Some(15) });
+        assert_eq!(Memory::of(&measured), Memory { estimated_bytes: Some(15), ..Memory::default() });
+    }
+
+    #[test]
+    fn memory_by_phase_is_above_the_same_baseline() {
+        // A baseline of 100 MiB, and 1 GiB once loaded.
+        let mib = |count: u64| count << 20;
+        let mut trial = text_trial(200, 100, 5, "가");
+        let reading = |(at_ms, bytes): (u64, u64)| Reading {
+            at_ns: at_ms * 1_000_000,
+            resident_bytes: Some(mib(bytes)),
+            ..Reading::default()
+        };
+        trial.readings = [(0, 1124), (100, 1300), (300, 1200), (600, 1250)].map(reading).into();
+        let mut measured = ran("a", vec![trial, text_trial(200, 100, 5, "나")]);
+        measured.load = Some(load(2 << 30));
+        let memory = Memory::of(&measured);
+        assert_eq!(
+            (memory.loaded_bytes, memory.prefill_bytes, memory.decode_bytes, memory.process_bytes),
+            (Some(1 << 30), Some(mib(1200)), Some(mib(1150)), None)
+        );
     }
 
     #[test]

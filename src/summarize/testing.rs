@@ -6,7 +6,7 @@ use crate::run::{
     FailureKind, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
-use crate::telemetry::{Environment, Reading};
+use crate::telemetry::{Environment, GpuReading, Reading};
 
 const MS: u64 = 1_000_000;
 
@@ -33,6 +33,7 @@ pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> 
         token_ids: (0..tokens as u32).collect(),
         text: Some(text.into()),
         readings: Vec::new(),
+        repeated: None,
     }
 }
 
@@ -65,11 +66,19 @@ pub(crate) fn failed(mut trial: Trial) -> Trial {
 pub(crate) fn beside(others: f64, mut trial: Trial) -> Trial {
     let reading = |seconds: u64| Reading {
         at_ns: seconds * 1_000_000_000,
-        resident_bytes: None,
-        cpu_seconds: None,
         others_cpu_seconds: Some(70.0 + others * seconds as f64),
+        ..Reading::default()
     };
     trial.readings = vec![reading(0), reading(2)];
+    trial
+}
+
+/// On a GPU whose driver told these throttle reasons and so many other processes, a second apart.
+pub(crate) fn on_gpu(throttle: u64, others: usize, mut trial: Trial) -> Trial {
+    let gpu = GpuReading { throttle_reasons: Some(throttle), other_processes: Some(others), ..GpuReading::default() };
+    let reading =
+        |seconds: u64| Reading { at_ns: seconds * 1_000_000_000, gpu: Some(gpu.clone()), ..Reading::default() };
+    trial.readings = vec![reading(0), reading(1)];
     trial
 }
 
@@ -113,9 +122,12 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         kv_bytes_per_token: 1024,
         acquire_seconds: 0.0,
         load_seconds: 4.2,
+        first_pass_seconds: None,
+        disk_read_bytes: None,
         baseline_bytes: Some(BASELINE),
         loaded_bytes: Some(BASELINE + peak / 2),
         peak_bytes: Some(BASELINE + peak),
+        idle_milliwatts: None,
     }
 }
 
@@ -128,9 +140,11 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
             program_version: "0.1.0".into(),
             program_commit: None,
             build_features: Vec::new(),
+            candle_version: None,
             debug_build: false,
             os: "Linux".into(),
             kernel: None,
+            container: None,
             cpu: "AMD EPYC 9B45".into(),
             processors: Some(2),
             threads: 2,
@@ -138,6 +152,12 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
             device: "cpu".into(),
             device_name: "AMD EPYC 9B45".into(),
             gpu_driver: None,
+            gpu_cuda: None,
+            gpu_uuid_hash: None,
+            gpu_power_limit_milliwatts: None,
+            gpu_sm_megahertz: None,
+            gpu_memory_megahertz: None,
+            gpu_ecc: None,
         },
         settings: Settings {
             seed: 7,

@@ -47,6 +47,20 @@ pub fn busy_seconds() -> Option<f64> {
     Some((working + interrupts_and_steal) as f64 / 100.0)
 }
 
+/// Clock of the fastest processor now, in MHz, as the kernel saw it last; `None` where it does not tell.
+pub fn cpu_megahertz() -> Option<f64> {
+    let processors = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let clocks =
+        processors.lines().filter_map(|line| line.strip_prefix("cpu MHz")?.split(':').nth(1)?.trim().parse().ok());
+    clocks.max_by(f64::total_cmp)
+}
+
+/// Bytes that this process has had from storage so far, mapped files included, and not from the page cache.
+pub fn disk_read_bytes() -> Option<u64> {
+    let io = fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.parse().ok()
+}
+
 /// Memory that a new process could use without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
     let system = with_memory()?;

@@ -1,16 +1,23 @@
 //! Telemetry: what the machine did meanwhile.
 
+mod container;
 pub mod environment;
+pub mod gpu;
 pub mod host;
 pub mod nvml;
+pub mod throttle;
 pub mod watcher;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
+pub use gpu::{GpuProbe, GpuReading};
+pub use throttle::GpuVerdict;
 
 /// One look at the machine during a trial.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reading {
     /// Since the trial's t0, on the clock of its timeline.
     pub at_ns: u64,
@@ -22,4 +29,34 @@ pub struct Reading {
     /// host (steal). `None` for trials stored before this was kept.
     #[serde(default)]
     pub others_cpu_seconds: Option<f64>,
+    /// Clock of the fastest processor; looked at only at the start and at the end, for it takes longer than all else. Absent
+    /// from the other readings, and where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_megahertz: Option<f64>,
+    /// The GPU that the trial ran on; absent on a CPU, whatever GPU stands idle beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuReading>,
+}
+
+impl Reading {
+    /// What the machine does now, and the GPU if there is one to look at.
+    pub fn now(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Self {
+        let cpu_seconds = host::cpu_seconds();
+        let others_cpu_seconds = host::busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own);
+        let resident_bytes = host::resident_bytes();
+        let gpu = gpu.map(GpuProbe::look);
+        Self { at_ns, resident_bytes, cpu_seconds, others_cpu_seconds, cpu_megahertz: None, gpu }
+    }
+}
+
+/// The probe of the GPU that a run is on; `None` on the CPU, where a GPU that stands idle says nothing of the run. To be
+/// called before the engine computes on it.
+pub fn probe(device: &str) -> Option<Arc<dyn GpuProbe>> {
+    if device == "cpu" {
+        return None;
+    }
+    Some(match nvml::NvmlProbe::of_device(device) {
+        Ok(probe) => Arc::new(probe),
+        Err(reason) => Arc::new(gpu::AbsentProbe { reason }),
+    })
 }

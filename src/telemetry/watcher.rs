@@ -1,14 +1,18 @@
 //! The watcher: a thread that looks at the machine while a trial runs.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Reading, host};
+use super::{GpuProbe, Reading, host};
 use crate::run::clock::Clock;
 
-/// Time between two looks. A look reads three small files of /proc, some 30 µs: far below a thousandth of the time.
+/// Time between two looks. A look reads three small files of /proc, some 40 µs of processor time: far below a thousandth of it.
 const INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same where there is a GPU to look at: 25 looks a second, however many milliseconds of them its driver takes.
+const GPU_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Looks at the machine until it is stopped.
 pub struct Watcher {
@@ -17,12 +21,13 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts looking; readings are stamped with the time of `clock` since now.
-    pub fn start<C: Clock + Send + 'static>(clock: C) -> Self {
+    /// Takes the first look, and starts looking; the other readings are stamped with the time of `clock` since it returns.
+    pub fn start<C: Clock + Send + 'static>(clock: C, gpu: Option<Arc<dyn GpuProbe>>) -> Self {
         let (stop, stopped) = channel();
-        // Read here: the thread may begin late.
+        // Here and not in the thread, which may begin late: it is of the time before, and costs nothing that is timed.
+        let first = at_an_end(0, gpu.as_deref());
         let start = clock.now();
-        let thread = std::thread::spawn(move || watch(&clock, start, &stopped));
+        let thread = std::thread::spawn(move || watch(&clock, start, first, gpu.as_deref(), &stopped));
         Self { stop, thread }
     }
 
@@ -33,18 +38,28 @@ impl Watcher {
     }
 }
 
-fn watch(clock: &impl Clock, start: Duration, stopped: &Receiver<()>) -> Vec<Reading> {
-    let look = || {
-        let at_ns = (clock.now() - start).as_nanos() as u64;
-        let cpu_seconds = host::cpu_seconds();
-        let others_cpu_seconds = host::busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own);
-        Reading { at_ns, resident_bytes: host::resident_bytes(), cpu_seconds, others_cpu_seconds }
-    };
-    let mut readings = vec![look()];
-    while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        readings.push(look());
+/// A look that may take longer, for no trial is under way.
+fn at_an_end(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Reading {
+    Reading { cpu_megahertz: host::cpu_megahertz(), ..Reading::now(at_ns, gpu) }
+}
+
+fn watch(
+    clock: &impl Clock,
+    start: Duration,
+    first: Reading,
+    gpu: Option<&dyn GpuProbe>,
+    stopped: &Receiver<()>,
+) -> Vec<Reading> {
+    let at_ns = || (clock.now() - start).as_nanos() as u64;
+    let interval = if gpu.is_some() { GPU_INTERVAL } else { INTERVAL };
+    let mut due = start + interval;
+    let mut readings = vec![first];
+    while stopped.recv_timeout(due.saturating_sub(clock.now())) == Err(RecvTimeoutError::Timeout) {
+        readings.push(Reading::now(at_ns(), gpu));
+        // A look that took too long is not made up for.
+        due = (due + interval).max(clock.now());
     }
-    readings.push(look());
+    readings.push(at_an_end(at_ns(), gpu));
     readings
 }
 
@@ -52,11 +67,24 @@ fn watch(clock: &impl Clock, start: Duration, stopped: &Receiver<()>) -> Vec<Rea
 mod tests {
     use super::*;
     use crate::run::clock::SystemClock;
+    use crate::telemetry::GpuReading;
+    use crate::telemetry::gpu::ScriptedProbe;
 
     #[test]
     fn there_is_a_reading_at_the_start_and_at_the_end_in_order() {
-        let readings = Watcher::start(SystemClock::new()).stop();
+        let readings = Watcher::start(SystemClock::new(), None).stop();
         assert!(readings.len() >= 2);
         assert!(readings.is_sorted_by_key(|reading| reading.at_ns));
+    }
+
+    #[test]
+    fn the_gpu_is_looked_at_only_where_a_probe_is_given() {
+        let heats = [40, 70].map(|heat| GpuReading { temperature_celsius: Some(heat), ..GpuReading::default() });
+        let probe = Arc::new(ScriptedProbe::new(heats.clone()));
+        let readings = Watcher::start(SystemClock::new(), Some(probe)).stop();
+        let (first, last) = (readings.first().unwrap(), readings.last().unwrap());
+        assert_eq!((&first.gpu, &last.gpu), (&Some(heats[0].clone()), &Some(heats[1].clone())));
+        let without = Watcher::start(SystemClock::new(), None).stop();
+        assert!(without.iter().all(|reading| reading.gpu.is_none()));
     }
 }

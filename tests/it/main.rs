@@ -12,6 +12,7 @@ mod damage;
 mod doctor;
 mod export;
 mod gate;
+mod gpu;
 mod help;
 mod history;
 mod hostile;

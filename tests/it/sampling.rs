@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bench::catalog::{Candidate, Requirements, Source};
+use bench::catalog::Requirements;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Input, Observer, Request};
 use bench::measure::units::Rate;
@@ -12,10 +12,12 @@ use bench::plan::{Choices, MOST_WARMUP, Schedule};
 use bench::recommend::recommend;
 use bench::report::table::{self, Layout};
 use bench::run::clock::ManualClock;
-use bench::run::{Ended, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
+use bench::run::{Ended, Instruments, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
 use bench::suite::{self, Body, Prompt, Suite};
 use bench::summarize::{precision, suffices, summarize};
 use bench::telemetry::Environment;
+
+use crate::support::row;
 
 /// What an engine takes to the first token and between two, in milliseconds: of so many prompt tokens, for a prompt drawn with
 /// this seed, so that a trial takes the same whenever it is run.
@@ -72,19 +74,6 @@ fn until_precise(precision: f64) -> Settings {
     Settings { precision: Some(precision), max_repeat: Some(100), ..settings() }
 }
 
-fn row() -> Row {
-    let candidate = Candidate {
-        id: "모델".into(),
-        source: Source::Local { path: "model".into() },
-        quantization: None,
-        adapter: None,
-        licence: None,
-        notes: None,
-        prompt_format: None,
-    };
-    Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
-}
-
 /// Goes on with a row until nothing is left, or so many trials have been made.
 fn go_on(row: &mut Row, settings: &Settings, times: Times, cold: u32, stop_after: usize) {
     let choices = Choices {
@@ -103,12 +92,13 @@ fn go_on(row: &mut Row, settings: &Settings, times: Times, cold: u32, stop_after
     let clock = ManualClock::default();
     let mut engine = Timed { clock: clock.clone(), times, trials: row.trials.len(), cold };
     let mut keep = |_: &Trial| -> Result<(), Infallible> { Ok(()) };
-    let ended = execute(&mut engine, row, &next, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
+    let ended =
+        execute(&mut engine, row, &next, &Instruments::on_cpu(clock), &AtomicBool::new(false), &mut Deaf, &mut keep);
     assert_eq!(ended, Ok(Ended::Finished));
 }
 
 fn run_whole(settings: &Settings, times: Times, cold: u32) -> Row {
-    let mut row = row();
+    let mut row = row("모델");
     go_on(&mut row, settings, times, cold, usize::MAX);
     Row { outcome: RowOutcome::Ran, ..row }
 }
@@ -198,7 +188,7 @@ fn interrupted_anywhere_it_goes_on_to_the_same_trials() {
     let whole = run_whole(&settings, uneven, 4);
     let same = |a: &Trial, b: &Trial| (&a.key, a.seed, &a.timeline) == (&b.key, b.seed, &b.timeline);
     for stop_after in 0..whole.trials.len() {
-        let mut row = row();
+        let mut row = row("모델");
         go_on(&mut row, &settings, uneven, 4, stop_after);
         assert_eq!(row.trials.len(), stop_after);
         go_on(&mut row, &settings, uneven, 4, usize::MAX);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bench::catalog::{Candidate, Requirements, Source};
+use bench::catalog::Requirements;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Observer, Request};
 use bench::measure::Measurement;
@@ -15,11 +15,14 @@ use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
 use bench::run::{
-    Ended, FailureKind, FinishReason, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial, execute,
+    Ended, FailureKind, FinishReason, Instruments, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial,
+    execute,
 };
 use bench::suite::{Body, Language, Prompt};
 use bench::summarize::{Summary, summarize};
 use bench::telemetry::Environment;
+
+use crate::support::{one_after_another, row};
 
 /// One script for each trial.
 struct InTurn {
@@ -80,25 +83,6 @@ fn steps(count: usize) -> Vec<Step> {
     (0..count as u32).map(|repetition| step(repetition, false)).collect()
 }
 
-/// Steps that nothing of how they go changes.
-fn one_after_another(steps: &[Step]) -> impl Fn(&[Trial]) -> Option<Step> {
-    |trials| steps.get(trials.len()).cloned()
-}
-
-/// A candidate that was not come to.
-fn row() -> Row {
-    let candidate = Candidate {
-        id: "row".into(),
-        source: Source::Local { path: "row".into() },
-        quantization: None,
-        adapter: None,
-        licence: None,
-        notes: None,
-        prompt_format: None,
-    };
-    Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
-}
-
 /// Runs a script a step, and gives what was kept.
 fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
     let clock = ManualClock::default();
@@ -109,7 +93,15 @@ fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
         Ok(())
     };
     let next = one_after_another(steps);
-    let ended = execute(&mut engine, &mut row(), &next, &clock, &AtomicBool::new(false), &mut Deaf, &mut keep);
+    let ended = execute(
+        &mut engine,
+        &mut row("row"),
+        &next,
+        &Instruments::on_cpu(clock),
+        &AtomicBool::new(false),
+        &mut Deaf,
+        &mut keep,
+    );
     assert_eq!(ended, Ok(Ended::Finished));
     kept
 }
@@ -131,7 +123,7 @@ fn summary(trials: Vec<Trial>) -> Summary {
         suites: Default::default(),
         languages: Vec::new(),
     };
-    let row = Row { outcome: RowOutcome::Ran, trials, ..row() };
+    let row = Row { outcome: RowOutcome::Ran, trials, ..row("row") };
     let run = Run {
         id: "20261120-051733-4f2a".into(),
         started_at: jiff::Timestamp::UNIX_EPOCH,
@@ -302,8 +294,15 @@ fn cancelling_keeps_the_finished_trials_and_nothing_of_the_one_in_flight() {
         kept.push(trial.key.repetition);
         Ok(())
     };
-    let ended =
-        execute(&mut engine, &mut row(), &one_after_another(&steps(3)), &clock, &cancel, &mut listener, &mut keep);
+    let ended = execute(
+        &mut engine,
+        &mut row("row"),
+        &one_after_another(&steps(3)),
+        &Instruments::on_cpu(clock),
+        &cancel,
+        &mut listener,
+        &mut keep,
+    );
     assert_eq!(ended, Ok(Ended::Cancelled));
     assert_eq!((kept, listener.ended, engine.scripts.len()), (vec![0], 1, 1));
 }
@@ -316,9 +315,9 @@ fn a_trial_that_cannot_be_kept_ends_the_run() {
     let mut keep = |_: &Trial| Err("the disk is full");
     let ended = execute(
         &mut engine,
-        &mut row(),
+        &mut row("row"),
         &one_after_another(&steps(3)),
-        &clock,
+        &Instruments::on_cpu(clock),
         &AtomicBool::new(false),
         &mut listener,
         &mut keep,
@@ -350,9 +349,9 @@ fn a_token_is_stamped_before_anyone_hears_of_it() {
     let mut listener = Slow { clock: clock.clone() };
     execute(
         &mut engine,
-        &mut row(),
+        &mut row("row"),
         &one_after_another(&steps(1)),
-        &clock,
+        &Instruments::on_cpu(clock),
         &AtomicBool::new(false),
         &mut listener,
         &mut keep,
@@ -365,5 +364,6 @@ fn a_token_is_stamped_before_anyone_hears_of_it() {
 fn the_machine_is_looked_at_on_the_clock_of_the_trial() {
     let trial = run(&steps(2), vec![four_tokens(); 2]).remove(1);
     assert!(trial.readings.is_sorted_by_key(|reading| reading.at_ns));
+    assert_eq!(trial.readings.first().unwrap().at_ns, 0, "the first look is before the start");
     assert_eq!(trial.readings.last().unwrap().at_ns, ms(1_420), "the last look is at the end");
 }

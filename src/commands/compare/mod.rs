@@ -7,6 +7,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use super::occupied::occupied;
 use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
 use crate::catalog::Requirements;
 use crate::cli;
@@ -14,11 +15,11 @@ use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::recommend::recommend;
-use crate::run::clock::wall_time;
-use crate::run::{Ended, Row, RowOutcome, Run, Settings};
+use crate::run::clock::{SystemClock, wall_time};
+use crate::run::{Ended, Instruments, Row, RowOutcome, Run, Settings};
 use crate::store::{Store, new_run_id};
 use crate::summarize::summarize;
-use crate::telemetry::Environment;
+use crate::telemetry::{self, Environment, nvml};
 use crate::ui::{Printer, RunProgress};
 
 use choose::Chosen;
@@ -60,6 +61,9 @@ pub struct Task {
     store: Store,
     chosen: Chosen,
     device: Device,
+    instruments: Instruments<SystemClock>,
+    /// What of the GPU is in the way of measuring on it.
+    in_the_way: Option<String>,
 }
 
 impl Task {
@@ -87,12 +91,13 @@ impl Task {
     fn of(chosen: Chosen, device: &str, threads: usize, path: &Path) -> Result<Self, Error> {
         let environment = Environment::detect(device, threads);
         threads::use_threads(environment.threads);
+        let (instruments, in_the_way) = look_around(&environment.device);
         let device = candle::device(&environment.device)?;
         let run = chosen.new_run(new_run_id(wall_time(), rand::random()), wall_time(), environment);
         // Last: what is refused leaves nothing behind.
         let mut store = Store::open(path)?;
         store.create_run(&run)?;
-        Ok(Self { run, store, chosen, device })
+        Ok(Self { run, store, chosen, device, instruments, in_the_way })
     }
 
     /// The rest of a stored run.
@@ -103,8 +108,9 @@ impl Task {
         let chosen = Chosen::again(&run.id, candidates, run.settings.clone(), run.requirements.clone(), prompts)?;
         choose::same_environment(&run.environment)?;
         threads::use_threads(run.environment.threads);
+        let (instruments, in_the_way) = look_around(&run.environment.device);
         let device = candle::device(&run.environment.device)?;
-        Ok(Self { run, store, chosen, device })
+        Ok(Self { run, store, chosen, device, instruments, in_the_way })
     }
 
     /// Runs what is left of it, storing each trial.
@@ -112,9 +118,10 @@ impl Task {
     /// # Errors
     /// A store that cannot be written any more. What fails of a candidate is its outcome.
     pub fn measure(&mut self, printer: &Printer) -> Result<Ended, Error> {
-        let Self { run, store, chosen, device } = self;
+        let Self { run, store, chosen, device, instruments, in_the_way } = self;
         let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
         printer.say(&opening(run, chosen));
+        in_the_way.take().iter().for_each(|what| printer.warn(what));
         let cancel = on_interrupt();
         let least = chosen.schedule.least();
         let works = run.rows.iter().map(|row| work(row, &least)).collect();
@@ -134,6 +141,7 @@ impl Task {
                 progress: &mut progress,
                 printer,
                 cancel: &cancel,
+                instruments: instruments.clone(),
             };
             if !runner.run(row)? {
                 progress.finish();
@@ -148,6 +156,21 @@ impl Task {
         }
         Ok(Ended::Finished)
     }
+}
+
+/// What trials on a device are measured with, and what is in the way. To be called before anything computes on it: who is
+/// there already is another.
+fn look_around(device: &str) -> (Instruments<SystemClock>, Option<String>) {
+    let instruments = Instruments { clock: SystemClock::new(), gpu: telemetry::probe(device) };
+    if instruments.gpu.is_none() {
+        return (instruments, None);
+    }
+    let in_the_way = match nvml::of_device(device) {
+        Ok(gpu) => occupied(&gpu)
+            .map(|occupied| format!("{device}: {occupied}; trials beside another process are marked as shared")),
+        Err(reason) => Some(format!("nothing is measured of {device}: {reason}")),
+    };
+    (instruments, in_the_way)
 }
 
 /// Whether nothing is left to be done for a row. A failed one is tried again.

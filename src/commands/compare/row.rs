@@ -13,7 +13,8 @@ use crate::measure::units::Bytes;
 use crate::plan::{Layout, Schedule, Shape, Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{
-    CheckpointFacts, Ended, FailureKind, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial, TrialKey, execute,
+    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial,
+    TrialKey, execute,
 };
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
@@ -32,6 +33,7 @@ pub struct RowRunner<'a> {
     pub progress: &'a mut RunProgress,
     pub printer: &'a Printer,
     pub cancel: &'a AtomicBool,
+    pub instruments: Instruments<SystemClock>,
 }
 
 /// A row's end that is not an error of the program's.
@@ -85,9 +87,7 @@ impl RowRunner<'_> {
                 if self.trials(row, &schedule, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
-                if let Some(load) = &mut row.load {
-                    load.peak_bytes = self.memory(host::peak_resident_bytes);
-                }
+                self.keep_peak(row);
                 (RowOutcome::Ran, None)
             }
             Err(Stop::Cancelled) => return Ok(false),
@@ -132,12 +132,17 @@ impl RowRunner<'_> {
 
         let total = checkpoint.facts.parameters;
         host::reset_peak();
-        let baseline_bytes = self.memory(host::resident_bytes);
-        let before = clock.now();
+        let baseline_bytes = self.memory();
+        let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
+        let (before, disk_before) = (clock.now(), host::disk_read_bytes());
         let progress = &mut *self.progress;
-        let engine = CandleEngine::load(checkpoint, candidate.quantization, self.device, &mut |done| {
+        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &mut |done| {
             progress.loading(done, total);
         })?;
+        let read = clock.now();
+        engine.first_pass()?;
+        let ready = clock.now();
+        let disk_read_bytes = host::disk_read_bytes().zip(disk_before).and_then(|(now, then)| now.checked_sub(then));
         let facts = LoadFacts {
             engine: "candle".into(),
             device: self.device_name.into(),
@@ -145,10 +150,13 @@ impl RowRunner<'_> {
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
-            load_seconds: (clock.now() - before).as_secs_f64(),
+            load_seconds: (ready - before).as_secs_f64(),
+            first_pass_seconds: Some((ready - read).as_secs_f64()),
+            disk_read_bytes,
             baseline_bytes,
-            loaded_bytes: self.memory(host::resident_bytes),
-            peak_bytes: self.memory(host::peak_resident_bytes),
+            loaded_bytes: self.memory(),
+            peak_bytes: None,
+            idle_milliwatts,
         };
         self.printer.detail(&format!(
             "{}: loaded {} as {}",
@@ -158,6 +166,7 @@ impl RowRunner<'_> {
         ));
         self.progress.loaded(&facts);
         row.load = Some(facts);
+        self.keep_peak(row);
         Ok(engine)
     }
 
@@ -184,16 +193,29 @@ impl RowRunner<'_> {
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 
-    /// Memory of this process, where that is what the candidate takes: on a GPU it says nothing of the device's.
-    fn memory(&self, read: fn() -> Option<u64>) -> Option<u64> {
-        if self.device.is_cpu() { read() } else { None }
+    /// Memory in use now: of the device on a GPU, where what the process holds on the host says nothing, else of the process.
+    fn memory(&self) -> Option<u64> {
+        match &self.instruments.gpu {
+            Some(gpu) => gpu.look().used_bytes,
+            None => host::resident_bytes(),
+        }
+    }
+
+    /// Keeps the most of it since the row began to load: on a GPU the most that was seen.
+    fn keep_peak(&self, row: &mut Row) {
+        let readings = row.trials.iter().flat_map(|trial| &trial.readings);
+        let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
+        if let Some(load) = &mut row.load {
+            let on_gpu = self.instruments.gpu.is_some();
+            load.peak_bytes = if on_gpu { seen.max(load.loaded_bytes) } else { host::peak_resident_bytes() };
+        }
     }
 
     fn trials(&mut self, row: &mut Row, schedule: &Schedule, engine: &mut dyn Engine) -> Result<Ended, Error> {
         let (store, run_id, settings) = (self.store, self.run_id, self.settings);
         let next = |trials: &[Trial]| schedule.next(trials, &|phase, trials| suffices(phase, trials, settings));
         let mut keep = |trial: &Trial| store.add_trial(run_id, trial).map_err(Error::from);
-        execute(engine, row, &next, &SystemClock::new(), self.cancel, self.progress, &mut keep)
+        execute(engine, row, &next, &self.instruments, self.cancel, self.progress, &mut keep)
     }
 }
 

@@ -57,6 +57,21 @@ impl CandleEngine {
     /// # Errors
     /// An architecture that is not supported, weights that do not match the config, or not enough memory.
     pub fn load(
+        checkpoint: Checkpoint,
+        quantization: Option<Quantization>,
+        device: &Device,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Self, EngineError> {
+        let mut engine = Self::read(checkpoint, quantization, device, progress)?;
+        engine.first_pass()?;
+        Ok(engine)
+    }
+
+    /// The first part of [`CandleEngine::load`]: has the weights on the device.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(
         mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
@@ -69,18 +84,26 @@ impl CandleEngine {
         let source = open_weights(checkpoint, quantization, &spec, &inventory)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
+        device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
-        let mut engine = Self { decoder, text, device: device.clone(), weights_bytes, precision };
-        engine.decoder.reset(&[2])?;
-        let logits = engine.decoder.forward(&[&[0, 0]], Logits::Last)?;
-        engine.device.synchronize()?;
+        Ok(Self { decoder, text, device: device.clone(), weights_bytes, precision })
+    }
+
+    /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
+    ///
+    /// # Errors
+    /// Not enough memory, or a weight that holds what is no number.
+    pub fn first_pass(&mut self) -> Result<(), EngineError> {
+        self.decoder.reset(&[2])?;
+        let logits = self.decoder.forward(&[&[0, 0]], Logits::Last)?;
+        self.device.synchronize()?;
         // Looks through the weights only where something is wrong with what comes out of them.
         if !matrix::all_finite(&logits)?
-            && let Some(name) = engine.decoder.damaged()?
+            && let Some(name) = self.decoder.damaged()?
         {
             return Err(EngineError::DamagedWeight(name));
         }
-        Ok(engine)
+        Ok(())
     }
 
     pub fn spec(&self) -> &DecoderSpec {

@@ -139,7 +139,8 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             format!("too few trials for an interval, {before} before and {now} now: it takes {more_trials} more")
         }
         Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials }) => format!(
-            "other programs were busy on the machine during {disturbed} of {trials} trials: run again when it is quiet"
+            "other programs were busy on the machine, or its GPU was too hot, during {disturbed} of {trials} trials: run \
+             again when it is quiet"
         ),
         Verdict::Incomparable(differences) => self::differences(differences),
     })

@@ -140,6 +140,8 @@ fn the_whole_report() {
     = not told apart from the best of its column: their 95 % intervals overlap
     — p95 needs 130 requests and there are 35: `--repeat 12` gives 132
     within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
+    cold start: loaded at the first request, qwen2.5-7b q4_k makes its first user wait 4.50 s (4.20 s to load, 300 ms to the first
+      token); loaded beforehand 300 ms: preloading saves 4.20 s
     mixed precision (bf16, q4_k): speed and memory of these rows do not compare the models alone
     quality is not judged: read the answers before you decide (`bench export`)
 

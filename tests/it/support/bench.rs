@@ -301,17 +301,19 @@ impl Ran {
     }
 
     /// Patterns of what is left that differs, and what stands for it.
-    pub fn filters() -> [(&'static str, &'static str); 9] {
+    pub fn filters() -> [(&'static str, &'static str); 10] {
         [
             (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "YYYYMMDD-HHMMSS-XXXX"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM"),
             (r"\b\d+ threads?\b", "N threads"),
             (r"[\d,.]*\d (ns|µs|ms|s|min|h)\b( [\d,.]*\d (s|min)\b)?", "N s"),
             (r"[\d,.]*\d ([KMG]iB|bytes)\b", "N bytes"),
+            // A copy may be made without reading it into the page cache.
+            (r"(\(N s to load)[^,)]*,", "$1,"),
             (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
-            // The tests are busy programs to each other.
-            (r"(?m)^! other programs were busy .*\n", ""),
+            // So may these tests themselves be, side by side.
+            (r"(?m)^! other programs were busy on this machine .*\n", ""),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),
         ]

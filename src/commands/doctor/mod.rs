@@ -1,5 +1,7 @@
 //! `bench doctor`: what this machine and build have, and what to do about what they lack.
 
+mod gpu;
+
 use std::path::Path;
 
 use super::Status;
@@ -7,7 +9,7 @@ use crate::acquire::hub::{Hub, HubError};
 use crate::cli;
 use crate::error::{Error, chain};
 use crate::measure::units::{Bytes, UNKNOWN};
-use crate::telemetry::{Environment, host, nvml};
+use crate::telemetry::{Environment, host};
 use crate::ui::Printer;
 
 /// One thing that was looked at.
@@ -30,7 +32,8 @@ impl Finding {
 
 pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     let environment = Environment::detect("cpu", host::threads());
-    let mut findings = vec![build(&environment), cpu(&environment), memory(), gpu()];
+    let mut findings = vec![build(&environment), cpu(&environment), memory()];
+    findings.extend(gpu::findings());
     match Hub::from_env() {
         Ok(hub) => findings.extend(of_hub(&hub)),
         Err(error) => findings.push(Finding::bad("hub", chain(&error), hint(&error))),
@@ -54,7 +57,8 @@ fn build(environment: &Environment) -> Finding {
     let features =
         if environment.build_features.is_empty() { "none".into() } else { environment.build_features.join(", ") };
     let kind = if environment.debug_build { "debug" } else { "release" };
-    let found = format!("bench {}, {kind} build, features: {features}", environment.program_version);
+    let candle = environment.candle_version.as_deref().unwrap_or(UNKNOWN);
+    let found = format!("bench {}, {kind} build, candle {candle}, features: {features}", environment.program_version);
     if environment.debug_build {
         return Finding::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
     }
@@ -66,7 +70,9 @@ fn cpu(environment: &Environment) -> Finding {
         .kernel
         .as_deref()
         .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
-    Finding::good("cpu", format!("{}, {} threads; {system}", environment.cpu, environment.threads))
+    let container = environment.container.as_deref().filter(|kind| *kind != "none");
+    let container = container.map(|kind| format!(", in a container ({kind})")).unwrap_or_default();
+    Finding::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
 }
 
 fn memory() -> Finding {
@@ -88,25 +94,6 @@ fn memory() -> Finding {
         );
     }
     Finding::good("memory", found)
-}
-
-fn gpu() -> Finding {
-    match nvml::gpus() {
-        Ok(gpus) if gpus.is_empty() => Finding::good("gpu", "none; candidates run on the CPU"),
-        Ok(gpus) => {
-            let shown = |gpu: &nvml::Gpu| {
-                let (memory, used) = (Bytes(gpu.memory_bytes), Bytes(gpu.used_bytes));
-                format!("{}, {memory}, {used} in use, driver {}", gpu.name, gpu.driver)
-            };
-            let found = gpus.iter().map(shown).collect::<Vec<_>>().join("; ");
-            if cfg!(feature = "cuda") {
-                Finding::good("gpu", found)
-            } else {
-                Finding::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
-            }
-        }
-        Err(reason) => Finding::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU")),
-    }
 }
 
 fn of_hub(hub: &Hub) -> Vec<Finding> {

@@ -1,0 +1,51 @@
+//! What else is on a GPU before a run, in words.
+
+use crate::measure::units::Bytes;
+use crate::telemetry::nvml::Gpu;
+
+/// Memory that nobody accounts for and that is not worth a word: what the driver keeps for itself is of this size.
+const UNEXPLAINED: u64 = 512 << 20;
+
+/// Who else uses a GPU: `2 processes compute on it and hold 3.00 GiB`; `None` if nobody does as far as the driver tells.
+pub fn occupied(gpu: &Gpu) -> Option<String> {
+    let processes = gpu.processes.as_deref().unwrap_or_default();
+    let held: Option<u64> = processes.iter().map(|process| process.used_bytes).sum();
+    let (count, plural) = (processes.len(), processes.len() > 1);
+    if count == 0 {
+        let unexplained = gpu.used_bytes.filter(|bytes| *bytes > UNEXPLAINED)?;
+        return Some(format!("{} are in use by what the driver does not list", Bytes(unexplained)));
+    }
+    let (noun, compute, hold) =
+        if plural { ("processes", "compute", "hold") } else { ("process", "computes", "holds") };
+    let held = held.map(|bytes| format!(" and {hold} {}", Bytes(bytes))).unwrap_or_default();
+    Some(format!("{count} {noun} {compute} on it{held}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::nvml::GpuProcess;
+
+    fn with(used_bytes: Option<u64>, held: &[Option<u64>]) -> Gpu {
+        let processes = held.iter().map(|used_bytes| GpuProcess { pid: 1, used_bytes: *used_bytes }).collect();
+        Gpu { used_bytes, processes: Some(processes), ..Gpu::default() }
+    }
+
+    #[test]
+    fn processes_are_counted_with_what_they_hold() {
+        let gib = |count: u64| Some(count << 30);
+        assert_eq!(occupied(&with(gib(4), &[gib(3)])).unwrap(), "1 process computes on it and holds 3.00 GiB");
+        assert_eq!(occupied(&with(gib(4), &[gib(3), gib(1)])).unwrap(), "2 processes compute on it and hold 4.00 GiB");
+        assert_eq!(occupied(&with(gib(4), &[gib(3), None])).unwrap(), "2 processes compute on it");
+    }
+
+    #[test]
+    fn memory_that_nobody_accounts_for_is_said() {
+        assert_eq!(
+            occupied(&with(Some(3 << 30), &[])).unwrap(),
+            "3.00 GiB are in use by what the driver does not list"
+        );
+        assert_eq!(occupied(&with(Some(300 << 20), &[])), None);
+        assert_eq!(occupied(&Gpu::default()), None);
+    }
+}
