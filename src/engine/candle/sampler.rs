@@ -25,7 +25,8 @@ impl Sampler {
     pub fn next(&mut self, logits: &Tensor) -> Result<Option<u32>> {
         let logits = logits.squeeze(0)?;
         let id = self.0.sample(&logits)?;
-        let chosen = logits.get(id as usize)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+        // Copied out first: a view's number comes to the host with all that it is a view of.
+        let chosen = logits.get(id as usize)?.force_contiguous()?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
         Ok(chosen.is_finite().then_some(id))
     }
 }
