@@ -150,11 +150,35 @@ impl EngineError {
 
 impl From<candle_core::Error> for EngineError {
     fn from(error: candle_core::Error) -> Self {
-        let text = error.to_string();
-        if text.contains("OUT_OF_MEMORY") || text.contains("out of memory") {
+        // Without the backtrace that candle adds where the environment asks for one.
+        let text = error.to_string().lines().next().unwrap_or_default().to_owned();
+        // The driver's error, and what cuBLAS and cuRAND say when the driver gave them none.
+        if ["OUT_OF_MEMORY", "ALLOC_FAILED", "ALLOCATION_FAILED"].iter().any(|name| text.contains(name)) {
             Self::OutOfMemory(text)
         } else {
             Self::Compute(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Error;
+
+    use super::*;
+
+    #[test]
+    fn memory_that_a_gpu_lacks_is_told_from_what_it_cannot_compute() {
+        // As cudarc prints them.
+        let of = |text: &str| EngineError::from(Error::Cuda(text.into()));
+        let lacking = r#"DriverError(CUDA_ERROR_OUT_OF_MEMORY, "out of memory")"#;
+        assert!(matches!(of(lacking), EngineError::OutOfMemory(text) if text == lacking));
+        for library in ["CublasError(CUBLAS_STATUS_ALLOC_FAILED)", "CurandError(CURAND_STATUS_ALLOCATION_FAILED)"] {
+            assert!(matches!(of(library), EngineError::OutOfMemory(_)), "{library}");
+        }
+        let traced = of(&format!("{lacking}\n   0: candle_core::error::Error::bt\n"));
+        assert!(matches!(traced, EngineError::OutOfMemory(text) if text == lacking));
+        let other = r#"DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered")"#;
+        assert!(matches!(of(other), EngineError::Compute(_)));
     }
 }

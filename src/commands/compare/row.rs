@@ -95,7 +95,7 @@ impl RowRunner<'_> {
             Err(Stop::Outcome(outcome, hint)) => (outcome, hint),
         };
         // The engine is gone; what it used must not count as the next candidate's.
-        memory::give_back();
+        memory::give_back(self.device);
         match &outcome {
             RowOutcome::Failed { message, .. } => {
                 let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();

@@ -1,25 +1,95 @@
-//! How the allocator treats the memory of a forward pass.
+//! What becomes of memory that a model has freed.
 //!
 //! Every operation allocates its result and frees its inputs, megabytes each. glibc maps such blocks anew and gives them
-//! back at once, and the kernel clears each page again: on two cores that was a fifth of a 7B prefill. So freed memory is
-//! kept while a model runs, and given back between models, which would otherwise be counted as the next one's, or keep it
+//! back at once, and the kernel clears each page again: on two cores that was a fifth of a 7B prefill. A GPU's pool likewise
+//! returns what is free to the driver whenever the host waits for the device, which it does for each token. So freed memory
+//! is kept while a model runs, and given back between models, which would otherwise be counted as the next one's, or keep it
 //! from fitting.
 
-/// Keeps freed blocks, of any size, for the next operation. Does nothing where the allocator is not glibc's.
-pub fn keep_freed() {
+use std::fmt;
+
+use candle_core::{Device, Result};
+
+/// Keeps freed blocks, of any size, for the next operation. Does nothing on the host where the allocator is not glibc's.
+///
+/// # Errors
+/// What the GPU's driver says.
+pub fn keep_freed(device: &Device) -> Result<()> {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: sets two parameters of the allocator (man 3 mallopt); values out of range are refused, not acted on.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
     }
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => super::pool::keep_freed(device),
+        _ => Ok(()),
+    }
 }
 
-/// Gives all free memory back to the system. Does nothing where the allocator is not glibc's.
-pub fn give_back() {
+/// Gives all free memory back to the system. Does nothing on the host where the allocator is not glibc's.
+///
+/// What a GPU's driver does not take back is not free for the next model, which [`GpuMemory`] then tells.
+pub fn give_back(device: &Device) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: releases what nobody uses (man 3 malloc_trim); callable at any time.
     unsafe {
         libc::malloc_trim(0);
+    }
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => super::pool::give_back(device).unwrap_or_default(),
+        _ => {}
+    }
+}
+
+/// A GPU's memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuMemory {
+    pub total: u64,
+    /// What nobody holds, neither another process nor this one's pool.
+    pub free: u64,
+    /// The most that tensors took since the model began to load; `None` where the device has no pool that counts it.
+    pub peak: Option<u64>,
+}
+
+impl GpuMemory {
+    /// The memory of a GPU; `None` of a device that is none, or whose driver does not tell.
+    pub fn of(device: &Device) -> Option<Self> {
+        match device {
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => super::pool::memory(device).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for GpuMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes >> 20;
+        write!(f, "the GPU has {} MiB, {} of them free", mib(self.total), mib(self.free))?;
+        match self.peak {
+            Some(peak) => write!(f, ", and this model took up to {}", mib(peak)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpus_memory_is_told_in_whole_mebibytes() {
+        let memory = GpuMemory { total: 23_034 << 20, free: (312 << 20) + 1000, peak: Some(21_500 << 20) };
+        let text = "the GPU has 23034 MiB, 312 of them free, and this model took up to 21500";
+        assert_eq!(memory.to_string(), text);
+        assert_eq!(GpuMemory { peak: None, ..memory }.to_string(), "the GPU has 23034 MiB, 312 of them free");
+    }
+
+    #[test]
+    fn the_host_has_no_gpus_memory() {
+        assert_eq!(GpuMemory::of(&Device::Cpu), None);
     }
 }

@@ -10,11 +10,14 @@ mod matrix;
 pub mod memory;
 mod mlp;
 mod norm;
+#[cfg(feature = "cuda")]
+mod pool;
 mod predict;
 mod rope;
 mod sampler;
 mod weights;
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use candle_core::safetensors::MmapedSafetensors;
@@ -32,17 +35,23 @@ use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
 pub use matrix::packed_bytes;
+use memory::GpuMemory;
 pub use predict::{Windows, predict};
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
 
 /// A checkpoint loaded onto a device.
+///
+/// It stays on the thread that loaded it: a GPU's work is queued on a stream of the calling thread's own
+/// (`CU_STREAM_PER_THREAD`), and nothing orders it after another thread's, nor waits for that.
 pub struct CandleEngine {
     decoder: Decoder,
     text: Option<TextModel>,
     device: Device,
     weights_bytes: u64,
     precision: String,
+    /// Neither `Send` nor `Sync`.
+    _of_this_thread: PhantomData<*const ()>,
 }
 
 /// Precision of synthetic weights where the candidate states none.
@@ -72,12 +81,21 @@ impl CandleEngine {
     /// # Errors
     /// As there.
     pub fn read(
+        checkpoint: Checkpoint,
+        quantization: Option<Quantization>,
+        device: &Device,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Self, EngineError> {
+        memory::keep_freed(device)?;
+        Self::read_onto(checkpoint, quantization, device, progress).map_err(|error| settled(error, device))
+    }
+
+    fn read_onto(
         mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
-        memory::keep_freed();
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
         let text = checkpoint.text.take();
@@ -86,7 +104,8 @@ impl CandleEngine {
         drop(source);
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
-        Ok(Self { decoder, text, device: device.clone(), weights_bytes, precision })
+        let (device, _of_this_thread) = (device.clone(), PhantomData);
+        Ok(Self { decoder, text, device, weights_bytes, precision, _of_this_thread })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -94,6 +113,10 @@ impl CandleEngine {
     /// # Errors
     /// Not enough memory, or a weight that holds what is no number.
     pub fn first_pass(&mut self) -> Result<(), EngineError> {
+        self.first_logits().map_err(|error| settled(error, &self.device))
+    }
+
+    fn first_logits(&mut self) -> Result<(), EngineError> {
         self.decoder.reset(&[2])?;
         let logits = self.decoder.forward(&[&[0, 0]], Logits::Last)?;
         self.device.synchronize()?;
@@ -152,7 +175,7 @@ impl CandleEngine {
         if tokens > limit {
             return Err(EngineError::PromptTooLong { prompt: tokens, limit });
         }
-        Ok(self.decoder.reset(&[tokens])?)
+        self.decoder.reset(&[tokens]).map_err(|error| settled(error.into(), &self.device))
     }
 
     /// Appends tokens to the sequence; gives the logits of each, `[tokens, vocabulary]`.
@@ -161,7 +184,7 @@ impl CandleEngine {
     /// Ids outside of the vocabulary, or more tokens than there is room for.
     pub fn append(&mut self, ids: &[u32]) -> Result<Tensor, EngineError> {
         self.check(ids)?;
-        Ok(self.decoder.forward(&[ids], Logits::Every)?)
+        self.decoder.forward(&[ids], Logits::Every).map_err(|error| settled(error.into(), &self.device))
     }
 
     /// Why a value after so many tokens is not a number.
@@ -204,10 +227,8 @@ impl CandleEngine {
             None => Ok(()),
         }
     }
-}
 
-impl Engine for CandleEngine {
-    fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+    fn answer(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
         let limit = self.spec().max_positions;
         if let Input::RandomTokens { count: prompt, .. } = request.input
             && prompt > limit
@@ -252,6 +273,26 @@ impl Engine for CandleEngine {
         }
         let (token_ids, text) = answer.finish(observer);
         Ok(Completion { prompt_ids, token_ids, text, finish })
+    }
+}
+
+impl Engine for CandleEngine {
+    fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
+        self.answer(request, observer).map_err(|error| settled(error, &self.device))
+    }
+}
+
+/// An error once the device is idle: what was queued before it would otherwise run into the next trial. Of memory that did
+/// not suffice it says how much there was.
+fn settled(error: EngineError, device: &Device) -> EngineError {
+    // A device that cannot be waited for says so at its next use.
+    device.synchronize().unwrap_or_default();
+    match error {
+        EngineError::OutOfMemory(text) => EngineError::OutOfMemory(match GpuMemory::of(device) {
+            Some(memory) => format!("{text}; {memory}"),
+            None => text,
+        }),
+        other => other,
     }
 }
 

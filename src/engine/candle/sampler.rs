@@ -31,7 +31,8 @@ impl Sampler {
             Err(_) if !all_finite(&logits)? => return Ok(None),
             Err(error) => return Err(error),
         };
-        let chosen = logits.get(id as usize)?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+        // Copied out first: a view's number comes to the host with all that it is a view of.
+        let chosen = logits.get(id as usize)?.force_contiguous()?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
         Ok(chosen.is_finite().then_some(id))
     }
 }
