@@ -478,7 +478,7 @@ Examples:
   bench history
   bench history --metric decode_tokens_per_second --suite speed")]
 pub struct History {
-    /// One metric's course over the runs, by its key in the CSV
+    /// One metric's course over the runs, by its name in the CSV or the first word of it
     #[arg(long, value_name = "KEY")]
     pub metric: Option<String>,
     /// Only of this suite

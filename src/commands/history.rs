@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::Status;
 use crate::catalog::nearest;
 use crate::cli;
+use crate::compare::Subject;
 use crate::error::Error;
 use crate::measure::METRICS;
 use crate::report::history;
@@ -25,7 +26,8 @@ pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
         printer.answer(&format!("{}\n", history::runs(&heads, &zone, width)))?;
         return Ok(Status::Yes);
     };
-    let Some(metric) = METRICS.iter().find(|metric| metric.key == key) else {
+    // By the names that a check knows too; what a candidate has once is in no trial, and has no course.
+    let Some(Subject::Metric(metric)) = Subject::named(key) else {
         let keys: Vec<&str> = METRICS.iter().map(|metric| metric.key).collect();
         let hint = match nearest(key, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -39,6 +41,6 @@ pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
         let summaries = summarize(&run);
         runs.push((run, summaries));
     }
-    printer.answer(&format!("{}\n", history::course(metric, args.suite.as_deref(), &runs, &zone, width)))?;
+    printer.answer(&format!("{}\n", history::course(&metric, args.suite.as_deref(), &runs, &zone, width)))?;
     Ok(Status::Yes)
 }
