@@ -78,8 +78,11 @@ impl Asked {
         said.unwrap_or_else(|| subject.default_tolerance().max(noise.map_or(0.0, round_up)))
     }
 
-    /// Refuses a tolerance that the machine's own runs would break.
-    pub(super) fn against(&self, noise: &Noise) -> Result<(), AskedError> {
+    /// Refuses a tolerance that the machine's own runs would break; to be asked before anything is measured.
+    ///
+    /// # Errors
+    /// A stated tolerance below the noise.
+    pub fn against(&self, noise: &Noise) -> Result<(), AskedError> {
         for (subject, tolerance) in &self.subjects {
             let Some(tolerance) = *tolerance else { continue };
             if let Some(worst) = noise.worst(*subject).filter(|worst| worst.share > tolerance) {

@@ -275,6 +275,28 @@ fn wrong_names_are_told() {
 }
 
 #[test]
+fn what_is_refused_is_refused_before_anything_is_measured() {
+    let bench = with_baseline();
+    let noise = json!({
+        "runs": 8,
+        "figures": [{
+            "row": "llama-gqa", "suite": "count", "prompt": "pp16+tg4", "metric": "decode_tokens_per_second", "share": 0.08
+        }]
+    });
+    edit(&bench, |baseline| baseline["noise"] = noise);
+    let measure = "check --baseline base.json --prompts prompts --measure";
+    bench.run(&format!("{measure} --metric speed")).exits(2).says("there is no metric `speed`");
+    bench.run(&format!("{measure} --tolerance decode=fast")).exits(2).says("is no tolerance");
+    bench
+        .run(&format!("{measure} --tolerance decode=5%"))
+        .exits(2)
+        .says("is below what this machine's own runs differ by");
+    let store = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
+    let runs: u32 = store.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 1, "nothing was run");
+}
+
+#[test]
 fn measuring_runs_what_the_baseline_ran() {
     let bench = with_baseline();
     let ran = bench

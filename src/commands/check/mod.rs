@@ -23,10 +23,11 @@ pub fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     if args.calibrate {
         return calibrate(args, printer);
     }
+    // First: what is refused has measured nothing.
     let outputs = Outputs::new(&args.format)?;
-    let Some((baseline, current)) = sides(args, printer)? else { return Ok(Status::Unanswered) };
     let asked = Asked::new(&args.metric, &args.tolerance, args.ab.is_some()).map_err(Error::Asked)?;
-    let check = check(&baseline, &current, &asked).map_err(Error::Asked)?;
+    let Some((baseline, current)) = sides(args, &asked, printer)? else { return Ok(Status::Unanswered) };
+    let check = check(&baseline, &current, &asked);
     outputs.deliver(&check, printer)?;
     Ok(match check.outcome() {
         Outcome::Passed => Status::Yes,
@@ -41,29 +42,36 @@ pub fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
 }
 
 /// What is judged, and what it is judged against; `None` if the user stopped it.
-fn sides(args: &cli::Check, printer: &Printer) -> Result<Option<(Baseline, Digest)>, Error> {
+fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(Baseline, Digest)>, Error> {
     let results = &args.results.results;
     let database = results.join("bench.db");
-    if args.measure || args.ab.is_some() {
-        let baseline = match &args.baseline {
-            Some(word) => baselines::named(word, results)?,
-            None => baselines::only(results)?.1,
-        };
-        if let Some(other) = &args.ab {
-            let processes = Processes::new(&baseline.digest, args.prompts.as_deref(), results)?;
-            let Some((before, after)) = processes.alternate(other, args.rounds, printer)? else { return Ok(None) };
-            return Ok(Some((Baseline { digest: before, noise: None }, after)));
-        }
-        let mut task = Task::like(&baseline.digest, args.repeat, args.prompts.as_deref(), &database)?;
-        if task.measure(printer)? == Ended::Cancelled {
-            return Ok(None);
-        }
-        return Ok(Some((baseline, Digest::of(&task.run))));
+    let stored = if args.measure || args.ab.is_some() {
+        None
+    } else {
+        Some(Store::open_existing(&database)?.load_run(&args.run)?)
+    };
+    let baseline = match (&args.baseline, &stored) {
+        (Some(word), _) => baselines::named(word, results)?,
+        (None, Some(run)) => baselines::of_environment(&run.environment, results)?.1,
+        (None, None) => baselines::only(results)?.1,
+    };
+    if let Some(other) = &args.ab {
+        let processes = Processes::new(&baseline.digest, args.prompts.as_deref(), results)?;
+        let sides = processes.alternate(other, args.rounds, printer)?;
+        return Ok(sides.map(|(before, after)| (Baseline { digest: before, noise: None }, after)));
     }
-    let run = Store::open_existing(&database)?.load_run(&args.run)?;
-    let baseline = match &args.baseline {
-        Some(word) => baselines::named(word, results)?,
-        None => baselines::of_environment(&run.environment, results)?.1,
+    if let Some(noise) = &baseline.noise {
+        asked.against(noise).map_err(Error::Asked)?;
+    }
+    let run = match stored {
+        Some(run) => run,
+        None => {
+            let mut task = Task::like(&baseline.digest, args.repeat, args.prompts.as_deref(), &database)?;
+            if task.measure(printer)? == Ended::Cancelled {
+                return Ok(None);
+            }
+            task.run
+        }
     };
     Ok(Some((baseline, Digest::of(&run))))
 }
