@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
+use crate::measure::units::Share;
 use crate::plan::Layout;
 use crate::suite::Language;
 
@@ -345,11 +346,8 @@ fn token_ids(text: &str) -> Result<TokenIds, String> {
 
 /// `2%` or `0.02`.
 fn precision(text: &str) -> Result<f64, String> {
-    let value = match text.strip_suffix('%') {
-        Some(percents) => percents.trim().parse::<f64>().ok().map(|percents| percents / 100.0),
-        None => text.parse().ok(),
-    };
-    value.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| "expected a share below 100%, as 2%".into())
+    let share = Share::parse(text).map(|share| share.0).filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "expected a share below 100%, as 2%".into())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

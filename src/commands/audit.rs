@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Status, catalog, gpu};
+use super::{Status, catalog, gpu, layout};
 use crate::acquire::{local, synthetic};
 use crate::audit::{Finding, Table, Verdict, judge};
 use crate::catalog::{Catalog, Source};
@@ -11,7 +11,6 @@ use crate::cli::{self, PlanFormat};
 use crate::error::Error;
 use crate::plan::Shape;
 use crate::report::audit::{Audit, csv, json, render};
-use crate::report::table;
 use crate::spec::{Config, shipped_repositories, shipped_shape};
 use crate::ui::Printer;
 
@@ -27,7 +26,7 @@ pub fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
         table.claims.iter().map(|claim| judge(claim, shapes.find(&claim.model).as_ref(), &gpu)).collect();
     let audit = Audit::new(&gpu, &table.taken, &findings);
     let text = match args.format {
-        PlanFormat::Table => render(&audit, &table::Layout { width: printer.width(), color: printer.color() }),
+        PlanFormat::Table => render(&audit, &layout(printer)),
         PlanFormat::Csv => csv(&audit)?,
         PlanFormat::Json => json(&audit)?,
     };

@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Status, baselines};
+use super::{Status, baselines, layout};
 use crate::cli;
-use crate::compare::{Baseline, Digest, difference, incomparable};
+use crate::compare::{Baseline, Digest, incomparable};
 use crate::error::Error;
 use crate::report;
-use crate::report::table::Layout;
 use crate::store::Store;
 use crate::telemetry::Environment;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
-    let layout = Layout { width: printer.width(), color: printer.color() };
     match &args.command {
         cli::BaselineCommand::Save(save) => self::save(save, printer),
         cli::BaselineCommand::List(results) => {
@@ -22,17 +20,13 @@ pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
                 let folder = baselines::folder(&results.results);
                 printer.say(&format!("`{}` has no baselines; `bench baseline save` makes one", folder.display()));
             } else {
-                let fits = |baseline: &Baseline| {
-                    let then = &baseline.digest.environment;
-                    difference::environments(then, &Environment::detect(&then.device, then.threads)).is_empty()
-                };
-                printer.answer(&report::baseline::list(&all, fits, &layout))?;
+                printer.answer(&report::baseline::list(&all, baselines::is_of_here, &layout(printer)))?;
             }
             Ok(Status::Yes)
         }
         cli::BaselineCommand::Show { baseline, results } => {
             let baseline = baselines::named(baseline, &results.results)?;
-            printer.answer(&report::baseline::show(&baseline, &layout))?;
+            printer.answer(&report::baseline::show(&baseline, &layout(printer)))?;
             Ok(Status::Yes)
         }
     }

@@ -34,8 +34,17 @@ pub fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
 /// # Errors
 /// None of it, or more than one.
 pub fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
-    // It says itself how many threads of which device.
-    one_of(results, |then| difference::environments(then, &Environment::detect(&then.device, then.threads)).is_empty())
+    one_of(results, is_of_here)
+}
+
+/// Whether a baseline was made where this program runs; on how many threads of which device, it says itself.
+pub fn is_of_here(baseline: &Baseline) -> bool {
+    let then = &baseline.digest.environment;
+    is_of(baseline, &Environment::detect(&then.device, then.threads))
+}
+
+fn is_of(baseline: &Baseline, environment: &Environment) -> bool {
+    difference::environments(&baseline.digest.environment, environment).is_empty()
 }
 
 /// The one baseline of the folder that was made in this environment.
@@ -43,12 +52,12 @@ pub fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
 /// # Errors
 /// None of it, or more than one.
 pub fn of_environment(environment: &Environment, results: &Path) -> Result<(PathBuf, Baseline), Error> {
-    one_of(results, |then| difference::environments(then, environment).is_empty())
+    one_of(results, |baseline| is_of(baseline, environment))
 }
 
-fn one_of(results: &Path, wanted: impl Fn(&Environment) -> bool) -> Result<(PathBuf, Baseline), Error> {
+fn one_of(results: &Path, wanted: impl Fn(&Baseline) -> bool) -> Result<(PathBuf, Baseline), Error> {
     let mut found = all(results)?;
-    found.retain(|(_, baseline)| wanted(&baseline.digest.environment));
+    found.retain(|(_, baseline)| wanted(baseline));
     let folder = folder(results);
     match found.len() {
         0 => Err(Error::usage(

@@ -123,13 +123,15 @@ fn rendered(run: &Run, format: Format, layout: &table::Layout) -> Result<String,
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// What the terminal can show that answers go to.
+fn layout(printer: &Printer) -> table::Layout {
+    table::Layout { width: printer.width(), color: printer.color() }
+}
+
 /// Writes a run to a file, or to standard output.
 fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
     match output {
-        None => {
-            let layout = table::Layout { width: printer.width(), color: printer.color() };
-            printer.answer(&rendered(run, format, &layout)?)
-        }
+        None => printer.answer(&rendered(run, format, &layout(printer))?),
         Some(path) => {
             // What fits the terminal, and its colours, mean nothing in a file.
             let text = rendered(run, format, &table::Layout { width: None, color: false })?;

@@ -1,6 +1,7 @@
 //! What was asked of a check: in which subjects, and how much worse each may be.
 
 use super::{Noise, Subject};
+use crate::measure::units::Share;
 
 /// What was asked of a check.
 #[derive(Debug, Clone)]
@@ -94,14 +95,9 @@ impl Asked {
     }
 }
 
-/// `5%` or `0.05`.
+/// A share that a tolerance can be: one of several times over is a mistake, 5 for 5 %.
 fn share(text: &str) -> Option<f64> {
-    let value = match text.strip_suffix('%') {
-        Some(percents) => percents.trim().parse::<f64>().ok()? / 100.0,
-        None => text.parse().ok()?,
-    };
-    // A share of several times over is a mistake: 5 for 5 %.
-    (0.0..=2.0).contains(&value).then_some(value)
+    Share::parse(text).map(|share| share.0).filter(|share| (0.0..=2.0).contains(share))
 }
 
 /// To the next half per cent: a tolerance is a round number.

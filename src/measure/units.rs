@@ -73,6 +73,16 @@ impl fmt::Display for Rate {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
 
+impl Share {
+    /// Reads `5%` or `0.05`; `None` of anything else. Whether the share makes sense is for who asked.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_suffix('%') {
+            Some(percents) => Some(Self(percents.trim().parse::<f64>().ok()? / 100.0)),
+            None => text.parse().ok().map(Self),
+        }
+    }
+}
+
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A hair is added first: 0.29 × 1000 is 289.99999999999994.

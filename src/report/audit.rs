@@ -54,9 +54,7 @@ fn by_precision(rows: &[Finding]) -> BTreeMap<&'static str, Vec<&str>> {
 /// # Errors
 /// What the encoder gives.
 pub fn json(audit: &Audit) -> Result<String, ReportError> {
-    let text = serde_json::to_string(audit);
-    let text = text.map_err(|source| ReportError::Encode { what: "the audit".into(), source })?;
-    Ok(text + "\n")
+    super::json::line("the audit", audit)
 }
 
 /// A line for each row of the table; an empty field is unknown.

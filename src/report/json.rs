@@ -24,10 +24,18 @@ struct Export<'a> {
 /// What `out` gives.
 pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
     // Encoded before anything is written: half a document helps nobody.
-    let text = serde_json::to_string(&Export { schema_version: SCHEMA_VERSION, run })
-        .map_err(|source| ReportError::Encode { what: format!("run `{}`", run.id), source })?;
-    writeln!(out, "{text}")?;
+    let text = line(&format!("run `{}`", run.id), &Export { schema_version: SCHEMA_VERSION, run })?;
+    out.write_all(text.as_bytes())?;
     Ok(())
+}
+
+/// A document on one line, with its line feed.
+///
+/// # Errors
+/// A value that JSON cannot hold; `what` names the document.
+pub(super) fn line(what: &str, document: &impl Serialize) -> Result<String, ReportError> {
+    let text = serde_json::to_string(document);
+    text.map(|text| text + "\n").map_err(|source| ReportError::Encode { what: what.to_owned(), source })
 }
 
 /// Reads what [`write()`] wrote.

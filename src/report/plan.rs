@@ -52,9 +52,7 @@ pub fn json(plan: &Plan) -> Result<String, ReportError> {
         fit: plan.fit,
         rows: plan.rows,
     };
-    let text = serde_json::to_string(&document);
-    let text = text.map_err(|source| ReportError::Encode { what: "the plan".into(), source })?;
-    Ok(text + "\n")
+    super::json::line("the plan", &document)
 }
 
 /// A line for each candidate and layout; an empty field is unknown, or does not apply.

@@ -6,12 +6,11 @@ mod processes;
 use std::path::{Path, PathBuf};
 
 use super::compare::Task;
-use super::{Status, baseline, baselines};
+use super::{Status, baseline, baselines, layout};
 use crate::cli::{self, Inconclusive};
 use crate::compare::{Asked, Baseline, Digest, Noise, Outcome, check};
 use crate::error::Error;
 use crate::report::check as report;
-use crate::report::table::Layout;
 use crate::run::Ended;
 use crate::store::Store;
 use crate::ui::Printer;
@@ -95,8 +94,4 @@ fn calibrate(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     baseline::write(&path, &baseline)?;
     printer.say(&format!("kept in {}", path.display()));
     Ok(Status::Yes)
-}
-
-fn layout(printer: &Printer) -> Layout {
-    Layout { width: printer.width(), color: printer.color() }
 }

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::layout;
 use crate::cli::{CheckFormat, CheckOutput};
-use crate::commands::reserve;
+use crate::commands::{layout, reserve};
 use crate::compare::Check;
 use crate::error::Error;
 use crate::report::check as report;

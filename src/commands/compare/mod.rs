@@ -184,7 +184,7 @@ fn places(args: &cli::Compare) -> String {
     results_option(&args.results.results) + &prompts.unwrap_or_default()
 }
 
-pub fn results_option(folder: &Path) -> String {
+fn results_option(folder: &Path) -> String {
     if folder == Path::new("results") { String::new() } else { format!(" --results {}", quoted(folder)) }
 }
 

@@ -4,7 +4,7 @@ mod evidence;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Status, catalog, checkpoint, gpu, on_interrupt};
+use super::{Status, catalog, checkpoint, gpu, layout, on_interrupt};
 use crate::acquire::{self, AcquireError};
 use crate::catalog::{Candidate, Catalog, Source};
 use crate::cli;
@@ -12,7 +12,6 @@ use crate::error::{Error, chain};
 use crate::hardware::{GpuSpec, Gpus};
 use crate::plan::{Layout, Outlook, Shape, Workload};
 use crate::report::plan::{Plan, csv, json, render};
-use crate::report::table;
 use crate::ui::{DownloadProgress, Printer};
 
 use evidence::Evidence;
@@ -60,7 +59,7 @@ pub fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
     let plan =
         Plan { gpu: &gpu, workload, rows: &rows, fit: evidence.fit.as_ref(), elsewhere: evidence.elsewhere.as_deref() };
     let text = match args.format {
-        cli::PlanFormat::Table => render(&plan, &table::Layout { width: printer.width(), color: printer.color() }),
+        cli::PlanFormat::Table => render(&plan, &layout(printer)),
         cli::PlanFormat::Csv => csv(&plan)?,
         cli::PlanFormat::Json => json(&plan)?,
     };

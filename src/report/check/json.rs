@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::{Check, Outcome};
-use crate::report::ReportError;
+use crate::report::{ReportError, json};
 
 /// Raised when a reader of the version before could misread the document.
 const SCHEMA_VERSION: u64 = 1;
@@ -20,9 +20,7 @@ pub fn render(check: &Check) -> Result<String, ReportError> {
         #[serde(flatten)]
         check: &'a Check,
     }
-    let document = Document { schema_version: SCHEMA_VERSION, outcome: check.outcome(), check };
-    let text = serde_json::to_string(&document);
-    text.map(|text| text + "\n").map_err(|source| ReportError::Encode { what: "the check".into(), source })
+    json::line("the check", &Document { schema_version: SCHEMA_VERSION, outcome: check.outcome(), check })
 }
 
 #[cfg(test)]
