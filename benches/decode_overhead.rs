@@ -30,7 +30,7 @@ use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
 use bench::plan::Step;
 use bench::run::clock::{Clock, SystemClock, wall_time};
-use bench::run::{CheckpointFacts, Instruments, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
+use bench::run::{CheckpointFacts, Instruments, Row, Run, RunListener, Settings, Trial, execute};
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
@@ -338,15 +338,7 @@ struct Silent;
 
 impl RunListener for Silent {}
 
-impl Observer for Silent {
-    fn encoded(&mut self, _: usize) {}
-    fn prefilled(&mut self) {}
-    fn token(&mut self, _: u32) {}
-    fn text(&mut self, _: &str) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
+impl Observer for Silent {}
 
 /// SmolLM2-135M (<https://huggingface.co/HuggingFaceTB/SmolLM2-135M/blob/main/config.json>): small, so that the harness
 /// has little to hide behind.
@@ -400,14 +392,6 @@ fn text() -> TextModel {
 }
 
 fn run() -> Run {
-    let row = Row {
-        candidate: support::candidate(),
-        checkpoint: None,
-        load: None,
-        fit: None,
-        outcome: RowOutcome::Pending,
-        trials: Vec::new(),
-    };
     Run {
         id: new_run_id(wall_time(), 0),
         started_at: wall_time(),
@@ -415,16 +399,10 @@ fn run() -> Run {
         environment: Environment::detect("cpu", host::threads()),
         settings: Settings {
             seed: SEED,
-            repeat: None,
-            precision: None,
-            min_seconds: None,
-            max_repeat: None,
-            warmup: None,
-            max_new_tokens: None,
             suites: [("overhead".to_owned(), "00".repeat(32))].into(),
-            languages: Vec::new(),
+            ..Settings::default()
         },
         requirements: Requirements::default(),
-        rows: vec![row],
+        rows: vec![Row::pending(support::candidate())],
     }
 }

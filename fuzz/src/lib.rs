@@ -93,12 +93,4 @@ pub fn safetensors() -> Vec<u8> {
 /// An observer that does not care.
 pub struct Silent;
 
-impl Observer for Silent {
-    fn encoded(&mut self, _: usize) {}
-    fn prefilled(&mut self) {}
-    fn token(&mut self, _: u32) {}
-    fn text(&mut self, _: &str) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
+impl Observer for Silent {}

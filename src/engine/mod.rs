@@ -53,18 +53,27 @@ pub struct Completion {
     pub finish: FinishReason,
 }
 
-/// Told what happens during a request, at the moment it does.
+/// Told what happens during a request, at the moment it does. Every method has an empty default: an observer hears what it
+/// cares for.
 pub trait Observer {
     /// The prompt is templated and tokenized.
-    fn encoded(&mut self, prompt_tokens: usize);
+    fn encoded(&mut self, prompt_tokens: usize) {
+        let _ = prompt_tokens;
+    }
     /// The forward pass over the prompt is done and the device synchronised.
-    fn prefilled(&mut self);
+    fn prefilled(&mut self) {}
     /// An output token is known on the host.
-    fn token(&mut self, id: u32);
+    fn token(&mut self, id: u32) {
+        let _ = id;
+    }
     /// Text became certain; follows the tokens that it is made of.
-    fn text(&mut self, piece: &str);
+    fn text(&mut self, piece: &str) {
+        let _ = piece;
+    }
     /// Asked between tokens: whether to give the request up.
-    fn cancelled(&self) -> bool;
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Something that answers requests.

@@ -23,7 +23,7 @@ pub struct Run {
 }
 
 /// What the user chose for the whole run; a resumed run must have the same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Base of every seed in the run.
     pub seed: u64,
@@ -60,6 +60,13 @@ pub struct Row {
     pub outcome: RowOutcome,
     /// In the order in which they ran, warm-up included.
     pub trials: Vec<Trial>,
+}
+
+impl Row {
+    /// Of a candidate that was not come to yet.
+    pub fn pending(candidate: Candidate) -> Self {
+        Self { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
+    }
 }
 
 /// What came of a candidate as a whole. A failed trial does not fail its candidate.

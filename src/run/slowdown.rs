@@ -80,14 +80,8 @@ mod tests {
     struct Arrivals<'a>(&'a Ticking, Vec<u128>);
 
     impl Observer for Arrivals<'_> {
-        fn encoded(&mut self, _: usize) {}
-        fn prefilled(&mut self) {}
         fn token(&mut self, _: u32) {
             self.1.push(self.0.0.get().as_micros());
-        }
-        fn text(&mut self, _: &str) {}
-        fn cancelled(&self) -> bool {
-            false
         }
     }
 

@@ -88,22 +88,15 @@ pub(crate) fn measured(trials: &[Trial]) -> Vec<(&Trial, Measurement)> {
 
 /// A candidate that was not come to.
 pub(crate) fn row(id: &str) -> Row {
-    Row {
-        candidate: Candidate {
-            id: id.into(),
-            source: Source::Local { path: "models".into() },
-            quantization: None,
-            adapter: None,
-            licence: None,
-            notes: None,
-            prompt_format: None,
-        },
-        checkpoint: None,
-        load: None,
-        fit: None,
-        outcome: RowOutcome::Pending,
-        trials: Vec::new(),
-    }
+    Row::pending(Candidate {
+        id: id.into(),
+        source: Source::Local { path: "models".into() },
+        quantization: None,
+        adapter: None,
+        licence: None,
+        notes: None,
+        prompt_format: None,
+    })
 }
 
 /// A candidate that ran `trials` in 4 GiB.
@@ -159,17 +152,7 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
             gpu_memory_megahertz: None,
             gpu_ecc: None,
         },
-        settings: Settings {
-            seed: 7,
-            repeat: None,
-            precision: None,
-            min_seconds: None,
-            max_repeat: None,
-            warmup: None,
-            max_new_tokens: None,
-            suites: Default::default(),
-            languages: Vec::new(),
-        },
+        settings: Settings { seed: 7, ..Settings::default() },
         requirements: Requirements::default(),
         rows,
     }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bench::catalog::Requirements;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Input, Observer, Request};
 use bench::measure::units::Rate;
@@ -12,12 +11,11 @@ use bench::plan::{Choices, MOST_WARMUP, Schedule};
 use bench::recommend::recommend;
 use bench::report::table::{self, Layout};
 use bench::run::clock::ManualClock;
-use bench::run::{Ended, Instruments, Row, RowOutcome, Run, RunListener, Settings, Trial, execute};
+use bench::run::{Ended, Instruments, Row, RowOutcome, RunListener, Settings, Trial, execute};
 use bench::suite::{self, Body, Prompt, Suite};
 use bench::summarize::{precision, suffices, summarize};
-use bench::telemetry::Environment;
 
-use crate::support::row;
+use crate::support::{row, run_of};
 
 /// What an engine takes to the first token and between two, in milliseconds: of so many prompt tokens, for a prompt drawn with
 /// this seed, so that a trial takes the same whenever it is run.
@@ -104,15 +102,7 @@ fn run_whole(settings: &Settings, times: Times, cold: u32) -> Row {
 }
 
 fn report(row: Row, settings: Settings) -> String {
-    let run = Run {
-        id: "20261120-051733-4f2a".into(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        environment: Environment::detect("cpu", 1),
-        settings,
-        requirements: Requirements::default(),
-        rows: vec![row],
-    };
+    let run = run_of(row, settings);
     let summaries = summarize(&run);
     table::render(&run, &summaries, &recommend(&run, &summaries), &Layout { width: None, color: false })
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bench::catalog::Requirements;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Observer, Request};
 use bench::measure::Measurement;
@@ -15,14 +14,12 @@ use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
 use bench::run::{
-    Ended, FailureKind, FinishReason, Instruments, Outcome, Phase, Row, RowOutcome, Run, RunListener, Settings, Trial,
-    execute,
+    Ended, FailureKind, FinishReason, Instruments, Outcome, Phase, Row, RunListener, Settings, Trial, execute,
 };
 use bench::suite::{Body, Language, Prompt};
 use bench::summarize::{Summary, summarize};
-use bench::telemetry::Environment;
 
-use crate::support::{one_after_another, row};
+use crate::support::{one_after_another, row, run_of};
 
 /// One script for each trial.
 struct InTurn {
@@ -112,27 +109,7 @@ fn run_one(script: Vec<Script>) -> Trial {
 
 /// What trials amount to, by the program's own way from a row to its summary.
 fn summary(trials: Vec<Trial>) -> Summary {
-    let settings = Settings {
-        seed: 0,
-        repeat: None,
-        precision: None,
-        min_seconds: None,
-        max_repeat: None,
-        warmup: None,
-        max_new_tokens: None,
-        suites: Default::default(),
-        languages: Vec::new(),
-    };
-    let row = Row { outcome: RowOutcome::Ran, trials, ..row("row") };
-    let run = Run {
-        id: "20261120-051733-4f2a".into(),
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        finished_at: None,
-        environment: Environment::detect("cpu", 1),
-        settings,
-        requirements: Requirements::default(),
-        rows: vec![row],
-    };
+    let run = run_of(Row { trials, ..row("row") }, Settings::default());
     summarize(&run).remove(0).suites.remove(0).summary
 }
 

@@ -9,7 +9,7 @@ use crate::commands::{catalog, checkpoint};
 use crate::compare::difference;
 use crate::error::Error;
 use crate::plan::{Choices, Schedule};
-use crate::run::{Row, RowOutcome, Run, Settings};
+use crate::run::{Row, Run, Settings};
 use crate::suite::{self, Suite};
 use crate::telemetry::Environment;
 use crate::ui::Printer;
@@ -87,14 +87,6 @@ impl Chosen {
 
     /// A run of it in which nothing has happened yet.
     pub fn new_run(&self, id: String, started_at: jiff::Timestamp, environment: Environment) -> Run {
-        let row = |candidate: &Candidate| Row {
-            candidate: candidate.clone(),
-            checkpoint: None,
-            load: None,
-            fit: None,
-            outcome: RowOutcome::Pending,
-            trials: Vec::new(),
-        };
         Run {
             id,
             started_at,
@@ -102,7 +94,7 @@ impl Chosen {
             environment,
             settings: self.settings.clone(),
             requirements: self.requirements.clone(),
-            rows: self.candidates.iter().map(row).collect(),
+            rows: self.candidates.iter().cloned().map(Row::pending).collect(),
         }
     }
 }

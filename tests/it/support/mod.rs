@@ -7,10 +7,11 @@ pub mod hub_stand_in;
 
 use std::path::PathBuf;
 
-use ::bench::catalog::{Candidate, Source};
+use ::bench::catalog::{Candidate, Requirements, Source};
 use ::bench::engine::Observer;
 use ::bench::plan::Step;
-use ::bench::run::{Row, RowOutcome, Trial};
+use ::bench::run::{Row, RowOutcome, Run, Settings, Trial};
+use ::bench::telemetry::Environment;
 
 /// A file or folder under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -20,15 +21,7 @@ pub fn fixture(name: &str) -> PathBuf {
 /// An observer that does not care.
 pub struct Silent;
 
-impl Observer for Silent {
-    fn encoded(&mut self, _: usize) {}
-    fn prefilled(&mut self) {}
-    fn token(&mut self, _: u32) {}
-    fn text(&mut self, _: &str) {}
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
+impl Observer for Silent {}
 
 /// Steps that nothing of how they go changes.
 pub fn one_after_another(steps: &[Step]) -> impl Fn(&[Trial]) -> Option<Step> {
@@ -46,5 +39,18 @@ pub fn row(id: &str) -> Row {
         notes: None,
         prompt_format: None,
     };
-    Row { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
+    Row::pending(candidate)
+}
+
+/// A run of one candidate that ran.
+pub fn run_of(row: Row, settings: Settings) -> Run {
+    Run {
+        id: "20261120-051733-4f2a".into(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        environment: Environment::detect("cpu", 1),
+        settings,
+        requirements: Requirements::default(),
+        rows: vec![Row { outcome: RowOutcome::Ran, ..row }],
+    }
 }
