@@ -29,6 +29,7 @@ pub mod plan;
 pub mod audit;
 pub mod text;
 pub mod acquire;
+pub mod cpu;
 pub mod engine;
 pub mod telemetry;
 pub mod run;

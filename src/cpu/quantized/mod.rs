@@ -1,0 +1,50 @@
+//! Products with weights in ggml's blocks, as they lie in a file.
+//!
+//! All types are unpacked to one form, [`Span`], so that a type is one short file: where its bits lie. Products know only
+//! that form. Layouts of the blocks: ggml-common.h of <https://github.com/ggml-org/ggml>.
+
+/// Weights that are unpacked at a time.
+pub const SPAN: usize = 256;
+
+/// Up to 256 consecutive weights of a row: weight `i` of group `g` is `scales[g] · quants[i] − mins[g]`.
+#[repr(C, align(64))]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    pub quants: [u8; SPAN],
+    /// Of each group in order; those beyond the last are 0.
+    pub scales: [f32; 16],
+    pub mins: [f32; 16],
+}
+
+impl Span {
+    pub const ZERO: Self = Self { quants: [0; SPAN], scales: [0.0; 16], mins: [0.0; 16] };
+}
+
+/// A type of block.
+pub trait Format {
+    /// Weights of a block: 32 or 256.
+    const BLOCK: usize;
+    /// Bytes of a block.
+    const BYTES: usize;
+    /// Weights that share a scale: 16 or 32.
+    const GROUP: usize;
+    /// Whether a quant can be over 127: it then does not fit where two products are added in 16 bits.
+    const WIDE: bool;
+
+    /// Unpacks 1 to `SPAN / BLOCK` blocks; what is beyond them becomes 0.
+    fn unpack(blocks: &[u8], span: &mut Span);
+
+    /// The same with AVX2.
+    ///
+    /// # Safety
+    /// The processor has what [`Isa::Avx2`](super::isa::Isa::Avx2) says.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn unpack_avx2(blocks: &[u8], span: &mut Span);
+
+    /// The same with AVX-512.
+    ///
+    /// # Safety
+    /// The processor has what [`Isa::Avx512`](super::isa::Isa::Avx512) says.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn unpack_avx512(blocks: &[u8], span: &mut Span);
+}
