@@ -7,10 +7,12 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`bytes`] | where weights lie: in a mapped file, or in memory of their own |
 //! | [`isa`] | which instructions there are |
 //! | [`pool`] | the threads that share an operation out |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
+pub mod bytes;
 pub mod isa;
 pub mod pool;
 pub mod quantized;
