@@ -3,6 +3,7 @@
 //! Speed and memory depend on a model's shape, not on what it has learned, so candidates can be screened before anything
 //! is downloaded. Quantized weights are made as random blocks of their final type: never through a full-precision copy.
 
+use std::io;
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
@@ -12,6 +13,7 @@ use rand::{Rng, RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use super::{AcquireError, Checkpoint, Weights, local};
+use crate::cpu::bytes::{Buffer, Bytes};
 use crate::run::CheckpointFacts;
 use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 
@@ -54,15 +56,18 @@ const CHUNK: usize = 1 << 20;
 /// Random weights of `elements` numbers as blocks of `kind`, the same for the same seed.
 ///
 /// The scales of the blocks are chosen so that the numbers have mean 0 and deviation 0.02; all other bits are random.
-pub fn blocks(kind: GgmlDType, elements: usize, seed: u64) -> Vec<u8> {
+///
+/// # Errors
+/// If the system has no memory for them.
+pub fn blocks(kind: GgmlDType, elements: usize, seed: u64) -> io::Result<Bytes> {
     let block = kind.type_size();
-    let mut bytes = vec![0u8; elements / kind.block_size() * block];
+    let mut bytes = Buffer::zeroed(elements / kind.block_size() * block)?;
     let chunk = CHUNK / block * block;
     bytes.par_chunks_mut(chunk).enumerate().for_each(|(index, chunk)| {
         let mut random = SmallRng::seed_from_u64(seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         fill(kind, chunk, &mut random);
     });
-    bytes
+    Ok(bytes.into())
 }
 
 fn fill(kind: GgmlDType, bytes: &mut [u8], random: &mut SmallRng) {
@@ -128,8 +133,8 @@ mod tests {
         let float = [GgmlDType::F32, GgmlDType::BF16, GgmlDType::F16];
         let blocks_of = [GgmlDType::Q8_0, GgmlDType::Q6K, GgmlDType::Q5K, GgmlDType::Q4K, GgmlDType::Q4_0];
         for kind in float.into_iter().chain(blocks_of) {
-            let bytes = blocks(kind, 1 << 20, 7);
-            let storage = QStorage::from_data(bytes.into(), &Device::Cpu, kind).unwrap();
+            let bytes = blocks(kind, 1 << 20, 7).unwrap();
+            let storage = QStorage::from_data(bytes.to_vec().into(), &Device::Cpu, kind).unwrap();
             let tensor = QTensor::new(storage, (1 << 10, 1 << 10)).unwrap().dequantize(&Device::Cpu).unwrap();
             let numbers: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
             let mean = numbers.iter().map(|x| f64::from(*x)).sum::<f64>() / numbers.len() as f64;
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_weights() {
-        assert_eq!(blocks(GgmlDType::Q4K, 1 << 16, 3), blocks(GgmlDType::Q4K, 1 << 16, 3));
-        assert_ne!(blocks(GgmlDType::Q4K, 1 << 16, 3), blocks(GgmlDType::Q4K, 1 << 16, 4));
+        let of = |seed| blocks(GgmlDType::Q4K, 1 << 16, seed).unwrap().to_vec();
+        assert_eq!(of(3), of(3));
+        assert_ne!(of(3), of(4));
     }
 }

@@ -9,10 +9,12 @@
 //! |---|---|
 //! | [`bytes`] | where weights lie: in a mapped file, or in memory of their own |
 //! | [`isa`] | which instructions there are |
+//! | [`matrix`] | weights of any type, and products with them |
 //! | [`pool`] | the threads that share an operation out |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
 pub mod isa;
+pub mod matrix;
 pub mod pool;
 pub mod quantized;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
-use crate::engine::candle::{self, CandleEngine, memory};
+use crate::engine::candle::{CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
@@ -178,18 +178,9 @@ impl RowRunner<'_> {
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
         let weights = shape.work(row.candidate.quantization.map(Layout::Held)).weights_bytes;
         let fit = row.fit.insert(estimate(&shape.spec, weights, steps, available));
-        // Not part of the estimate, which is of any device: only the CPU's kernels want a copy of their own.
-        let packed = match row.candidate.quantization {
-            Some(quantization) if on_cpu && fit.missing_bytes().is_none() => {
-                candle::packed_bytes(&shape.inventory, quantization)
-            }
-            _ => 0,
-        };
-        let needed = fit.total_bytes().saturating_add(packed);
-        let Some(missing) = needed.checked_sub(available).filter(|missing| *missing > 0) else { return Ok(()) };
-        let (needed, free, missing) = (Bytes(needed), Bytes(available), Bytes(missing));
-        let copy = if packed > 0 { format!(" ({} of it packed for this CPU)", Bytes(packed)) } else { String::new() };
-        let reason = format!("does not fit: needs {needed}{copy}, {free} are free, {missing} are missing");
+        let Some(missing) = fit.missing_bytes() else { return Ok(()) };
+        let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
+        let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 

@@ -51,9 +51,7 @@ impl<'a> Loader<'a> {
             Some(bias) => Some(self.source.vector(bias, rows, self.device)?),
             None => None,
         };
-        let matrix = matrix.with_bias(bias);
-        // Of these rows are read, or they are read once.
-        Ok(if matches!(part, Part::Embedding | Part::LatentUp) { matrix } else { matrix.packed()? })
+        Ok(matrix.with_bias(bias))
     }
 
     pub fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {

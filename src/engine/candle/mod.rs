@@ -20,13 +20,13 @@ mod weights;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{Completion, Engine, EngineError, Input, Observer, Request};
 use crate::acquire::pytorch::PytorchFile;
+use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::run::FinishReason;
@@ -34,7 +34,6 @@ use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
-pub use matrix::packed_bytes;
 use memory::GpuMemory;
 pub use predict::{Windows, predict};
 use sampler::Sampler;
@@ -348,7 +347,10 @@ fn open_weights(
         Ok(Box::new(weights::Published { files, adapter, quantization }))
     };
     match checkpoint.weights {
-        Weights::Safetensors(files) => Ok(published(Files::Safetensors(map(&files)?))?),
+        Weights::Safetensors(files) => {
+            let files = files.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<_, _>>()?;
+            Ok(published(Files::Safetensors(files))?)
+        }
         Weights::Pytorch(files) => {
             let open = |path: &PathBuf| {
                 let failed = |source| EngineError::PytorchFile { path: path.clone(), source: Box::new(source) };
@@ -375,11 +377,6 @@ fn open_weights(
             Ok(Box::new(weights::Synthetic { quantization, seed }))
         }
     }
-}
-
-fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
-    // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate them meanwhile.
-    unsafe { MmapedSafetensors::multi(files) }.map_err(EngineError::Safetensors)
 }
 
 /// The device of a name: `cpu`, `cuda` or `cuda:N`.
