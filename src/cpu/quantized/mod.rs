@@ -3,6 +3,17 @@
 //! All types are unpacked to one form, [`Span`], so that a type is one short file: where its bits lie. Products know only
 //! that form. Layouts of the blocks: ggml-common.h of <https://github.com/ggml-org/ggml>.
 
+pub mod dequantize;
+pub mod dtype;
+pub mod unpack;
+
+pub mod q4_k;
+pub mod q8_0;
+
+mod scales;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// Weights that are unpacked at a time.
 pub const SPAN: usize = 256;
 
