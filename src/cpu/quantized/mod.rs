@@ -3,6 +3,27 @@
 //! All types are unpacked to one form, [`Span`], so that a type is one short file: where its bits lie. Products know only
 //! that form. Layouts of the blocks: ggml-common.h of <https://github.com/ggml-org/ggml>.
 
+pub mod dequantize;
+pub mod dtype;
+pub mod unpack;
+
+pub mod q2_k;
+pub mod q3_k;
+pub mod q4_0;
+pub mod q4_1;
+pub mod q4_k;
+pub mod q5_0;
+pub mod q5_1;
+pub mod q5_k;
+pub mod q6_k;
+pub mod q8_0;
+
+mod heads;
+mod nibbles;
+mod six_bit;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// Weights that are unpacked at a time.
 pub const SPAN: usize = 256;
 
