@@ -7,10 +7,12 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`disjoint`] | a slice whose parts are written by different threads |
 //! | [`isa`] | which instructions there are |
 //! | [`pool`] | the threads that share an operation out |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
+pub mod disjoint;
 pub mod isa;
 pub mod pool;
 pub mod quantized;

@@ -3,13 +3,20 @@
 //! All types are unpacked to one form, [`Span`], so that a type is one short file: where its bits lie. Products know only
 //! that form. Layouts of the blocks: ggml-common.h of <https://github.com/ggml-org/ggml>.
 
+pub mod activations;
 pub mod dequantize;
 pub mod dtype;
+pub mod product;
 pub mod unpack;
 
 pub mod q4_k;
 pub mod q8_0;
 
+mod kernels;
+#[cfg(target_arch = "x86_64")]
+mod panel;
+mod part;
+mod rows;
 mod scales;
 #[cfg(target_arch = "x86_64")]
 mod x86;
