@@ -8,12 +8,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`bytes`] | where weights lie: in a mapped file, or in memory of their own |
+//! | [`disjoint`] | a slice whose parts are written by different threads |
 //! | [`isa`] | which instructions there are |
 //! | [`matrix`] | weights of any type, and products with them |
 //! | [`pool`] | the threads that share an operation out |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
+pub mod disjoint;
 pub mod isa;
 pub mod matrix;
 pub mod pool;

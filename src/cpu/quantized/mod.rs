@@ -3,8 +3,10 @@
 //! All types are unpacked to one form, [`Span`], so that a type is one short file: where its bits lie. Products know only
 //! that form. Layouts of the blocks: ggml-common.h of <https://github.com/ggml-org/ggml>.
 
+pub mod activations;
 pub mod dequantize;
 pub mod dtype;
+pub mod product;
 pub mod unpack;
 
 pub mod q2_k;
@@ -21,6 +23,11 @@ pub mod q8_0;
 mod heads;
 mod nibbles;
 mod six_bit;
+mod kernels;
+#[cfg(target_arch = "x86_64")]
+mod panel;
+mod part;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
