@@ -15,6 +15,7 @@
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
+pub mod dense;
 pub mod disjoint;
 pub mod isa;
 pub mod matrix;

@@ -82,7 +82,9 @@ impl Matrix {
         match &self.weight {
             Weight::Host(weight) => {
                 let (rows, columns) = (weight.rows(), weight.columns());
-                Tensor::from_vec(weight.widened(0..rows), (rows, columns), &Device::Cpu)
+                let mut wide = vec![0.0; rows * columns];
+                weight.widen(0..rows, &mut wide);
+                Tensor::from_vec(wide, (rows, columns), &Device::Cpu)
             }
             Weight::Dense(weight) => weight.to_dtype(DType::F32),
             Weight::Quantized(weight) => weight.dequantize(&weight.device()),
@@ -119,12 +121,12 @@ impl Matrix {
     pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
         match &self.weight {
             Weight::Host(weight) => {
-                let ids = ids.to_vec1::<u32>()?;
-                let mut rows = Vec::with_capacity(ids.len() * weight.columns());
-                for id in ids.iter().map(|id| *id as usize) {
-                    rows.extend(weight.widened(id..id + 1));
+                let (ids, columns) = (ids.to_vec1::<u32>()?, weight.columns());
+                let mut wide = vec![0.0; ids.len() * columns];
+                for (id, wide) in ids.iter().map(|id| *id as usize).zip(wide.chunks_exact_mut(columns)) {
+                    weight.widen(id..id + 1, wide);
                 }
-                Tensor::from_vec(rows, (ids.len(), weight.columns()), &Device::Cpu)
+                Tensor::from_vec(wide, (ids.len(), columns), &Device::Cpu)
             }
             Weight::Quantized(weight) => weight.embedding(ids),
             Weight::Dense(weight) => weight.index_select(ids, 0)?.to_dtype(DType::F32),
@@ -134,7 +136,7 @@ impl Matrix {
     /// Bytes as held, and their type's name.
     pub fn held(&self) -> (u64, &'static str) {
         match &self.weight {
-            Weight::Host(weight) => (weight.bytes().len() as u64, type_name(weight.kind())),
+            Weight::Host(weight) => (weight.size() as u64, type_name(weight.dtype())),
             Weight::Dense(weight) => {
                 let bytes = (weight.elem_count() * weight.dtype().size_in_bytes()) as u64;
                 (bytes, weight.dtype().as_str())
