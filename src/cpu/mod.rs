@@ -12,6 +12,7 @@
 //! | [`isa`] | which instructions there are |
 //! | [`matrix`] | weights of any type, and products with them |
 //! | [`pool`] | the threads that share an operation out |
+//! | [`dense`] | products with weights of 16 and 32 bits |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
