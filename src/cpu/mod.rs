@@ -13,6 +13,7 @@
 //! | [`matrix`] | weights of any type, and products with them |
 //! | [`pool`] | the threads that share an operation out |
 //! | [`dense`] | products with weights of 16 and 32 bits |
+//! | [`quantize`] | ggml's blocks out of numbers as they are published |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
@@ -21,4 +22,5 @@ pub mod disjoint;
 pub mod isa;
 pub mod matrix;
 pub mod pool;
+pub mod quantize;
 pub mod quantized;

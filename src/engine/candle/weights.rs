@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
@@ -16,6 +16,7 @@ use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{StoredTensor, synthetic};
 use crate::catalog::Quantization;
 use crate::cpu::bytes::{Buffer, Bytes};
+use crate::cpu::{self, quantize::Numbers};
 use crate::engine::EngineError;
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
@@ -199,32 +200,28 @@ fn held(stored: &StoredTensor, kind: GgmlDType) -> Result<Bytes, EngineError> {
     }
     match dense_type(kind) {
         Some(dtype) => Ok(StoredTensor::copy_of(&stored.to_tensor()?.to_dtype(dtype)?)?.bytes),
-        None => {
-            let blocks = quantize(&stored.to_tensor()?, kind)?;
-            let mut buffer = Buffer::zeroed(blocks.len()).map_err(EngineError::Allocation)?;
-            buffer.copy_from_slice(&blocks);
-            Ok(buffer.into())
-        }
+        None if dense_kind(stored.dtype).is_some() => quantize(stored, kind),
+        None => quantize(&StoredTensor::copy_of(&stored.to_tensor()?.to_dtype(DType::F32)?)?, kind),
     }
 }
 
 /// Rows that one task quantizes.
-const QUANTIZED_ROWS: usize = 256;
+const QUANTIZED_ROWS: usize = 64;
 
-/// A matrix's blocks, quantized by all cores; the float32 copy that quantizing needs is only ever a few rows long.
-fn quantize(stored: &Tensor, kind: GgmlDType) -> candle_core::Result<Vec<u8>> {
-    let rows = stored.dim(0)?;
-    let starts: Vec<usize> = (0..rows).step_by(QUANTIZED_ROWS).collect();
-    let parts: Vec<Vec<u8>> = starts
-        .into_par_iter()
-        .map(|start| {
-            // `QTensor::quantize` ignores the offset of a view, so the rows are copied out first.
-            let part =
-                stored.narrow(0, start, QUANTIZED_ROWS.min(rows - start))?.to_dtype(DType::F32)?.force_contiguous()?;
-            Ok(QTensor::quantize(&part, kind)?.data()?.into_owned())
-        })
-        .collect::<candle_core::Result<_>>()?;
-    Ok(parts.concat())
+/// A matrix's blocks, quantized by all cores out of the numbers as they are stored.
+fn quantize(stored: &StoredTensor, kind: GgmlDType) -> Result<Bytes, EngineError> {
+    let columns = stored.shape.last().copied().unwrap_or_default();
+    let stored_row = (columns * stored.dtype.size_in_bytes()).max(1);
+    let row = columns / kind.block_size() * kind.type_size();
+    let mut blocks = Buffer::zeroed(stored.bytes.len() / stored_row * row).map_err(EngineError::Allocation)?;
+    let parts = blocks.par_chunks_mut((QUANTIZED_ROWS * row).max(1));
+    parts.zip(stored.bytes.par_chunks(QUANTIZED_ROWS * stored_row)).try_for_each(|(blocks, bytes)| {
+        let numbers = Numbers::new(stored.dtype, bytes);
+        let numbers = numbers.ok_or_else(|| candle_core::Error::Msg(format!("{:?} is not quantized", stored.dtype)))?;
+        cpu::quantize::quantize(kind, numbers, blocks);
+        Ok::<_, EngineError>(())
+    })?;
+    Ok(blocks.into())
 }
 
 /// A GGUF file, held as it is.
@@ -349,8 +346,10 @@ impl WeightSource for Synthetic {
         let (rows, columns) = taken(weight, rows);
         let name =
             weight.name.bytes().fold(self.seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-        let blocks = synthetic::blocks(kind, rows * columns, name).map_err(EngineError::Allocation)?;
-        Ok(Matrix::new(kind, (rows, columns), blocks, device)?)
+        let size = rows * columns / kind.block_size() * kind.type_size();
+        let mut buffer = Buffer::zeroed(size).map_err(EngineError::Allocation)?;
+        synthetic::fill(kind, &mut buffer, name);
+        Ok(Matrix::new(kind, (rows, columns), buffer.into(), device)?)
     }
 
     /// Norms scale by one, and biases add nothing: vectors cost no time that would show.
@@ -383,9 +382,15 @@ mod tests {
     }
 
     #[test]
-    fn quantizing_by_rows_equals_quantizing_at_once() {
-        let stored = Tensor::rand(-1f32, 1.0, (600, 256), &Device::Cpu).unwrap();
-        let whole = QTensor::quantize(&stored, GgmlDType::Q4K).unwrap();
-        assert_eq!(quantize(&stored, GgmlDType::Q4K).unwrap(), whole.data().unwrap().as_ref());
+    fn quantizing_by_rows_equals_quantizing_at_once_whatever_the_numbers_are() {
+        let numbers = Tensor::rand(-1f32, 1.0, (150, 256), &Device::Cpu).unwrap();
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::F64] {
+            let stored = StoredTensor::copy_of(&numbers.to_dtype(dtype).unwrap()).unwrap();
+            let widened = stored.to_tensor().unwrap().to_dtype(DType::F32).unwrap();
+            let widened = StoredTensor::copy_of(&widened).unwrap();
+            let mut expected = vec![0; 150 * GgmlDType::Q4K.type_size()];
+            cpu::quantize::quantize(GgmlDType::Q4K, Numbers::new(DType::F32, &widened.bytes).unwrap(), &mut expected);
+            assert_eq!(*held(&stored, GgmlDType::Q4K).unwrap(), expected, "{dtype:?}");
+        }
     }
 }
