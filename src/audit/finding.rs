@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::precision;
 use super::table::Claim;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Rate, Share};
+use crate::measure::units::{Change, Rate, Share};
 use crate::plan::{Layout, Shape};
 
 /// Largest difference between stated memory and the weights of a layout at which the memory counts as those weights: what the
@@ -108,7 +108,7 @@ fn by_memory(claim: &Claim, memory: f64, known: bool, candidates: &[Candidate], 
         fitting.iter().copied().filter(|other| difference(other).abs() <= MEMORY_TOLERANCE).collect();
     matching.sort_by(|a, b| difference(a).abs().total_cmp(&difference(b).abs()));
     if !matching.is_empty() {
-        let told = |other: &Candidate| format!("{} ({})", other.layout, percent(difference(other)));
+        let told = |other: &Candidate| format!("{} ({})", other.layout, Change(difference(other)));
         let told: Vec<String> = matching.iter().map(told).collect();
         let told = format!("its {} are the weights in {}; ", gb(memory), told.join(" or "));
         return with_speed(claim, &matching, gpu, if known { "" } else { &told });
@@ -185,12 +185,6 @@ fn finding(claim: &Claim, verdict: Verdict, reason: String) -> Finding {
 /// The one that reads least.
 fn least(candidates: &[Candidate]) -> Option<Candidate> {
     candidates.iter().copied().min_by(|a, b| a.read.total_cmp(&b.read))
-}
-
-/// A difference with its sign, to a tenth of a percent; none is without.
-fn percent(share: f64) -> String {
-    let tenths = (share * 1000.0).round() / 10.0;
-    if tenths == 0.0 { "0 %".into() } else { format!("{tenths:+.1} %") }
 }
 
 /// In 10⁹ bytes, as the tables that are judged count.
