@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
+use crate::compare::RECOMMENDED_TRIALS;
 use crate::measure::units::Share;
 use crate::plan::Layout;
 use crate::suite::Language;
@@ -494,7 +495,7 @@ pub struct History {
 Examples:
   bench check                                  the latest run against this machine's baseline
   bench check --measure --repeat 20            run now what the baseline ran, and judge that
-  bench check --ab ./bench-main --rounds 20    another build and this one in turn: drift touches both alike
+  bench check --ab ./bench-main                another build and this one in turn: drift touches both alike
   bench check --calibrate --rounds 8           how far this machine's own runs lie apart
   bench check --baseline 20261120-051733 --tolerance ttft=10%,decode=3%
   bench check --format table --format junit=check.xml --format markdown=comment.md
@@ -523,7 +524,7 @@ pub struct Check {
     #[arg(long, conflicts_with_all = ["metric", "tolerance", "format", "inconclusive"])]
     pub calibrate: bool,
     /// Rounds of --ab, runs of --calibrate
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = RECOMMENDED_TRIALS as u16, value_parser = clap::value_parser!(u16).range(2..=1_000))]
     pub rounds: u16,
     /// Measured trials of each prompt with --measure [default: as many as the baseline has]
     #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]
