@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use crate::catalog::Quantization;
 use crate::compare::RECOMMENDED_TRIALS;
 use crate::measure::units::Share;
-use crate::plan::Layout;
+use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
@@ -247,7 +247,7 @@ pub struct Plan {
     #[command(flatten)]
     pub gpus: Gpus,
     /// Tokens that each chat holds, prompt and answer together
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    #[arg(long, value_name = "N", default_value_t = USUAL_CONTEXT, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     pub context: u64,
     /// Chats at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1 << 16))]

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::precision;
 use super::table::Claim;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Change, Rate, Share};
-use crate::plan::{Layout, Shape};
+use crate::measure::units::{Change, Rate};
+use crate::plan::{Demand, Layout, Resource, Shape};
 
 /// Largest difference between stated memory and the weights of a layout at which the memory counts as those weights: what the
 /// counted weights of published rows differ by, rounded up.
@@ -143,25 +143,20 @@ fn by_speed(claim: &Claim, known: bool, candidates: &[Candidate], gpu: &GpuSpec)
 
 /// Judges the speed, at the one of the layouts that reads least.
 fn with_speed(claim: &Claim, judged: &[Candidate], gpu: &GpuSpec, told: &str) -> Finding {
-    let needed = claim.tokens_per_second.zip(least(judged)).map(|(rate, least)| rate * least.read);
-    let share = needed.map(|needed| needed / gpu.bandwidth());
-    let verdict = if share.is_some_and(|share| share > 1.0) { Verdict::Impossible } else { Verdict::Possible };
-    let reason = match (needed, share) {
-        (Some(needed), Some(share)) if share > 1.0 => {
-            format!("{told}needs {} GB/s, {share:.2} times the card's {}", Rate(needed / 1e9), gpu.bandwidth_gb_s)
-        }
-        (Some(needed), Some(share)) => {
-            format!("{told}needs {} GB/s, {} of the card's", Rate(needed / 1e9), Share(share))
-        }
-        _ => format!("{told}states no speed"),
-    };
+    let demand = claim.tokens_per_second.zip(least(judged)).map(|(rate, least)| Demand {
+        resource: Resource::Bandwidth,
+        needed_per_second: rate * least.read,
+        peak_per_second: gpu.bandwidth(),
+    });
+    let verdict = if demand.is_some_and(Demand::is_impossible) { Verdict::Impossible } else { Verdict::Possible };
+    let reason = demand.map_or(format!("{told}states no speed"), |demand| format!("{told}{demand}"));
     let names: Vec<&str> = judged.iter().map(|other| other.layout.name()).collect();
     Finding {
         precision: Some(names.join(" or ")),
         possible: judged.iter().map(|other| other.layout).collect(),
         weights_bytes: judged.first().map(|first| first.weights as u64),
-        needed_bandwidth: needed,
-        bandwidth_share: share,
+        needed_bandwidth: demand.map(|demand| demand.needed_per_second),
+        bandwidth_share: demand.map(Demand::share),
         ..finding(claim, verdict, reason)
     }
 }

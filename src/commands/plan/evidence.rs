@@ -60,7 +60,7 @@ impl Evidence {
             .filter_map(|(candidate, measured)| {
                 let shape = shapes.iter().find(|(subject, _)| subject.id == candidate.id)?.1.as_ref().ok()?;
                 let layout = candidate.quantization.map(Layout::Held);
-                Some((measured.step_time(shape, layout), measured.cache_number_bytes(shape)))
+                Some((measured.step_time(shape, layout), shape.cache_number_bytes(measured.cache_bytes_per_token)))
             })
             .collect();
         let times: Vec<StepTime> = points.iter().map(|(time, _)| *time).collect();
