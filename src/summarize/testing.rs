@@ -111,6 +111,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         engine: "candle".into(),
         device: "cpu".into(),
         precision: "q4_k 93 %, q6_k 7 %".into(),
+        config: None,
         weights_bytes: peak / 2,
         kv_bytes_per_token: 1024,
         acquire_seconds: 0.0,
