@@ -73,6 +73,31 @@ pub fn fit(spec: &DecoderSpec, weights_bytes: u64, need: Need, available_bytes: 
     }
 }
 
+/// Most chats of so many tokens each that fit beside weights of so many bytes.
+pub fn most_chats(
+    spec: &DecoderSpec,
+    weights_bytes: u64,
+    context: u64,
+    cache_number_bytes: u64,
+    available_bytes: u64,
+) -> u64 {
+    let need = |chats| Need { context, chats, cache_number_bytes };
+    most(MOST_CHATS, |chats| fit(spec, weights_bytes, need(chats), available_bytes).missing_bytes().is_none())
+}
+
+/// More chats than this are not counted: nobody holds them on one card.
+const MOST_CHATS: u64 = 1 << 20;
+
+/// The largest number up to `limit` that fits, of a need that grows with it; 0 if not even 1 does.
+pub(super) fn most(limit: u64, fits: impl Fn(u64) -> bool) -> u64 {
+    let (mut fitting, mut beyond) = (0, limit + 1);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    fitting
+}
+
 fn context(step: &Step) -> u64 {
     let prompt = match &step.prompt.body {
         Body::Text { system, text } => (system.chars().count() + text.chars().count()) as u64,

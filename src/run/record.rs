@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::trial::{FailureKind, Trial};
 use crate::catalog::{Candidate, Requirements};
 use crate::plan::FitEstimate;
+use crate::spec::Config;
 use crate::telemetry::Environment;
 
 /// One invocation of `compare` and everything that it observed.
@@ -119,6 +120,10 @@ pub struct LoadFacts {
     pub device: String,
     /// Precision of the weights as run, by type and share of bytes: `q4_k 93 %, q6_k 7 %`.
     pub precision: String,
+    /// The `config.json` that it was loaded by, or what a GGUF file says in its place: what a pass reads and computes is
+    /// counted from it. `None` for runs stored before it was kept.
+    #[serde(default)]
+    pub config: Option<Config>,
     /// Bytes of all weights as held by the engine.
     pub weights_bytes: u64,
     /// Key and value cache per token of context, computed from the shape.

@@ -131,6 +131,7 @@ impl RowRunner<'_> {
         }
 
         let total = checkpoint.facts.parameters;
+        let config = Some(checkpoint.config.clone());
         host::reset_peak();
         let baseline_bytes = self.memory();
         let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
@@ -147,6 +148,7 @@ impl RowRunner<'_> {
             engine: "candle".into(),
             device: self.device_name.into(),
             precision: engine.precision().into(),
+            config,
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
