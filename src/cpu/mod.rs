@@ -9,8 +9,19 @@
 //! |---|---|
 //! | [`isa`] | which instructions there are |
 //! | [`pool`] | the threads that share an operation out |
+//! | [`share`] | cutting what goes number by number into tasks for them |
+//! | [`simd`], [`math`] | vectors of numbers, so that a kernel is written once, and functions of them |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
+//! | [`attention`] | queries over a cache of keys and values |
+//! | [`norm`], [`rope`], [`activation`] | what goes row by row or number by number |
 
+pub mod activation;
+pub mod attention;
 pub mod isa;
+pub mod math;
+pub mod norm;
 pub mod pool;
 pub mod quantized;
+pub mod rope;
+pub mod share;
+pub mod simd;
