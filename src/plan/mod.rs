@@ -9,7 +9,7 @@ mod steps;
 mod transfer;
 mod work;
 
-pub use fit::{FitEstimate, Need, PREFILL_CHUNK, estimate, fit};
+pub use fit::{FitEstimate, Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit};
 pub use layout::Layout;
 pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
 pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, Workload};

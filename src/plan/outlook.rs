@@ -39,7 +39,7 @@ impl Shape {
     }
 
     /// Bits of a weight in a layout, by which the units that multiply it are chosen.
-    fn bits(&self, layout: Option<Layout>) -> f64 {
+    pub fn bits(&self, layout: Option<Layout>) -> f64 {
         match (layout, self.stored_bytes) {
             (Some(layout), _) => layout.bits(),
             (None, Some(bytes)) => bytes as f64 * 8.0 / self.inventory.parameters().max(1) as f64,
