@@ -14,13 +14,24 @@
 //! | [`pool`] | the threads that share an operation out |
 //! | [`dense`] | products with weights of 16 and 32 bits |
 //! | [`quantize`] | ggml's blocks out of numbers as they are published |
+//! | [`share`] | cutting what goes number by number into tasks for them |
+//! | [`simd`], [`math`] | vectors of numbers, so that a kernel is written once, and functions of them |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
+//! | [`attention`] | queries over a cache of keys and values |
+//! | [`norm`], [`rope`], [`activation`] | what goes row by row or number by number |
 
 pub mod bytes;
 pub mod dense;
 pub mod disjoint;
 pub mod isa;
 pub mod matrix;
+pub mod activation;
+pub mod attention;
+pub mod math;
+pub mod norm;
 pub mod pool;
 pub mod quantize;
 pub mod quantized;
+pub mod rope;
+pub mod share;
+pub mod simd;

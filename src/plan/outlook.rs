@@ -50,7 +50,7 @@ impl Shape {
     }
 
     /// Bits of a weight in a layout, by which the units that multiply it are chosen.
-    fn bits(&self, layout: Option<Layout>) -> f64 {
+    pub fn bits(&self, layout: Option<Layout>) -> f64 {
         match (layout, self.stored_bytes) {
             (Some(layout), _) => layout.bits(),
             // Whole ones: norms may be in float32 beside 16-bit matrices, or not be counted.

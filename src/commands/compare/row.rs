@@ -10,7 +10,7 @@ use crate::engine::candle::{CandleEngine, memory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
-use crate::plan::{Layout, Schedule, Shape, Step, estimate};
+use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{
     CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial,
@@ -178,8 +178,10 @@ impl RowRunner<'_> {
         let available = if on_cpu { host::available_bytes() } else { nvml::free_bytes(self.device_name) };
         let available = available.unwrap_or(u64::MAX);
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
-        let weights = shape.work(row.candidate.quantization.map(Layout::Held)).weights_bytes;
-        let fit = row.fit.insert(estimate(&shape.spec, weights, steps, available));
+        let layout = row.candidate.quantization.map(Layout::Held);
+        let weights = shape.work(layout).weights_bytes;
+        let number_bytes = cache_number_bytes(on_cpu, shape.bits(layout));
+        let fit = row.fit.insert(estimate(&shape.spec, weights, number_bytes, steps, available));
         let Some(missing) = fit.missing_bytes() else { return Ok(()) };
         let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
         let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");

@@ -3,6 +3,7 @@
 mod attention;
 mod batch;
 mod decoder;
+mod host;
 mod latent;
 mod loader;
 mod mask;
@@ -153,7 +154,7 @@ impl CandleEngine {
 
     /// Bytes of cache that a token of context takes.
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.spec().cache_numbers_per_token() * size_of::<f32>() as u64
+        self.spec().cache_numbers_per_token() * self.decoder.cache_type().size_in_bytes() as u64
     }
 
     /// Logits of every position, `[tokens, vocabulary]`, for scoring a text.
