@@ -100,6 +100,8 @@ pub enum EngineError {
     Spec(#[from] crate::spec::SpecError),
     #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
     WrongShape { name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("could not read the adapter `{path}`")]
+    AdapterFile { path: PathBuf, source: Box<crate::acquire::safetensors::SafetensorsError> },
     #[error("the adapter changes `{0}`, which the checkpoint does not have")]
     StrayAdapter(String),
     #[error("the adapter lacks `{0}`, the other half of what it has")]
@@ -146,7 +148,7 @@ impl EngineError {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
             Self::Spec(error) => return error.hint(),
-            Self::Safetensors(_) | Self::DamagedWeight(_) => {
+            Self::Safetensors(_) | Self::AdapterFile { .. } | Self::DamagedWeight(_) => {
                 "the file is cut short or damaged: get it again".into()
             }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),

@@ -103,7 +103,8 @@ impl LoadedAdapter {
     /// # Errors
     /// A file that cannot be read, or one that would change what the checkpoint does not have.
     pub fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
-        let file = SafetensorsFile::open(&adapter.file)?;
+        let failed = |source| EngineError::AdapterFile { path: adapter.file.clone(), source: Box::new(source) };
+        let file = SafetensorsFile::open(&adapter.file).map_err(failed)?;
         let known: HashSet<String> = inventory.weights.iter().flat_map(lora_names).collect();
         if let Some(stray) = file.names().into_iter().find(|name| !known.contains(name)) {
             return Err(EngineError::StrayAdapter(stray));
