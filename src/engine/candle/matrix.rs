@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{CpuStorage, DType, Device, Error, Result, Storage, Tensor};
+use candle_core::{DType, Device, Error, Result, Tensor};
 
+use super::host;
 use crate::cpu::bytes::Bytes;
 use crate::cpu::matrix::{HostMatrix, products};
 
@@ -176,11 +177,7 @@ impl Weight {
 /// The products of `x [.., columns]` with each of several matrices, `[.., rows]` each.
 fn host_products(weights: &[&HostMatrix], x: &Tensor) -> Result<Vec<Tensor>> {
     let x = x.contiguous()?;
-    let (storage, layout) = x.storage_and_layout();
-    let (Storage::Cpu(CpuStorage::F32(numbers)), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-        return Err(Error::Msg("the input of a product is float32 on the host".into()));
-    };
-    let products = products(&numbers[start..end], weights).map_err(Error::wrap)?;
+    let products = products(&host::numbers::<f32>(&x)?, weights).map_err(Error::wrap)?;
     let shaped = |(product, weight): (Vec<f32>, &&HostMatrix)| {
         let mut shape = x.dims().to_vec();
         if let Some(last) = shape.last_mut() {

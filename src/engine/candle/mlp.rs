@@ -80,10 +80,12 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let up = self.up.forward(x)?;
         let inner = match &self.gate {
-            Some(gate) => activate(self.activation, gate.forward(x)?, Some(&up))?,
-            None => activate(self.activation, up, None)?,
+            Some(gate) => {
+                let [gate, up] = Matrix::forward_each([gate, &self.up], x)?;
+                activate(self.activation, gate, Some(&up))?
+            }
+            None => activate(self.activation, self.up.forward(x)?, None)?,
         };
         self.down.forward(&inner)
     }
