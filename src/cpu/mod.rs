@@ -10,9 +10,11 @@
 //! | [`bytes`] | where weights lie: in a mapped file, or in memory of their own |
 //! | [`isa`] | which instructions there are |
 //! | [`pool`] | the threads that share an operation out |
+//! | [`quantize`] | ggml's blocks out of numbers as they are published |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
 pub mod bytes;
 pub mod isa;
 pub mod pool;
+pub mod quantize;
 pub mod quantized;
