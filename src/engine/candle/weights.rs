@@ -340,7 +340,9 @@ impl WeightSource for Synthetic {
         let (rows, columns) = taken(weight, rows);
         let name =
             weight.name.bytes().fold(self.seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-        of_bytes((rows, columns), kind, synthetic::blocks(kind, rows * columns, name), device)
+        let mut bytes = vec![0; rows * columns / kind.block_size() * kind.type_size()];
+        synthetic::fill(kind, &mut bytes, name);
+        of_bytes((rows, columns), kind, bytes, device)
     }
 
     /// Norms scale by one, and biases add nothing: vectors cost no time that would show.
