@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::safetensors::MmapedSafetensors;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor, WithDType};
 use rayon::prelude::*;
 
 use super::matrix::Matrix;
@@ -14,6 +14,7 @@ use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
+use crate::cpu::{self, quantize::Numbers};
 use crate::engine::EngineError;
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
@@ -181,22 +182,38 @@ impl WeightSource for Published {
 }
 
 /// Rows that one task quantizes.
-const QUANTIZED_ROWS: usize = 256;
+const QUANTIZED_ROWS: usize = 64;
 
-/// A matrix's blocks, quantized by all cores; the float32 copy that quantizing needs is only ever a few rows long.
+/// A matrix's blocks, quantized by all cores out of the numbers as they are stored.
 fn quantize(stored: &Tensor, kind: GgmlDType) -> candle_core::Result<Vec<u8>> {
-    let rows = stored.dim(0)?;
-    let starts: Vec<usize> = (0..rows).step_by(QUANTIZED_ROWS).collect();
-    let parts: Vec<Vec<u8>> = starts
-        .into_par_iter()
-        .map(|start| {
-            // `QTensor::quantize` ignores the offset of a view, so the rows are copied out first.
-            let part =
-                stored.narrow(0, start, QUANTIZED_ROWS.min(rows - start))?.to_dtype(DType::F32)?.force_contiguous()?;
-            Ok(QTensor::quantize(&part, kind)?.data()?.into_owned())
-        })
-        .collect::<candle_core::Result<_>>()?;
-    Ok(parts.concat())
+    let stored = match stored.dtype() {
+        DType::F32 | DType::F16 | DType::BF16 => stored.contiguous()?,
+        _ => stored.to_dtype(DType::F32)?.contiguous()?,
+    };
+    let (storage, layout) = stored.storage_and_layout();
+    let bytes = match &*storage {
+        Storage::Cpu(CpuStorage::F32(numbers)) => bytes_of(&numbers[layout.start_offset()..]),
+        Storage::Cpu(CpuStorage::F16(numbers)) => bytes_of(&numbers[layout.start_offset()..]),
+        Storage::Cpu(CpuStorage::BF16(numbers)) => bytes_of(&numbers[layout.start_offset()..]),
+        _ => candle_core::bail!("only numbers on the host can be quantized"),
+    };
+    let (rows, columns) = stored.dims2()?;
+    let stored_row = columns * stored.dtype().size_in_bytes();
+    let row = columns / kind.block_size() * kind.type_size();
+    let mut blocks = vec![0; rows * row];
+    let parts = blocks.par_chunks_mut((QUANTIZED_ROWS * row).max(1));
+    parts.zip(bytes.par_chunks((QUANTIZED_ROWS * stored_row).max(1))).try_for_each(|(blocks, bytes)| {
+        let bytes = &bytes[..blocks.len() / row * stored_row];
+        let Some(numbers) = Numbers::new(stored.dtype(), bytes) else { candle_core::bail!("a number is cut short") };
+        cpu::quantize::quantize(kind, numbers, blocks);
+        Ok(())
+    })?;
+    Ok(blocks)
+}
+
+fn bytes_of<T: WithDType>(numbers: &[T]) -> &[u8] {
+    // SAFETY: candle's numbers have no padding, and any of their bytes is a byte.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
 fn quantized(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
@@ -375,9 +392,17 @@ mod tests {
     }
 
     #[test]
-    fn quantizing_by_rows_equals_quantizing_at_once() {
-        let stored = Tensor::rand(-1f32, 1.0, (600, 256), &Device::Cpu).unwrap();
-        let whole = QTensor::quantize(&stored, GgmlDType::Q4K).unwrap();
-        assert_eq!(quantize(&stored, GgmlDType::Q4K).unwrap(), whole.data().unwrap().as_ref());
+    fn quantizing_by_rows_equals_quantizing_at_once_whatever_the_numbers_are_and_wherever_they_begin() {
+        let numbers = Tensor::rand(-1f32, 1.0, (150, 256), &Device::Cpu).unwrap();
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::F64] {
+            let whole = numbers.to_dtype(dtype).unwrap();
+            for stored in [whole.narrow(0, 3, 140).unwrap(), whole.narrow(0, 0, 1).unwrap(), whole] {
+                let widened = stored.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let mut expected = vec![0; stored.dims()[0] * GgmlDType::Q4K.type_size()];
+                let numbers = Numbers::new(DType::F32, bytes_of(&widened)).unwrap();
+                cpu::quantize::quantize(GgmlDType::Q4K, numbers, &mut expected);
+                assert_eq!(quantize(&stored, GgmlDType::Q4K).unwrap(), expected, "{dtype:?}");
+            }
+        }
     }
 }
