@@ -80,7 +80,7 @@ const HUGE_PAGES: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Memory that is to be filled: zeros at first, on a boundary of 64 bytes. What is not touched takes no memory, if the
-/// buffer is of [`OWN_PAGES`] or more.
+/// buffer is of a megabyte or more.
 pub struct Buffer {
     memory: Memory,
     /// Where in it the bytes lie.

@@ -163,7 +163,7 @@ fn codes_above_minima<V: Lanes>(batch: &Batch, groups: &Groups, block: usize, mo
     let rows = &batch[16 * block..][..16];
     for (group, (rows, codes)) in rows.as_chunks::<2>().0.iter().zip(all.as_chunks_mut::<32>().0).enumerate() {
         let scale = scale.to_f32() * f32::from(scales[group]);
-        // All its numbers are as good as the minimum.
+        // Codes mean nothing then. ggml leaves those that it found before; here they stay 0.
         if scale == 0.0 {
             continue;
         }

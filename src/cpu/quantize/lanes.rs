@@ -47,11 +47,17 @@ pub unsafe trait Lanes: Copy {
 #[derive(Clone, Copy)]
 pub struct Plain([f32; LANES]);
 
-impl Plain {
-    #[inline(always)]
-    fn with(self, other: Self, operation: impl Fn(f32, f32) -> f32) -> Self {
-        Self(std::array::from_fn(|lane| operation(self.0[lane], other.0[lane])))
-    }
+/// An array of a value for each lane. Closures would do as well, and be slow where nothing is optimised.
+macro_rules! lanes {
+    ($lane:ident: $value:expr) => {{
+        let mut values = [Default::default(); LANES];
+        let mut $lane = 0;
+        while $lane < LANES {
+            values[$lane] = $value;
+            $lane += 1;
+        }
+        values
+    }};
 }
 
 // SAFETY: needs no instructions of its own.
@@ -71,19 +77,19 @@ unsafe impl Lanes for Plain {
     #[inline(always)]
     fn of_f32(bytes: &[u8; 64]) -> Self {
         let (numbers, _) = bytes.as_chunks();
-        Self(std::array::from_fn(|lane| f32::from_le_bytes(numbers[lane])))
+        Self(lanes!(lane: f32::from_le_bytes(numbers[lane])))
     }
 
     #[inline(always)]
     fn of_f16(bytes: &[u8; 32]) -> Self {
         let (numbers, _) = bytes.as_chunks();
-        Self(std::array::from_fn(|lane| half::f16::from_le_bytes(numbers[lane]).to_f32()))
+        Self(lanes!(lane: half::f16::from_le_bytes(numbers[lane]).to_f32()))
     }
 
     #[inline(always)]
     fn of_bf16(bytes: &[u8; 32]) -> Self {
         let (numbers, _) = bytes.as_chunks();
-        Self(std::array::from_fn(|lane| f32::from_bits(u32::from(u16::from_le_bytes(numbers[lane])) << 16)))
+        Self(lanes!(lane: f32::from_bits(u32::from(u16::from_le_bytes(numbers[lane])) << 16)))
     }
 
     #[inline(always)]
@@ -93,73 +99,77 @@ unsafe impl Lanes for Plain {
 
     #[inline(always)]
     fn store_bytes(self, bytes: &mut [u8; LANES]) {
-        *bytes = self.0.map(|number| number as i32 as u8);
+        *bytes = lanes!(lane: self.0[lane] as i32 as u8);
     }
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        self.with(other, |a, b| a + b)
+        Self(lanes!(lane: self.0[lane] + other.0[lane]))
     }
 
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        self.with(other, |a, b| a - b)
+        Self(lanes!(lane: self.0[lane] - other.0[lane]))
     }
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        self.with(other, |a, b| a * b)
+        Self(lanes!(lane: self.0[lane] * other.0[lane]))
     }
 
     #[inline(always)]
     fn div(self, other: Self) -> Self {
-        self.with(other, |a, b| a / b)
+        Self(lanes!(lane: self.0[lane] / other.0[lane]))
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        self.with(other, |a, b| if a > b { a } else { b })
+        Self(lanes!(lane: if self.0[lane] > other.0[lane] { self.0[lane] } else { other.0[lane] }))
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        self.with(other, |a, b| if a < b { a } else { b })
+        Self(lanes!(lane: if self.0[lane] < other.0[lane] { self.0[lane] } else { other.0[lane] }))
     }
 
     #[inline(always)]
     fn abs(self) -> Self {
-        Self(self.0.map(f32::abs))
+        Self(lanes!(lane: self.0[lane].abs()))
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        Self(self.0.map(f32::sqrt))
+        Self(lanes!(lane: self.0[lane].sqrt()))
     }
 
     #[inline(always)]
     fn round(self) -> Self {
         // Beyond 2²³ there is nothing behind the point. `f32::round_ties_even` is a call where SSE4.1 is not taken for granted.
         const WHOLE: f32 = 12_582_912.0;
-        Self(self.0.map(|number| (number + WHOLE) - WHOLE))
+        Self(lanes!(lane: (self.0[lane] + WHOLE) - WHOLE))
     }
 
     #[inline(always)]
     fn less(self, other: Self) -> Self::Mask {
-        std::array::from_fn(|lane| self.0[lane] < other.0[lane])
+        lanes!(lane: self.0[lane] < other.0[lane])
     }
 
     #[inline(always)]
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
-        std::array::from_fn(|lane| a[lane] & b[lane])
+        lanes!(lane: a[lane] & b[lane])
     }
 
     #[inline(always)]
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
-        Self(std::array::from_fn(|lane| if mask[lane] { yes.0[lane] } else { no.0[lane] }))
+        Self(lanes!(lane: if mask[lane] { yes.0[lane] } else { no.0[lane] }))
     }
 
     #[inline(always)]
     fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
-        std::array::from_fn(|column| Self(std::array::from_fn(|row| rows[row].0[column])))
+        let mut columns = [Self([0.0; LANES]); LANES];
+        for (at, column) in columns.iter_mut().enumerate() {
+            *column = Self(lanes!(lane: rows[lane].0[at]));
+        }
+        columns
     }
 }
