@@ -44,36 +44,36 @@ pub unsafe trait Lanes: Copy {
     fn prefetch(at: *const u8);
 }
 
-/// An array, which fills one or two registers of other processors.
+/// An array, which fills a register of most other processors.
 #[derive(Clone, Copy)]
-pub struct Plain([f32; 8]);
+pub struct Plain([f32; 4]);
 
-// SAFETY: it reads arrays of 8.
+// SAFETY: it reads arrays of 4.
 unsafe impl Lanes for Plain {
-    const COUNT: usize = 8;
+    const COUNT: usize = 4;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
-        Self([0.0; 8])
+        Self([0.0; 4])
     }
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
         // SAFETY: the caller's promise.
-        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
     }
 
     #[inline(always)]
     unsafe fn load_bf16(from: *const u8) -> Self {
         // SAFETY: the caller's promise.
-        let numbers = unsafe { from.cast::<[half::bf16; 8]>().read_unaligned() };
+        let numbers = unsafe { from.cast::<[half::bf16; 4]>().read_unaligned() };
         Self(numbers.map(half::bf16::to_f32))
     }
 
     #[inline(always)]
     unsafe fn load_f16(from: *const u8) -> Self {
         // SAFETY: the caller's promise.
-        let numbers = unsafe { from.cast::<[half::f16; 8]>().read_unaligned() };
+        let numbers = unsafe { from.cast::<[half::f16; 4]>().read_unaligned() };
         Self(numbers.map(half::f16::to_f32))
     }
 

@@ -21,7 +21,7 @@ const COLUMNS: usize = 1024;
 /// Tokens of the widest tile.
 const WIDEST: usize = 8;
 
-/// Tokens of a tile where there are more than [`WIDEST`]: those that take the fewest loads a product.
+/// Tokens of a tile where there are more than fit one: those that take the fewest loads a product.
 const BEST: usize = 6;
 
 pub struct Part<'a> {
@@ -50,29 +50,22 @@ pub fn kernel(isa: Isa) -> Kernel {
     }
 }
 
-/// Rows of a part are best a multiple of this, which those of nearly all tiles divide.
+/// Rows of a part are best a multiple of this, which those of every tile divide.
 pub const ROWS: usize = 24;
 
-/// Goes through a part in tiles of so many rows for 1, 2, … tokens.
+/// Goes through a part in tiles of so many rows by 1, 2, … tokens.
 macro_rules! tiles {
-    ($lanes:ty, $part:ident, $rows:tt) => {
+    ($lanes:ty, $part:ident, $tiles:tt) => {
         match $part.weights.kind {
-            Kind::Bf16 => tiles!(@ $lanes, Bf16, $part, $rows),
-            Kind::F16 => tiles!(@ $lanes, F16, $part, $rows),
-            Kind::F32 => tiles!(@ $lanes, F32, $part, $rows),
+            Kind::Bf16 => tiles!($lanes, Bf16, $part, $tiles),
+            Kind::F16 => tiles!($lanes, F16, $part, $tiles),
+            Kind::F32 => tiles!($lanes, F32, $part, $tiles),
         }
     };
-    (@ $lanes:ty, $weight:ty, $part:ident, [$a:literal $b:literal $c:literal $d:literal $e:literal $f:literal $g:literal $h:literal]) => {
-        for (columns, tokens) in blocks($part) {
+    ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {
+        for (columns, tokens) in blocks($part, [$($tokens),+].len()) {
             match tokens.len() {
-                1 => $part.multiply::<$lanes, $weight, $a, 1>(columns, tokens.start),
-                2 => $part.multiply::<$lanes, $weight, $b, 2>(columns, tokens.start),
-                3 => $part.multiply::<$lanes, $weight, $c, 3>(columns, tokens.start),
-                4 => $part.multiply::<$lanes, $weight, $d, 4>(columns, tokens.start),
-                5 => $part.multiply::<$lanes, $weight, $e, 5>(columns, tokens.start),
-                6 => $part.multiply::<$lanes, $weight, $f, 6>(columns, tokens.start),
-                7 => $part.multiply::<$lanes, $weight, $g, 7>(columns, tokens.start),
-                8 => $part.multiply::<$lanes, $weight, $h, 8>(columns, tokens.start),
+                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start),)+
                 count => unreachable!("{count} tokens in a tile"),
             }
         }
@@ -83,7 +76,7 @@ macro_rules! tiles {
 /// As of every [`Kernel`].
 unsafe fn portable(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Plain, part, [4 2 1 1 1 1 1 1]) }
+    unsafe { tiles!(Plain, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
 
 /// 16 registers: at most 12 sums.
@@ -94,7 +87,7 @@ unsafe fn portable(part: &Part) {
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn avx2(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx2, part, [8 4 4 3 2 2 1 1]) }
+    unsafe { tiles!(Avx2, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
 
 /// 32 registers: at most 24 sums.
@@ -105,13 +98,13 @@ unsafe fn avx2(part: &Part) {
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
 unsafe fn avx512(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx512, part, [8 8 6 6 4 4 3 3]) }
+    unsafe { tiles!(Avx512, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
 /// Columns and tokens of a part's tiles, of which those with the same columns follow each other and are about as wide.
-fn blocks(part: &Part) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+fn blocks(part: &Part, widest: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
     let (columns, tokens) = (part.weights.columns, part.tokens.clone());
-    let tiles = if tokens.len() <= WIDEST { 1 } else { tokens.len().div_ceil(BEST) };
+    let tiles = if tokens.len() <= widest { 1 } else { tokens.len().div_ceil(BEST) };
     let bound = move |tile: usize| tokens.start + tile * tokens.len() / tiles;
     // No columns are a block, too: one with sums of 0.
     (0..columns.max(1)).step_by(COLUMNS).flat_map(move |start| {
@@ -138,11 +131,8 @@ impl Part<'_> {
         let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
         let mut values = Values(MaybeUninit::uninit());
         let to: *mut f32 = values.0.as_mut_ptr().cast();
-        for at in 0..T {
-            let from = &self.x[(token + at) * width..][columns.clone()];
-            // SAFETY: steps of `T` tokens for 1024 columns at most, which is a multiple of `L::COUNT`, and 8 tokens at most.
-            unsafe { scatter::<L>(from, to.add(at * L::COUNT), T * L::COUNT) };
-        }
+        // SAFETY: all tokens have `width` values; 8 tokens at most, and 1024 columns, which are a multiple of `L::COUNT`.
+        unsafe { gather::<L, T>(self.x.as_ptr().add(token * width + columns.start), width, columns.len(), to) };
         // Only the first tile has to wait for memory.
         let ahead = if token == self.tokens.start { R * width * W::SIZE } else { 0 };
         for row in self.rows.clone().step_by(R) {
@@ -159,29 +149,44 @@ impl Part<'_> {
                 let start = (token + at) * row_count + row;
                 // SAFETY: of this part, and gone at once.
                 let y = unsafe { self.y.part(start..start + count) };
-                for (y, sum) in y.iter_mut().zip(sums) {
-                    *y = if columns.start == 0 { *sum } else { *y + sum };
+                // Nearly always all of them: then their number is known to the compiler.
+                match y.first_chunk_mut::<R>() {
+                    Some(y) => put(y, sums, columns.start),
+                    None => put(y, sums, columns.start),
                 }
             }
         }
     }
 }
 
-/// Copies values, `L::COUNT` at a time and then 0 up to that, each so many values behind the last.
+/// Sets sums over the first columns, and adds those over others.
+#[inline(always)]
+fn put(y: &mut [f32], sums: &[f32], column: usize) {
+    for (y, sum) in y.iter_mut().zip(sums) {
+        *y = if column == 0 { *sum } else { *y + sum };
+    }
+}
+
+/// Copies values of `T` tokens, `L::COUNT` of each in turn, and then 0 up to that.
 ///
 /// # Safety
-/// All that lies within `to`.
+/// The processor has the instructions of `L`; each token has `count` values, `width` after those of the one before, and `to`
+/// has room.
 #[inline(always)]
-unsafe fn scatter<L: Lanes>(from: &[f32], to: *mut f32, stride: usize) {
-    for (at, step) in from.chunks(L::COUNT).enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let to = to.add(at * stride);
-            if step.len() == L::COUNT {
-                to.copy_from_nonoverlapping(step.as_ptr(), L::COUNT);
-            } else {
-                to.write_bytes(0, L::COUNT);
-                to.copy_from_nonoverlapping(step.as_ptr(), step.len());
+unsafe fn gather<L: Lanes, const T: usize>(from: *const f32, width: usize, count: usize, to: *mut f32) {
+    let rest = count % L::COUNT;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..count - rest).step_by(L::COUNT) {
+            for token in 0..T {
+                to.add(at * T + token * L::COUNT).copy_from_nonoverlapping(from.add(token * width + at), L::COUNT);
+            }
+        }
+        if rest > 0 {
+            let (from, to) = (from.add(count - rest), to.add((count - rest) * T));
+            to.write_bytes(0, T * L::COUNT);
+            for token in 0..T {
+                to.add(token * L::COUNT).copy_from_nonoverlapping(from.add(token * width), rest);
             }
         }
     }

@@ -75,7 +75,7 @@ impl<'a> Plan<'a> {
         let Dense { rows, columns, .. } = job.weights;
         // Rows of all tokens; where that is few, rather more rows of fewer tokens.
         let fair = of_task / work_of_row(columns, job.tokens).max(1);
-        let parts = (MOST_ROWS / 2 / fair.max(1)).clamp(1, (job.tokens / LEAST_TOKENS).max(1));
+        let parts = MOST_ROWS.div_ceil(fair.max(1)).clamp(1, (job.tokens / LEAST_TOKENS).max(1));
         let rows_of_task = (fair * parts).next_multiple_of(ROWS).clamp(ROWS, MOST_ROWS).min(rows.max(1));
         Self {
             x: job.x,
