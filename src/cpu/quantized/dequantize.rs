@@ -6,8 +6,7 @@ use super::unpack::unpack;
 use super::{Format, SPAN, Span};
 use candle_core::quantized::GgmlDType;
 
-/// The weights of a row, or of several rows one after another whose width is a multiple of 256; `None` if this is no type of
-/// block.
+/// The weights of blocks that follow each other, of one row or of several; `None` if this is no type of block.
 ///
 /// # Panics
 /// If there are not as many blocks as the weights take.

@@ -1,12 +1,12 @@
 //! Q4_K: 256 weights of 4 bits, in groups of 32 with scales and mins of 6 bits.
 
-use super::scales::six_bit;
+use super::six_bit::six_bit;
 use super::{Format, Span};
 
 #[cfg(target_arch = "x86_64")]
 use {
-    super::scales::{set_six_bit_avx2, set_six_bit_avx512},
-    super::x86::{load32, set32, set64},
+    super::six_bit::{set_six_bit_avx2, set_six_bit_avx512},
+    super::x86::{load32, lower_upper, set32, set64},
     std::arch::x86_64::*,
 };
 
@@ -52,10 +52,9 @@ impl Format for Q4K {
     unsafe fn unpack_avx512(blocks: &[u8], span: &mut Span) {
         let block = &blocks[..Self::BYTES];
         set_six_bit_avx512(block, span);
-        let shifts = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(4), 1);
         for part in 0..4 {
             let both = _mm512_broadcast_i64x4(load32(block, 16 + 32 * part));
-            set64(span, part, _mm512_and_si512(_mm512_srlv_epi16(both, shifts), _mm512_set1_epi8(15)));
+            set64(span, part, _mm512_and_si512(_mm512_srlv_epi16(both, lower_upper(0, 4)), _mm512_set1_epi8(15)));
         }
     }
 }

@@ -1,18 +1,14 @@
 //! Q8_0: 32 weights of 8 bits with a sign.
 
-use super::scales::half;
+use super::heads::half;
 use super::{Format, Span};
 
 #[cfg(target_arch = "x86_64")]
 use {
-    super::scales::halves,
+    super::heads::heads_avx2,
     super::x86::{load32_or, set_groups8, set32, set64},
     std::arch::x86_64::*,
 };
-
-/// Blocks of a whole span.
-#[cfg(target_arch = "x86_64")]
-const SPAN_BYTES: usize = 8 * Q8_0::BYTES;
 
 /// `d` and 32 bytes of quants. They are unpacked with 128 more, which the min takes off.
 pub struct Q8_0;
@@ -38,9 +34,11 @@ impl Format for Q8_0 {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn unpack_avx2(blocks: &[u8], span: &mut Span) {
-        match blocks.get(..SPAN_BYTES) {
-            Some(blocks) => avx2(blocks, span),
-            None => avx2(blocks, span),
+        let scales = heads_avx2(blocks, Self::BYTES);
+        set_groups8(span, scales, _mm256_mul_ps(scales, _mm256_set1_ps(128.0)));
+        let offset = _mm256_set1_epi8(-128);
+        for group in 0..8 {
+            set32(span, group, _mm256_xor_si256(load32_or(blocks, Self::BYTES * group + 2, offset), offset));
         }
     }
 
@@ -48,36 +46,14 @@ impl Format for Q8_0 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
     unsafe fn unpack_avx512(blocks: &[u8], span: &mut Span) {
-        match blocks.get(..SPAN_BYTES) {
-            Some(blocks) => avx512(blocks, span),
-            None => avx512(blocks, span),
+        let scales = heads_avx2(blocks, Self::BYTES);
+        set_groups8(span, scales, _mm256_mul_ps(scales, _mm256_set1_ps(128.0)));
+        let offset = _mm512_set1_epi8(-128);
+        for pair in 0..4 {
+            let [low, high] = [2 * pair, 2 * pair + 1]
+                .map(|group| load32_or(blocks, Self::BYTES * group + 2, _mm512_castsi512_si256(offset)));
+            let both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+            set64(span, pair, _mm512_xor_si512(both, offset));
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn avx2(blocks: &[u8], span: &mut Span) {
-    let scales = _mm256_cvtph_ps(halves(blocks, Q8_0::BYTES));
-    set_groups8(span, scales, _mm256_mul_ps(scales, _mm256_set1_ps(128.0)));
-    let offset = _mm256_set1_epi8(-128);
-    for group in 0..8 {
-        set32(span, group, _mm256_xor_si256(load32_or(blocks, Q8_0::BYTES * group + 2, offset), offset));
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn avx512(blocks: &[u8], span: &mut Span) {
-    let scales = _mm256_cvtph_ps(halves(blocks, Q8_0::BYTES));
-    set_groups8(span, scales, _mm256_mul_ps(scales, _mm256_set1_ps(128.0)));
-    let offset = _mm512_set1_epi8(-128);
-    for pair in 0..4 {
-        let [low, high] = [2 * pair, 2 * pair + 1]
-            .map(|group| load32_or(blocks, Q8_0::BYTES * group + 2, _mm512_castsi512_si256(offset)));
-        let both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-        set64(span, pair, _mm512_xor_si512(both, offset));
     }
 }

@@ -30,35 +30,45 @@ mod tests {
     use super::super::dtype::{TYPES, Visitor, visit};
     use super::super::q8_0::Q8_0;
     use super::*;
+    use candle_core::quantized::GgmlDType;
     use rand::rngs::StdRng;
     use rand::{RngCore, SeedableRng};
 
-    /// Unpacks a type's blocks as the processor can, and holds the spans against the portable one's.
-    struct Agree<'a>(&'a dyn Fn(&[u8], &mut dyn FnMut(&[u8])));
+    /// Random blocks of all types, 1 to as many as a span has, several times.
+    fn samples() -> Vec<(GgmlDType, Vec<u8>)> {
+        let mut rng = StdRng::seed_from_u64(7);
+        let mut samples = Vec::new();
+        for dtype in TYPES {
+            for blocks in (1..=SPAN / dtype.block_size()).flat_map(|blocks| [blocks; 32]) {
+                let mut bytes = vec![0; blocks * dtype.type_size()];
+                rng.fill_bytes(&mut bytes);
+                samples.push((dtype, bytes));
+            }
+        }
+        samples
+    }
+
+    /// Unpacks blocks with all instructions that there are, and holds the spans against the portable one.
+    struct Agree<'a>(&'a [u8]);
 
     impl Visitor for Agree<'_> {
         type Out = ();
 
         fn visit<F: Format>(self) {
-            let mut rng = StdRng::seed_from_u64(7);
-            for blocks in (1..=SPAN / F::BLOCK).flat_map(|blocks| [blocks; 32]) {
-                let mut bytes = vec![0; blocks * F::BYTES];
-                rng.fill_bytes(&mut bytes);
-                let mut expected = Span::ZERO;
-                F::unpack(&bytes, &mut expected);
-                assert!(expected.quants[F::BLOCK * blocks..].iter().all(|quant| *quant == 0));
-                assert!(expected.scales[F::BLOCK / F::GROUP * blocks..].iter().all(|scale| *scale == 0.0));
-                assert!(expected.mins[F::BLOCK / F::GROUP * blocks..].iter().all(|min| *min == 0.0));
-                assert!(F::WIDE || expected.quants.iter().all(|quant| *quant < 128));
-                self.0(&bytes, &mut |placed| {
-                    for isa in Isa::all() {
-                        let mut span = Span { quants: [77; SPAN], scales: [7.0; 16], mins: [7.0; 16] };
-                        unpack::<F>(isa, placed, &mut span);
-                        assert_eq!(span.quants, expected.quants, "{isa:?}, {blocks} blocks");
-                        assert!(same(&span.scales, &expected.scales), "{isa:?}: {span:?}, not {expected:?}");
-                        assert!(same(&span.mins, &expected.mins), "{isa:?}: {span:?}, not {expected:?}");
-                    }
-                });
+            let used = Span { quants: [77; SPAN], scales: [7.0; 16], mins: [7.0; 16] };
+            let mut expected = used.clone();
+            F::unpack(self.0, &mut expected);
+            let weights = self.0.len() / F::BYTES * F::BLOCK;
+            assert!(expected.quants[weights..].iter().all(|quant| *quant == 0));
+            assert!(expected.scales[weights / F::GROUP..].iter().all(|scale| *scale == 0.0));
+            assert!(expected.mins[weights / F::GROUP..].iter().all(|min| *min == 0.0));
+            assert!(F::WIDE || expected.quants.iter().all(|quant| *quant < 128));
+            for isa in Isa::all() {
+                let mut span = used.clone();
+                unpack::<F>(isa, self.0, &mut span);
+                assert_eq!(span.quants, expected.quants, "{isa:?}, {weights} weights");
+                assert!(same(&span.scales, &expected.scales), "{isa:?}: {span:?}, not {expected:?}");
+                assert!(same(&span.mins, &expected.mins), "{isa:?}: {span:?}, not {expected:?}");
             }
         }
     }
@@ -67,39 +77,33 @@ mod tests {
         some.iter().zip(others).all(|(one, other)| one == other || one.is_nan() && other.is_nan())
     }
 
-    fn every_type(place: &dyn Fn(&[u8], &mut dyn FnMut(&[u8]))) {
-        for dtype in TYPES {
-            visit(dtype, Agree(place)).unwrap();
-        }
-    }
-
     #[test]
     fn all_instructions_give_the_same_wherever_blocks_lie() {
-        every_type(&|bytes, check| {
+        for (dtype, bytes) in samples() {
             for offset in [0, 2, 30] {
                 let mut buffer = vec![0xff; offset];
-                buffer.extend_from_slice(bytes);
+                buffer.extend_from_slice(&bytes);
                 buffer.extend_from_slice(&[0xff; 64]);
-                check(&buffer[offset..][..bytes.len()]);
+                visit(dtype, Agree(&buffer[offset..][..bytes.len()])).unwrap();
             }
-        });
+        }
     }
 
     #[cfg(unix)]
     #[test]
     fn nothing_before_or_behind_the_blocks_is_read() {
         let guarded = Guarded::new();
-        every_type(&|bytes, check| {
+        for (dtype, bytes) in samples() {
             for place in [0, guarded.page - bytes.len()] {
                 // SAFETY: the page can be written, has room for them, and nobody else refers to it.
-                let placed = unsafe {
-                    let placed = guarded.start.add(guarded.page + place);
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), placed, bytes.len());
-                    std::slice::from_raw_parts(placed, bytes.len())
+                let blocks = unsafe {
+                    let blocks = guarded.start.add(guarded.page + place);
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), blocks, bytes.len());
+                    std::slice::from_raw_parts(blocks, bytes.len())
                 };
-                check(placed);
+                visit(dtype, Agree(blocks)).unwrap();
             }
-        });
+        }
     }
 
     /// A page between two that cannot be read.

@@ -23,6 +23,23 @@ pub fn load32(bytes: &[u8], at: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
+/// 16 bytes from `at` on, 0 if there are not so many.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn load16_or_zero(bytes: &[u8], at: usize) -> __m128i {
+    match bytes.get(at..at + 16) {
+        // SAFETY: there are 16 bytes.
+        Some(bytes) => unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) },
+        None => _mm_setzero_si128(),
+    }
+}
+
+/// 32 bits from `at` on, 0 if there are not so many.
+#[inline]
+pub fn load32_bits(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(<[u8]>::first_chunk).map_or(0, |bits| u32::from_le_bytes(*bits))
+}
+
 /// 32 bytes from `at` on, or others if there are not so many.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -32,6 +49,52 @@ pub fn load32_or(bytes: &[u8], at: usize, others: __m256i) -> __m256i {
         Some(bytes) => unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) },
         None => others,
     }
+}
+
+/// 64 bytes from `at` on, 0 where there are none.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub fn load64(bytes: &[u8], at: usize) -> __m512i {
+    let (start, left) = (bytes.as_ptr().wrapping_add(at), bytes.len().saturating_sub(at));
+    if left >= 64 {
+        // SAFETY: there are 64 bytes.
+        unsafe { _mm512_loadu_si512(start.cast()) }
+    } else {
+        // SAFETY: what the mask leaves out is not read.
+        unsafe { _mm512_maskz_loadu_epi8((1 << left) - 1, start.cast()) }
+    }
+}
+
+/// Eight of the numbers of a table, from `at` on.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn table8(table: &[i32; 16], at: usize) -> __m256i {
+    let table: &[i32] = &table[at..at + 8];
+    // SAFETY: there are 32 bytes.
+    unsafe { _mm256_loadu_si256(table.as_ptr().cast()) }
+}
+
+/// A table of 16 numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub fn table16(table: &[i32; 16]) -> __m512i {
+    // SAFETY: these are 64 bytes.
+    unsafe { _mm512_loadu_si512(table.as_ptr().cast()) }
+}
+
+/// A table of 32 numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub fn table32(table: &[u16; 32]) -> __m512i {
+    // SAFETY: these are 64 bytes.
+    unsafe { _mm512_loadu_si512(table.as_ptr().cast()) }
+}
+
+/// One 16-bit number in the lower half, and another in the upper one.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub fn lower_upper(lower: i16, upper: i16) -> __m512i {
+    _mm512_inserti64x4(_mm512_set1_epi16(lower), _mm256_set1_epi16(upper), 1)
 }
 
 /// Sets quants `32 · part` to `32 · part + 31`.
