@@ -58,6 +58,8 @@ pub trait Format {
     const GROUP: usize;
     /// Whether a quant can be over 127: it then does not fit where two products are added in 16 bits.
     const WIDE: bool;
+    /// What all mins are times their scales, where they are so: whole numbers are then taken off.
+    const OFFSET: Option<i32> = None;
 
     /// Unpacks 1 to `SPAN / BLOCK` blocks; what is beyond them becomes 0.
     fn unpack(blocks: &[u8], span: &mut Span);
