@@ -56,7 +56,7 @@ impl Kernels {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 if tokens >= PANEL_TOKENS => {
-                (self.panel, Step { rows: panel::ROWS * panel::PANELS, tokens: panel::MOST_TOKENS })
+                (self.panel, Step { rows: panel::STRIP, most_tokens: panel::MOST_TOKENS })
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => (self.avx512, Step::ROWS),
@@ -77,16 +77,17 @@ impl Visitor for Find {
     }
 }
 
-/// What a kernel takes at a time.
+/// What a kernel likes to take.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
+    /// A multiple of this.
     pub rows: usize,
-    pub tokens: usize,
+    pub most_tokens: usize,
 }
 
 impl Step {
     /// A line of memory of results.
-    const ROWS: Self = Self { rows: 16, tokens: usize::MAX };
+    const ROWS: Self = Self { rows: 16, most_tokens: usize::MAX };
 }
 
 /// Tokens from which on a panel is worth its making.

@@ -21,13 +21,13 @@ pub mod q6_k;
 pub mod q8_0;
 
 mod heads;
-mod nibbles;
-mod six_bit;
 mod kernels;
+mod nibbles;
 #[cfg(target_arch = "x86_64")]
 mod panel;
 mod part;
 mod rows;
+mod six_bit;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -58,6 +58,8 @@ pub trait Format {
     const GROUP: usize;
     /// Whether a quant can be over 127: it then does not fit where two products are added in 16 bits.
     const WIDE: bool;
+    /// What all mins are times their scales, where they are so: whole numbers are then taken off.
+    const OFFSET: Option<i32> = None;
 
     /// Unpacks 1 to `SPAN / BLOCK` blocks; what is beyond them becomes 0.
     fn unpack(blocks: &[u8], span: &mut Span);

@@ -127,8 +127,8 @@ impl<'a> Plan<'a> {
     fn new(job: &'a mut Job, isa: Isa, of_task: usize, threads: usize, first_task: usize) -> Self {
         let tokens = job.activations.tokens();
         let (kernel, step) = job.weights.kernels.choose(isa, tokens);
-        let rows = (of_task / work_of_row(job).max(1)).next_multiple_of(step.rows).max(step.rows);
-        let mut parts = tokens.div_ceil(step.tokens).max(1);
+        let rows = (of_task / work_of_row(job)).max(1).next_multiple_of(step.rows);
+        let mut parts = tokens.div_ceil(step.most_tokens).max(1);
         // Few rows and many threads: weights are then unpacked by several.
         while job.weights.rows.div_ceil(rows) * parts < 2 * threads && tokens / parts >= 2 * LEAST_TOKENS {
             parts += 1;
@@ -182,14 +182,18 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
-    /// A block of `BLOCK` bytes of quants, and for each group a scale and a min of 32 bits.
-    struct Plain<const BLOCK: usize, const GROUP: usize, const WIDE: bool>;
+    /// A block of `BLOCK` bytes of quants, and for each group a scale and a min of 32 bits; the latter only if there is no
+    /// offset.
+    struct Plain<const BLOCK: usize, const GROUP: usize, const WIDE: bool, const OFFSET: i32>;
 
-    impl<const BLOCK: usize, const GROUP: usize, const WIDE: bool> Format for Plain<BLOCK, GROUP, WIDE> {
+    impl<const BLOCK: usize, const GROUP: usize, const WIDE: bool, const OFFSET: i32> Format
+        for Plain<BLOCK, GROUP, WIDE, OFFSET>
+    {
         const BLOCK: usize = BLOCK;
         const BYTES: usize = BLOCK + BLOCK / GROUP * 8;
         const GROUP: usize = GROUP;
         const WIDE: bool = WIDE;
+        const OFFSET: Option<i32> = if OFFSET == 0 { None } else { Some(OFFSET) };
 
         fn unpack(blocks: &[u8], span: &mut Span) {
             assert!(!blocks.is_empty() && blocks.len().is_multiple_of(Self::BYTES));
@@ -199,7 +203,9 @@ mod tests {
             for (block, quants) in blocks.chunks_exact(Self::BYTES).zip(span.quants.chunks_exact_mut(BLOCK)) {
                 quants.copy_from_slice(&block[..BLOCK]);
                 for floats in block[BLOCK..].as_chunks().0.as_chunks::<2>().0 {
-                    [span.scales[group], span.mins[group]] = floats.map(f32::from_le_bytes);
+                    let [scale, min] = floats.map(f32::from_le_bytes);
+                    span.scales[group] = scale;
+                    span.mins[group] = if OFFSET == 0 { min } else { OFFSET as f32 * scale };
                     group += 1;
                 }
             }
@@ -262,11 +268,12 @@ mod tests {
         }
     }
 
-    static KINDS: [Kind; 4] = [
-        Kind::of::<Plain<32, 32, true>>(),
-        Kind::of::<Plain<32, 16, false>>(),
-        Kind::of::<Plain<256, 32, false>>(),
-        Kind::of::<Plain<256, 16, true>>(),
+    static KINDS: [Kind; 5] = [
+        Kind::of::<Plain<32, 32, true, 0>>(),
+        Kind::of::<Plain<32, 16, false, 0>>(),
+        Kind::of::<Plain<256, 32, false, 16>>(),
+        Kind::of::<Plain<256, 16, true, 128>>(),
+        Kind::of::<Plain<256, 16, true, 0>>(),
     ];
 
     struct Case {

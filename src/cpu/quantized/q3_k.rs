@@ -25,6 +25,7 @@ impl Format for Q3K {
     const BYTES: usize = 110;
     const GROUP: usize = 16;
     const WIDE: bool = false;
+    const OFFSET: Option<i32> = Some(4);
 
     fn unpack(blocks: &[u8], span: &mut Span) {
         let block = &blocks[..Self::BYTES];

@@ -22,6 +22,7 @@ impl Format for Q5_0 {
     const BYTES: usize = QUANTS + 16;
     const GROUP: usize = 32;
     const WIDE: bool = false;
+    const OFFSET: Option<i32> = Some(16);
 
     fn unpack(blocks: &[u8], span: &mut Span) {
         *span = Span::ZERO;

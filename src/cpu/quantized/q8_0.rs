@@ -18,6 +18,7 @@ impl Format for Q8_0 {
     const BYTES: usize = 34;
     const GROUP: usize = 32;
     const WIDE: bool = true;
+    const OFFSET: Option<i32> = Some(128);
 
     fn unpack(blocks: &[u8], span: &mut Span) {
         *span = Span::ZERO;

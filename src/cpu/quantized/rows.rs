@@ -127,8 +127,7 @@ impl Dot for Portable {
         for (group, (weights, quants)) in groups.enumerate() {
             let dot: i32 = weights.iter().zip(quants).map(|(w, x)| i32::from(*w) * i32::from(*x)).sum();
             let scale = values.scales[group * F::GROUP / 32];
-            let of_group = if F::GROUP == 16 { values.half_sums[group] } else { values.sums[group] };
-            *sum += dot as f32 * (span.scales[group] * scale) - span.mins[group] * of_group;
+            *sum += scale * (span.scales[group] * dot as f32 - span.mins[group] * values.sum::<F>(group) as f32);
         }
     }
 
@@ -139,6 +138,8 @@ impl Dot for Portable {
     fn prefetch(_: *const u8, _: usize) {}
 }
 
+#[cfg(target_arch = "x86_64")]
+pub use x86::prefetch;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
@@ -171,21 +172,25 @@ mod x86 {
         unsafe fn add<F: Format>(sums: &mut __m256, span: &Span, values: &QuantizedSpan) {
             // SAFETY: all reads are within the two spans.
             unsafe {
-                let scales_of_values = _mm256_load_ps(values.scales.as_ptr());
-                let (first, second);
-                if F::GROUP == 16 {
-                    let low = _mm256_permutevar8x32_ps(scales_of_values, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
-                    let high = _mm256_permutevar8x32_ps(scales_of_values, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7));
-                    first = _mm256_mul_ps(_mm256_load_ps(span.scales.as_ptr()), low);
-                    second = _mm256_mul_ps(_mm256_load_ps(span.scales.as_ptr().add(8)), high);
+                let of_values = _mm256_loadu_ps(values.scales.as_ptr());
+                // Of 16 groups, or twice of 8.
+                let [low, high] = if F::GROUP == 16 {
+                    let low = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+                    let high = _mm256_add_epi32(low, _mm256_set1_epi32(4));
+                    [_mm256_permutevar8x32_ps(of_values, low), _mm256_permutevar8x32_ps(of_values, high)]
                 } else {
-                    first = _mm256_mul_ps(_mm256_load_ps(span.scales.as_ptr()), scales_of_values);
-                    second = first;
-                }
+                    [of_values; 2]
+                };
+                let first = _mm256_mul_ps(_mm256_loadu_ps(span.scales.as_ptr()), low);
+                let second = if F::GROUP == 16 {
+                    _mm256_mul_ps(_mm256_loadu_ps(span.scales.as_ptr().add(8)), high)
+                } else {
+                    first
+                };
                 let mut sum = *sums;
                 for i in 0..8 {
-                    let weights = _mm256_load_si256(span.quants.as_ptr().add(32 * i).cast());
-                    let values = _mm256_load_si256(values.quants.as_ptr().add(32 * i).cast());
+                    let weights = _mm256_loadu_si256(span.quants.as_ptr().add(32 * i).cast());
+                    let values = _mm256_loadu_si256(values.quants.as_ptr().add(32 * i).cast());
                     let dot = if F::WIDE {
                         // Low and high halves of each 128 bits: a group of 16 stays in its half.
                         let zero = _mm256_setzero_si256();
@@ -207,13 +212,16 @@ mod x86 {
                     };
                     sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sum);
                 }
-                let mins = _mm256_load_ps(span.mins.as_ptr());
+                let mins = |half: usize, of_values: __m256, sums: *const i32| {
+                    let sums = _mm256_cvtepi32_ps(_mm256_loadu_si256(sums.cast()));
+                    let mins = _mm256_mul_ps(_mm256_loadu_ps(span.mins.as_ptr().add(8 * half)), of_values);
+                    _mm256_mul_ps(mins, sums)
+                };
                 if F::GROUP == 16 {
-                    sum = _mm256_fnmadd_ps(mins, _mm256_load_ps(values.half_sums.as_ptr()), sum);
-                    let mins = _mm256_load_ps(span.mins.as_ptr().add(8));
-                    sum = _mm256_fnmadd_ps(mins, _mm256_load_ps(values.half_sums.as_ptr().add(8)), sum);
+                    sum = _mm256_sub_ps(sum, mins(0, low, values.half_sums.as_ptr()));
+                    sum = _mm256_sub_ps(sum, mins(1, high, values.half_sums.as_ptr().add(8)));
                 } else {
-                    sum = _mm256_fnmadd_ps(mins, _mm256_load_ps(values.sums.as_ptr()), sum);
+                    sum = _mm256_sub_ps(sum, mins(0, low, values.sums.as_ptr()));
                 }
                 *sums = sum;
             }
@@ -256,24 +264,20 @@ mod x86 {
         unsafe fn add<F: Format>(sums: &mut [__m512; 2], span: &Span, values: &QuantizedSpan) {
             // SAFETY: all reads are within the two spans.
             unsafe {
-                let of_values = _mm512_zextps256_ps512(_mm256_load_ps(values.scales.as_ptr()));
-                let (scales, mins);
-                if F::GROUP == 16 {
+                let mut of_values = _mm512_zextps256_ps512(_mm256_loadu_ps(values.scales.as_ptr()));
+                let sums_of_values = if F::GROUP == 16 {
                     let twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-                    let of_values = _mm512_permutexvar_ps(twice, of_values);
-                    scales = _mm512_mul_ps(_mm512_load_ps(span.scales.as_ptr()), of_values);
-                    let of_values = _mm512_load_ps(values.half_sums.as_ptr());
-                    mins = _mm512_mul_ps(_mm512_load_ps(span.mins.as_ptr()), of_values);
+                    of_values = _mm512_permutexvar_ps(twice, of_values);
+                    _mm512_loadu_si512(values.half_sums.as_ptr().cast())
                 } else {
-                    let of_weights = _mm256_load_ps(span.scales.as_ptr());
-                    scales = _mm512_mul_ps(_mm512_zextps256_ps512(of_weights), of_values);
-                    let of_values = _mm256_load_ps(values.sums.as_ptr());
-                    mins = _mm512_zextps256_ps512(_mm256_mul_ps(_mm256_load_ps(span.mins.as_ptr()), of_values));
-                }
-                sums[1] = _mm512_sub_ps(sums[1], mins);
+                    _mm512_zextsi256_si512(_mm256_loadu_si256(values.sums.as_ptr().cast()))
+                };
+                let scales = _mm512_mul_ps(_mm512_loadu_ps(span.scales.as_ptr()), of_values);
+                let mins = _mm512_mul_ps(_mm512_loadu_ps(span.mins.as_ptr()), of_values);
+                sums[1] = _mm512_fnmadd_ps(mins, _mm512_cvtepi32_ps(sums_of_values), sums[1]);
                 for i in 0..4 {
-                    let weights = _mm512_load_si512(span.quants.as_ptr().add(64 * i).cast());
-                    let values = _mm512_load_si512(values.quants.as_ptr().add(64 * i).cast());
+                    let weights = _mm512_loadu_si512(span.quants.as_ptr().add(64 * i).cast());
+                    let values = _mm512_loadu_si512(values.quants.as_ptr().add(64 * i).cast());
                     let dot = _mm512_dpbusd_epi32(_mm512_setzero_si512(), weights, values);
                     // A lane has the sum of four products.
                     let lanes = if F::GROUP == 16 {
@@ -304,7 +308,7 @@ mod x86 {
     }
 
     #[inline(always)]
-    fn prefetch(bytes: *const u8, len: usize) {
+    pub fn prefetch(bytes: *const u8, len: usize) {
         for line in (0..len).step_by(64) {
             // SAFETY: it reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(line).cast()) };

@@ -63,6 +63,9 @@ mod tests {
             assert!(expected.scales[weights / F::GROUP..].iter().all(|scale| *scale == 0.0));
             assert!(expected.mins[weights / F::GROUP..].iter().all(|min| *min == 0.0));
             assert!(F::WIDE || expected.quants.iter().all(|quant| *quant < 128));
+            if let Some(offset) = F::OFFSET {
+                assert!(same(&expected.mins, &expected.scales.map(|scale| offset as f32 * scale)));
+            }
             for isa in Isa::all() {
                 let mut span = used.clone();
                 unpack::<F>(isa, self.0, &mut span);
