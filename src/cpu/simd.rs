@@ -50,6 +50,13 @@ pub trait Simd: Copy + Send + Sync {
     /// There is room for [`Simd::LANES`] numbers at `at`.
     unsafe fn store_half(self, at: *mut f16, v: Self::V);
 
+    /// Makes rows of columns: number `j` of row `i` of `from` becomes number `i` of row `j` of `to`, of as many rows as a
+    /// vector has lanes.
+    ///
+    /// # Safety
+    /// There are [`Simd::LANES`] numbers at each of the first [`Simd::LANES`] of `from`, and room for them at those of `to`.
+    unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]);
+
     /// The lanes one by one.
     #[inline(always)]
     fn lanes(self, v: Self::V) -> [f32; 16] {
@@ -280,6 +287,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]) {
+        for (i, from) in from[..8].iter().enumerate() {
+            for (j, to) in to[..8].iter().enumerate() {
+                // SAFETY: as the caller promises.
+                unsafe { *to.add(i) = *from.add(j) };
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_half(self, at: *const f16) -> [f32; 8] {
         // SAFETY: as the caller promises.
         unsafe { at.cast::<[f16; 8]>().read_unaligned() }.map(f16::to_f32)
@@ -410,6 +427,33 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]) {
+            unsafe {
+                let mut fours = [_mm256_setzero_ps(); 8];
+                for i in [0, 4] {
+                    let (a, b) = (_mm256_loadu_ps(from[i]), _mm256_loadu_ps(from[i + 1]));
+                    let (c, d) = (_mm256_loadu_ps(from[i + 2]), _mm256_loadu_ps(from[i + 3]));
+                    let [low, high, low2, high2] = [
+                        _mm256_unpacklo_ps(a, b),
+                        _mm256_unpackhi_ps(a, b),
+                        _mm256_unpacklo_ps(c, d),
+                        _mm256_unpackhi_ps(c, d),
+                    ]
+                    .map(|v| _mm256_castps_pd(v));
+                    fours[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low2));
+                    fours[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low2));
+                    fours[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high2));
+                    fours[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high2));
+                }
+                for i in 0..4 {
+                    let (a, b) = (fours[i], fours[i + 4]);
+                    _mm256_storeu_ps(to[i], _mm256_permute2f128_ps::<0x20>(a, b));
+                    _mm256_storeu_ps(to[i + 4], _mm256_permute2f128_ps::<0x31>(a, b));
+                }
+            }
+        }
+
+        #[inline(always)]
         unsafe fn load_half(self, at: *const f16) -> __m256 {
             unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
         }
@@ -521,6 +565,40 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]) {
+            const EVEN: i32 = 0b10_00_10_00;
+            const ODD: i32 = 0b11_01_11_01;
+            unsafe {
+                // Of each four rows, in each 128 bits, one column.
+                let mut fours = [_mm512_setzero_ps(); 16];
+                for i in [0, 4, 8, 12] {
+                    let (a, b) = (_mm512_loadu_ps(from[i]), _mm512_loadu_ps(from[i + 1]));
+                    let (c, d) = (_mm512_loadu_ps(from[i + 2]), _mm512_loadu_ps(from[i + 3]));
+                    let [low, high, low2, high2] = [
+                        _mm512_unpacklo_ps(a, b),
+                        _mm512_unpackhi_ps(a, b),
+                        _mm512_unpacklo_ps(c, d),
+                        _mm512_unpackhi_ps(c, d),
+                    ]
+                    .map(|v| _mm512_castps_pd(v));
+                    fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2));
+                    fours[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+                    fours[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2));
+                    fours[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+                }
+                for i in 0..4 {
+                    let (a, b, c, d) = (fours[i], fours[i + 4], fours[i + 8], fours[i + 12]);
+                    let (even, even2) = (_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<EVEN>(c, d));
+                    let (odd, odd2) = (_mm512_shuffle_f32x4::<ODD>(a, b), _mm512_shuffle_f32x4::<ODD>(c, d));
+                    _mm512_storeu_ps(to[i], _mm512_shuffle_f32x4::<EVEN>(even, even2));
+                    _mm512_storeu_ps(to[i + 4], _mm512_shuffle_f32x4::<EVEN>(odd, odd2));
+                    _mm512_storeu_ps(to[i + 8], _mm512_shuffle_f32x4::<ODD>(even, even2));
+                    _mm512_storeu_ps(to[i + 12], _mm512_shuffle_f32x4::<ODD>(odd, odd2));
+                }
+            }
+        }
+
+        #[inline(always)]
         unsafe fn load_half(self, at: *const f16) -> __m512 {
             unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
         }
@@ -559,6 +637,32 @@ mod tests {
             let mut sums = [0.0; 8];
             isa.run(Sums(&mut sums));
             assert!(sums.iter().all(|sum| *sum > 0.0), "{isa:?} ran");
+        }
+    }
+
+    struct Transposed<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for Transposed<'_> {
+        #[inline(always)]
+        fn run(self, simd: impl Simd) {
+            let lanes = lanes_of(simd);
+            let from = std::array::from_fn(|i| self.0[16 * i..].as_ptr());
+            let to: [*mut f32; 16] = std::array::from_fn(|i| self.1[16 * i..].as_mut_ptr());
+            // SAFETY: each row has 16 numbers.
+            unsafe { simd.transpose(&from, &to) };
+            for (i, j) in (0..lanes).flat_map(|i| (0..lanes).map(move |j| (i, j))) {
+                assert_eq!(self.1[16 * j + i], self.0[16 * i + j], "{lanes} lanes: {i}, {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let numbers: Vec<f32> = (1..=256).map(|i| i as f32).collect();
+        for isa in Isa::all() {
+            let mut columns = vec![0.0; 256];
+            isa.run(Transposed(&numbers, &mut columns));
+            assert_eq!(columns[1], 17.0, "{isa:?} ran");
         }
     }
 

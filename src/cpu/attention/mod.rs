@@ -6,8 +6,8 @@
 //!
 //! | module | for | lanes of a vector are |
 //! |---|---|---|
-//! | [`tiles`] | many rows: a prefill | rows, each a query head of a token |
-//! | [`stream`] | up to 8 rows: a decode step, which waits for the memory | numbers of a key or value |
+//! | `tiles` | many rows: a prefill | rows, each a query head of a token |
+//! | `stream` | up to 8 rows: a decode step, which waits for the memory | numbers of a key or value |
 //!
 //! Long caches are split, and the parts of the result merged. How is decided by the shape alone, so that a result does not
 //! depend on the number of threads.

@@ -10,21 +10,31 @@ pub struct Left {
     pub column: usize,
 }
 
-/// `c += a · b`, or `c = a · b` unless it `adds`, of `M` rows, `depth` columns of `a`, and `N` vectors a row of `b` and `c`,
-/// whose rows are `b_row` and `c_row` numbers apart.
+/// Rows of vectors: where they begin, and how far the next row is.
+#[derive(Clone, Copy)]
+pub struct Right<E> {
+    pub at: *const E,
+    pub row: usize,
+}
+
+/// Where products go, in rows of whole vectors, and how far the next row is.
+#[derive(Clone, Copy)]
+pub struct Sum {
+    pub at: *mut f32,
+    pub row: usize,
+}
+
+/// `c += a · b`, or `c = a · b` unless it `adds`, of `M` rows, `depth` columns of `a`, and `N` vectors a row of `b` and `c`.
 ///
 /// # Safety
 /// All of these numbers are there, and nobody else has those of `c`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 pub unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
     simd: S,
     depth: usize,
     a: Left,
-    b: *const E,
-    b_row: usize,
-    c: *mut f32,
-    c_row: usize,
+    b: Right<E>,
+    c: Sum,
     adds: bool,
 ) {
     // SAFETY: as the caller promises.
@@ -33,14 +43,14 @@ pub unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
         if adds {
             for (m, sums) in sums.iter_mut().enumerate() {
                 for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = simd.load(c.add(m * c_row + n * S::LANES));
+                    *sum = simd.load(c.at.add(m * c.row + n * S::LANES));
                 }
             }
         }
         for k in 0..depth {
             let mut row = [simd.splat(0.0); N];
             for (n, vector) in row.iter_mut().enumerate() {
-                *vector = E::load(simd, b.add(k * b_row + n * S::LANES));
+                *vector = E::load(simd, b.at.add(k * b.row + n * S::LANES));
             }
             for (m, sums) in sums.iter_mut().enumerate() {
                 let a = simd.splat(*a.at.add(m * a.row + k * a.column));
@@ -51,36 +61,26 @@ pub unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
         }
         for (m, sums) in sums.iter().enumerate() {
             for (n, sum) in sums.iter().enumerate() {
-                simd.store(c.add(m * c_row + n * S::LANES), *sum);
+                simd.store(c.at.add(m * c.row + n * S::LANES), *sum);
             }
         }
     }
 }
 
-/// The same of the last numbers of a row, fewer than a vector has: `c` has room for a whole one.
+/// `c += a · b` of one row and its last numbers, fewer than a vector has.
 ///
 /// # Safety
 /// As there.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-pub unsafe fn product_of_rest<S: Simd, E: Number>(
-    simd: S,
-    rest: usize,
-    depth: usize,
-    a: Left,
-    b: *const E,
-    b_row: usize,
-    c: *mut f32,
-    adds: bool,
-) {
+pub unsafe fn product_of_rest<S: Simd, E: Number>(simd: S, rest: usize, depth: usize, a: Left, b: Right<E>, c: Sum) {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sum = if adds { simd.load(c) } else { simd.splat(0.0) };
+        let mut sum = simd.load(c.at);
         for k in 0..depth {
             let a = simd.splat(*a.at.add(k * a.column));
-            sum = simd.fma(a, E::load_part(simd, b.add(k * b_row), rest), sum);
+            sum = simd.fma(a, E::load_part(simd, b.at.add(k * b.row), rest), sum);
         }
-        simd.store(c, sum);
+        simd.store(c.at, sum);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::math::{exp, tanh};
 use super::super::simd::{Number, Simd};
-use super::product::{Left, dots, product, product_of_rest};
+use super::product::{Left, Right, Sum, dots, product, product_of_rest};
 use super::{FEW_ROWS, Piece, Work};
 
 /// Keys of a tile.
@@ -31,10 +31,8 @@ pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
         for (at, row) in piece.rows.clone().enumerate() {
             let (weights, out) = (&mut weights[at * TILE..][..TILE], &mut out[at * out_row..][..out_row]);
             let visible = shape.visible(row);
-            for position in tile.clone().filter(|position| !visible.contains(position)) {
-                weights[position - start] = f32::NEG_INFINITY;
-            }
-            weights[tile.len()..].fill(f32::NEG_INFINITY);
+            weights[..visible.start.clamp(start, start + TILE) - start].fill(f32::NEG_INFINITY);
+            weights[visible.end.clamp(start, tile.end) - start..].fill(f32::NEG_INFINITY);
             let fade = weigh(simd, weights, shape.softcap, &mut largest[at], &mut sums[at]);
             if fade != 1.0 {
                 let fade = simd.splat(fade);
@@ -45,7 +43,10 @@ pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
             }
         }
         // SAFETY: there is a value for each weight of the tile, and room for whole vectors of the result.
-        unsafe { add_values(simd, tile.len(), shape.value_dim, weights, values, work.value_step(), out, out_row) };
+        let values = Right { at: values.as_ptr(), row: work.value_step() };
+        unsafe {
+            add_values(simd, tile.len(), shape.value_dim, weights, values, Sum { at: out.as_mut_ptr(), row: out_row })
+        };
     }
     for (at, row) in piece.rows.clone().enumerate() {
         let out = &out[at * out_row..][..shape.value_dim];
@@ -104,15 +105,15 @@ unsafe fn scores_of_rows<S: Simd, E: Number, const R: usize, const K: usize>(
     for first in (0..count).step_by(K) {
         let mut pointers = [keys.as_ptr(); K];
         for (k, pointer) in pointers.iter_mut().enumerate() {
-            // Beyond the last it is the last once more, and what comes out of it is not taken.
+            // Beyond the last it is the last once more, and what comes out of it is hidden.
             *pointer = keys[(first + k).min(count - 1) * dim..].as_ptr();
         }
         // SAFETY: a key has `dim` numbers; the caller promises the rest.
         unsafe {
             let found = dots::<S, E, R, K>(simd, dim, queries, query_row, pointers);
             for r in 0..R {
-                let taken = K.min(count - first);
-                weights.add(r * TILE + first).copy_from_nonoverlapping(found[r * K..].as_ptr(), taken);
+                // A tile is a multiple of them, so there is room for all.
+                weights.add(r * TILE + first).copy_from_nonoverlapping(found.as_ptr().add(r * K), K);
             }
         }
     }
@@ -159,18 +160,15 @@ fn weigh<S: Simd>(simd: S, weights: &mut [f32], softcap: Option<f32>, largest: &
 /// Adds to each row of `out` the values by their weights.
 ///
 /// # Safety
-/// There are `count` values, `value_row` numbers apart, a tile of weights for each row, and a row of `out` is whole vectors.
+/// There are `count` values, a tile of weights for each row of `out`, and that is whole vectors.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn add_values<S: Simd, E: Number>(
     simd: S,
     count: usize,
     dim: usize,
     weights: &[f32],
-    values: &[E],
-    value_row: usize,
-    out: &mut [f32],
-    out_row: usize,
+    values: Right<E>,
+    out: Sum,
 ) {
     let rows = weights.len() / TILE;
     let mut row = 0;
@@ -178,11 +176,11 @@ unsafe fn add_values<S: Simd, E: Number>(
     unsafe {
         while row < rows {
             let a = Left { at: weights.as_ptr().add(row * TILE), row: TILE, column: 1 };
-            let out = out.as_mut_ptr().add(row * out_row);
+            let c = Sum { at: out.at.add(row * out.row), ..out };
             row += match rows - row {
-                4.. => add_to_rows::<S, E, 4>(simd, count, dim, a, values.as_ptr(), value_row, out, out_row),
-                2.. => add_to_rows::<S, E, 2>(simd, count, dim, a, values.as_ptr(), value_row, out, out_row),
-                _ => add_to_rows::<S, E, 1>(simd, count, dim, a, values.as_ptr(), value_row, out, out_row),
+                4.. => add_to_rows::<S, E, 4>(simd, count, dim, a, values, c),
+                2.. => add_to_rows::<S, E, 2>(simd, count, dim, a, values, c),
+                _ => add_to_rows::<S, E, 1>(simd, count, dim, a, values, c),
             };
         }
     }
@@ -193,39 +191,37 @@ unsafe fn add_values<S: Simd, E: Number>(
 /// # Safety
 /// As there.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn add_to_rows<S: Simd, E: Number, const M: usize>(
     simd: S,
     count: usize,
     dim: usize,
     a: Left,
-    values: *const E,
-    value_row: usize,
-    out: *mut f32,
-    out_row: usize,
+    values: Right<E>,
+    out: Sum,
 ) -> usize {
     let mut at = 0;
     // SAFETY: as the caller promises, each step going no further than what is left.
     unsafe {
         while at < dim {
-            let (b, c) = (values.add(at), out.add(at));
+            let (b, c) = (Right { at: values.at.add(at), ..values }, Sum { at: out.at.add(at), ..out });
             at += match (dim - at) / S::LANES {
                 4.. if S::MANY_REGISTERS => {
-                    product::<S, E, M, 4>(simd, count, a, b, value_row, c, out_row, true);
+                    product::<S, E, M, 4>(simd, count, a, b, c, true);
                     4 * S::LANES
                 }
                 2.. => {
-                    product::<S, E, M, 2>(simd, count, a, b, value_row, c, out_row, true);
+                    product::<S, E, M, 2>(simd, count, a, b, c, true);
                     2 * S::LANES
                 }
                 1 => {
-                    product::<S, E, M, 1>(simd, count, a, b, value_row, c, out_row, true);
+                    product::<S, E, M, 1>(simd, count, a, b, c, true);
                     S::LANES
                 }
                 _ => {
                     for m in 0..M {
                         let a = Left { at: a.at.add(m * a.row), ..a };
-                        product_of_rest(simd, dim - at, count, a, b, value_row, c.add(m * out_row), true);
+                        let c = Sum { at: c.at.add(m * c.row), ..c };
+                        product_of_rest(simd, dim - at, count, a, b, c);
                     }
                     S::LANES
                 }

@@ -8,46 +8,52 @@ use std::ops::Range;
 
 use super::super::math::{exp, tanh};
 use super::super::simd::{Number, Simd, convert};
-use super::product::{Left, product};
+use super::product::{Left, Right, Sum, product};
 use super::{Piece, Shape, Work};
 
 /// Keys of a tile.
 const TILE: usize = 64;
-/// Vectors of rows that a product has side by side: with 8 keys they fill the registers of AVX-512, with 4 those of AVX2.
+/// Vectors of rows that a product has side by side: with 8 keys they fill 32 registers.
 const VECTORS: usize = 3;
+/// Their numbers, at most.
+const LANES: usize = VECTORS * 16;
 /// Rows of a task: its columns share the tiles of keys and values, which 16-bit caches are widened to.
-const TASK_ROWS: usize = 4 * VECTORS * 16;
+const TASK_ROWS: usize = 4 * LANES;
 
 /// Rows of a task, of so many in all.
 pub fn rows_of_task(rows: usize) -> usize {
     // Of a few rows each column is a task of its own.
-    let column = VECTORS * 16;
-    (rows / (2 * super::ENOUGH_TASKS)).next_multiple_of(column).clamp(column, TASK_ROWS)
+    (rows / (2 * super::ENOUGH_TASKS)).next_multiple_of(LANES).clamp(LANES, TASK_ROWS)
 }
 
 /// Up to `VECTORS` vectors of rows, with what they have so far; all lanes beyond the last row are zeros.
 struct Column {
     rows: Range<usize>,
+    /// The positions that any of them sees, and those that all do.
+    seen: Range<usize>,
+    by_all: Range<usize>,
     vectors: usize,
     /// `[dim, lanes]`, scaled.
     queries: Vec<f32>,
     /// `[value_dim, lanes]`
     out: Vec<f32>,
     /// The first position that each row sees, and the last.
-    first: [f32; VECTORS * 16],
-    last: [f32; VECTORS * 16],
-    largest: [f32; VECTORS * 16],
-    sums: [f32; VECTORS * 16],
+    first: [f32; LANES],
+    last: [f32; LANES],
+    largest: [f32; LANES],
+    sums: [f32; LANES],
 }
 
 /// Does a task.
 #[inline(always)]
 pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
     let Shape { dim, value_dim, .. } = work.shape;
-    let step = VECTORS * S::LANES;
-    let starts = piece.rows.clone().step_by(step);
-    let mut columns: Vec<Column> =
-        starts.map(|start| column::<S, E>(work, piece.kv_head, start..piece.rows.end.min(start + step))).collect();
+    // AVX2 has registers for two vectors and 6 keys.
+    let step = if S::MANY_REGISTERS { VECTORS } else { 2 } * S::LANES;
+    let mut columns = Vec::with_capacity(piece.rows.len().div_ceil(step));
+    for start in piece.rows.clone().step_by(step) {
+        columns.push(column(simd, work, piece.kv_head, start..piece.rows.end.min(start + step)));
+    }
     let mut weights = vec![0.0; TILE * step];
     let mut widened = Widened::new(dim, value_dim, work.cache.values.is_some());
     for start in piece.keys.clone().step_by(TILE) {
@@ -55,74 +61,124 @@ pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
         let (keys, values) = (work.keys(piece.kv_head, tile.clone()), work.values(piece.kv_head, tile.clone()));
         let (keys, values) = widened.of(simd, keys, values);
         for column in &mut columns {
-            let visible = work.shape.visible_to_any(&column.rows);
-            let seen = tile.start.max(visible.start)..tile.end.min(visible.end);
+            let seen = tile.start.max(column.seen.start)..tile.end.min(column.seen.end);
             if seen.is_empty() {
                 continue;
             }
-            let (keys, values) =
-                (&keys[(seen.start - start) * dim..], &values[(seen.start - start) * work.value_step()..]);
+            let step = work.value_step();
+            let keys = &keys[(seen.start - start) * dim..];
+            let values = Right { at: values[(seen.start - start) * step..].as_ptr(), row: step };
             // SAFETY: keys and values are those from the first seen on, and there is room for the weights of a tile.
             unsafe {
                 match column.vectors {
-                    1 => {
-                        add_tile::<S, 1>(simd, &work.shape, column, seen, keys, values, work.value_step(), &mut weights)
-                    }
-                    2 => {
-                        add_tile::<S, 2>(simd, &work.shape, column, seen, keys, values, work.value_step(), &mut weights)
-                    }
-                    _ => add_tile::<S, VECTORS>(
-                        simd,
-                        &work.shape,
-                        column,
-                        seen,
-                        keys,
-                        values,
-                        work.value_step(),
-                        &mut weights,
-                    ),
+                    1 => add_tile::<S, 1>(simd, &work.shape, column, seen, keys, values, &mut weights),
+                    2 => add_tile::<S, 2>(simd, &work.shape, column, seen, keys, values, &mut weights),
+                    _ => add_tile::<S, VECTORS>(simd, &work.shape, column, seen, keys, values, &mut weights),
                 }
             }
         }
     }
-    for column in &columns {
-        let lanes = column.vectors * S::LANES;
-        for (lane, row) in column.rows.clone().enumerate() {
-            // SAFETY: this task alone has the row, and the place has room for all of its numbers.
-            unsafe {
-                let (place, factor) = work.finish(piece, row, column.largest[lane], column.sums[lane]);
-                for i in 0..value_dim {
-                    *place.add(i) = column.out[i * lanes + lane] * factor;
-                }
-            }
-        }
+    for column in &mut columns {
+        // SAFETY: this task alone has its rows.
+        unsafe { finish(simd, work, piece, column) };
     }
 }
 
 #[inline(always)]
-fn column<S: Simd, E: Number>(work: &Work<E>, kv_head: usize, rows: Range<usize>) -> Column {
+fn column<S: Simd, E: Number>(simd: S, work: &Work<E>, kv_head: usize, rows: Range<usize>) -> Column {
     let shape = &work.shape;
     let vectors = rows.len().div_ceil(S::LANES);
     let lanes = vectors * S::LANES;
+    let (of_first, of_last) = (shape.visible(rows.start), shape.visible(rows.end - 1));
     let mut column = Column {
         rows: rows.clone(),
+        seen: of_first.start..of_last.end,
+        by_all: of_last.start..of_first.end,
         vectors,
         queries: vec![0.0; shape.dim * lanes],
         out: vec![0.0; shape.value_dim * lanes],
-        first: [0.0; VECTORS * 16],
-        last: [f32::INFINITY; VECTORS * 16],
-        largest: [f32::NEG_INFINITY; VECTORS * 16],
-        sums: [0.0; VECTORS * 16],
+        first: [0.0; LANES],
+        last: [f32::INFINITY; LANES],
+        largest: [f32::NEG_INFINITY; LANES],
+        sums: [0.0; LANES],
     };
-    for (lane, row) in rows.enumerate() {
-        for (i, number) in work.query(kv_head, row).iter().enumerate() {
-            column.queries[i * lanes + lane] = number * shape.scale;
+    let whole = shape.dim - shape.dim % S::LANES;
+    for (lane, row) in rows.clone().enumerate() {
+        for (i, number) in work.query(kv_head, row).iter().enumerate().skip(whole) {
+            column.queries[i * lanes + lane] = *number;
         }
         let visible = shape.visible(row);
         // Exact up to 16 million tokens.
         (column.first[lane], column.last[lane]) = (visible.start as f32, (visible.end - 1) as f32);
     }
+    let none = [0.0; 16];
+    for n in 0..vectors {
+        let mut rows = rows.clone().skip(n * S::LANES);
+        let mut from = [none.as_ptr(); 16];
+        for from in &mut from[..S::LANES] {
+            *from = rows.next().map_or(none.as_ptr(), |row| work.query(kv_head, row).as_ptr());
+        }
+        for i in (0..whole).step_by(S::LANES) {
+            let mut to = [column.queries.as_mut_ptr(); 16];
+            // SAFETY: each row of queries has whole vectors up to `whole`, and what is none is not moved on from.
+            unsafe {
+                for (j, to) in to[..S::LANES].iter_mut().enumerate() {
+                    *to = to.add((i + j) * lanes + n * S::LANES);
+                }
+                simd.transpose(&from, &to);
+                for from in from[..S::LANES].iter_mut().filter(|from| **from != none.as_ptr()) {
+                    *from = from.add(S::LANES);
+                }
+            }
+        }
+    }
+    let scale = simd.splat(shape.scale);
+    for numbers in column.queries.chunks_exact_mut(S::LANES) {
+        // SAFETY: each is a vector.
+        unsafe { simd.store(numbers.as_mut_ptr(), simd.mul(simd.load(numbers.as_ptr()), scale)) };
+    }
     column
+}
+
+/// Takes the result of a column to its place.
+///
+/// # Safety
+/// Nobody else has these rows of this part.
+#[inline(always)]
+unsafe fn finish<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece, column: &mut Column) {
+    let (dim, lanes) = (work.shape.value_dim, column.vectors * S::LANES);
+    let whole = dim - dim % S::LANES;
+    let mut none = [0.0; 16];
+    let mut rows = column.rows.clone().enumerate();
+    for n in 0..column.vectors {
+        let mut places = [none.as_mut_ptr(); 16];
+        let mut factors = [0.0; 16];
+        for (place, factor) in places.iter_mut().zip(&mut factors).take(S::LANES) {
+            let Some((lane, row)) = rows.next() else { break };
+            // SAFETY: a place has room for all numbers of a value.
+            unsafe {
+                (*place, *factor) = work.finish(piece, row, column.largest[lane], column.sums[lane]);
+                for i in whole..dim {
+                    *place.add(i) = column.out[i * lanes + lane] * *factor;
+                }
+            }
+        }
+        for i in (0..whole).step_by(S::LANES) {
+            let mut from = [std::ptr::null(); 16];
+            // SAFETY: the same, and what is none is not moved on from.
+            unsafe {
+                for (j, from) in from[..S::LANES].iter_mut().enumerate() {
+                    let at = column.out.as_mut_ptr().add((i + j) * lanes + n * S::LANES);
+                    simd.store(at, simd.mul(simd.load(at), simd.load(factors.as_ptr())));
+                    *from = at.cast_const();
+                }
+                simd.transpose(&from, &places);
+                for place in places[..S::LANES].iter_mut().filter(|place| **place != none.as_mut_ptr()) {
+                    *place = place.add(S::LANES);
+                }
+            }
+        }
+    }
 }
 
 /// A tile of keys and values in float32.
@@ -163,15 +219,13 @@ impl Widened {
 /// `keys` and `values` have those of the positions, at most a tile; `weights` has room for a tile of `N` vectors, and the
 /// column has as many.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 unsafe fn add_tile<S: Simd, const N: usize>(
     simd: S,
     shape: &Shape,
     column: &mut Column,
     positions: Range<usize>,
     keys: &[f32],
-    values: &[f32],
-    value_row: usize,
+    values: Right<f32>,
     weights: &mut [f32],
 ) {
     let (count, dim) = (positions.len(), shape.dim);
@@ -186,13 +240,11 @@ unsafe fn add_tile<S: Simd, const N: usize>(
                 simd.store(at, simd.mul(tanh(simd, simd.mul(simd.load(at), inverse)), cap));
             }
         }
-        // What the first row does not see any more, or the last not yet.
-        let (of_first, of_last) = (shape.visible(column.rows.start), shape.visible(column.rows.end - 1));
-        if of_first.end < positions.end || of_last.start > positions.start {
+        if positions.end > column.by_all.end || positions.start < column.by_all.start {
             hide::<S, N>(simd, column, positions, weights);
         }
         weigh::<S, N>(simd, column, count, shape.value_dim, weights);
-        let a = Left { at: values.as_ptr(), row: 1, column: value_row };
+        let a = Left { at: values.at, row: 1, column: values.row };
         rows_times::<S, N>(simd, shape.value_dim, count, a, weights.as_ptr(), column.out.as_mut_ptr(), true);
     }
 }
@@ -216,18 +268,23 @@ unsafe fn rows_times<S: Simd, const N: usize>(
     // SAFETY: as the caller promises, each step going no further than what is left.
     unsafe {
         while row < rows {
-            let (a, c) = (Left { at: a.at.add(row * a.row), ..a }, c.add(row * lanes));
+            let a = Left { at: a.at.add(row * a.row), ..a };
+            let (b, c) = (Right { at: b, row: lanes }, Sum { at: c.add(row * lanes), row: lanes });
             row += match rows - row {
                 8.. if S::MANY_REGISTERS => {
-                    product::<S, f32, 8, N>(simd, depth, a, b, lanes, c, lanes, adds);
+                    product::<S, f32, 8, N>(simd, depth, a, b, c, adds);
                     8
                 }
+                6.. if N == 2 && !S::MANY_REGISTERS => {
+                    product::<S, f32, 6, N>(simd, depth, a, b, c, adds);
+                    6
+                }
                 4.. => {
-                    product::<S, f32, 4, N>(simd, depth, a, b, lanes, c, lanes, adds);
+                    product::<S, f32, 4, N>(simd, depth, a, b, c, adds);
                     4
                 }
                 _ => {
-                    product::<S, f32, 1, N>(simd, depth, a, b, lanes, c, lanes, adds);
+                    product::<S, f32, 1, N>(simd, depth, a, b, c, adds);
                     1
                 }
             };
