@@ -40,43 +40,46 @@ pub struct Part<'a> {
 /// The processor has the instructions; the part lies within its matrix and values, and no other has the same rows and tokens.
 pub type Kernel = unsafe fn(&Part);
 
-pub fn kernel(isa: Isa) -> Kernel {
+pub fn kernel(isa: Isa, kind: Kind) -> Kernel {
+    match kind {
+        Kind::Bf16 => kernel_of::<Bf16>(isa),
+        Kind::F16 => kernel_of::<F16>(isa),
+        Kind::F32 => kernel_of::<F32>(isa),
+    }
+}
+
+fn kernel_of<W: Weight>(isa: Isa) -> Kernel {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512,
+        Isa::Avx512 => avx512::<W>,
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => avx2,
-        _ => portable,
+        Isa::Avx2 => avx2::<W>,
+        _ => portable::<W>,
     }
 }
 
 /// Rows of a part are best a multiple of this, which those of every tile divide.
 pub const ROWS: usize = 24;
 
-/// Goes through a part in tiles of so many rows by 1, 2, … tokens.
+/// Goes through a part in tiles of so many rows for 1, 2, … tokens.
 macro_rules! tiles {
-    ($lanes:ty, $part:ident, $tiles:tt) => {
-        match $part.weights.kind {
-            Kind::Bf16 => tiles!($lanes, Bf16, $part, $tiles),
-            Kind::F16 => tiles!($lanes, F16, $part, $tiles),
-            Kind::F32 => tiles!($lanes, F32, $part, $tiles),
-        }
-    };
-    ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {
+    ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {{
+        // Here and not in the tiles, each of which would have its own on the stack.
+        let mut values = Values(MaybeUninit::uninit());
         for (columns, tokens) in blocks($part, [$($tokens),+].len()) {
             match tokens.len() {
-                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start),)+
+                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(&mut values, columns, tokens.start),)+
                 count => unreachable!("{count} tokens in a tile"),
             }
         }
-    };
+    }};
 }
 
 /// # Safety
 /// As of every [`Kernel`].
-unsafe fn portable(part: &Part) {
+unsafe fn portable<W: Weight>(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Plain, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
+    unsafe { tiles!(Plain, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
 
 /// 16 registers: at most 12 sums.
@@ -85,9 +88,9 @@ unsafe fn portable(part: &Part) {
 /// As of every [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn avx2(part: &Part) {
+unsafe fn avx2<W: Weight>(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx2, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
+    unsafe { tiles!(Avx2, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
 
 /// 32 registers: at most 24 sums.
@@ -96,9 +99,9 @@ unsafe fn avx2(part: &Part) {
 /// As of every [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn avx512(part: &Part) {
+unsafe fn avx512<W: Weight>(part: &Part) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx512, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
+    unsafe { tiles!(Avx512, W, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
 /// Columns and tokens of a part's tiles, of which those with the same columns follow each other and are about as wide.
@@ -125,11 +128,11 @@ impl Part<'_> {
     #[inline(always)]
     unsafe fn multiply<L: Lanes, W: Weight, const R: usize, const T: usize>(
         &self,
+        values: &mut Values,
         columns: Range<usize>,
         token: usize,
     ) {
         let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
-        let mut values = Values(MaybeUninit::uninit());
         let to: *mut f32 = values.0.as_mut_ptr().cast();
         // SAFETY: all tokens have `width` values; 8 tokens at most, and 1024 columns, which are a multiple of `L::COUNT`.
         unsafe { gather::<L, T>(self.x.as_ptr().add(token * width + columns.start), width, columns.len(), to) };

@@ -36,7 +36,7 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     }
     let work: usize = jobs.iter().map(|job| job.weights.rows * work_of_row(job.weights.columns, job.tokens)).sum();
     let of_task = work / (TASKS * pool.threads());
-    let kernel = kernel(isa.min(Isa::best()));
+    let isa = isa.min(Isa::best());
     let mut tasks = 0;
     let plans: Vec<Plan> = jobs
         .iter_mut()
@@ -49,7 +49,7 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     pool.run(tasks, &|task| {
         let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
         // SAFETY: the kernel is for this processor, and each task is done once.
-        unsafe { plan.run(kernel, task - plan.first_task) };
+        unsafe { plan.run(kernel(isa, plan.weights.kind), task - plan.first_task) };
     });
 }
 
