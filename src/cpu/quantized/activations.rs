@@ -1,7 +1,7 @@
 //! What weights are multiplied with, in eight bits.
 //!
-//! One scale for 32 values, as in ggml's Q8_0: its K-quants' one for 256 would save one multiplication in eleven, at more
-//! than twice the error where one value of the 256 is far larger than the rest, as in the residual stream it often is.
+//! One scale for 32 values, as in ggml's Q8_0. One for 256, as ggml has for its K-quants, would save little, and where one
+//! value is far larger than the others, as often in a model's residual stream, round eight times as many by its size.
 
 use super::{Format, SPAN};
 use crate::cpu::disjoint::Disjoint;
@@ -64,17 +64,18 @@ impl Activations {
     /// Takes up `values`, rows of `columns` each.
     ///
     /// # Panics
-    /// If the values are not whole rows.
+    /// If the values are not whole rows, or the processor has not these instructions.
     pub fn quantize(&mut self, pool: &Pool, isa: Isa, values: &[f32], columns: usize) {
         assert!(columns > 0 && values.len().is_multiple_of(columns), "{} values in rows of {columns}", values.len());
+        assert!(isa <= Isa::best(), "this processor has no {isa:?}");
         let tokens = values.len() / columns;
         (self.tokens, self.columns) = (tokens, columns);
         self.spans.resize(tokens * columns.div_ceil(SPAN), QuantizedSpan::ZERO);
         let quantize = match isa {
-            // SAFETY: the processor has what the variant says; see `Isa`.
+            // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx512(values, span) },
-            // SAFETY: as above.
+            // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx2(values, span) },
             _ => quantize_portable,

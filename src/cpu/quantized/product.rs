@@ -73,8 +73,10 @@ pub struct Job<'a> {
 /// on how many it is among only in how they are rounded.
 ///
 /// # Panics
-/// If the widths of a job's activations and weights differ, or its output has another size than the product.
+/// If the widths of a job's activations and weights differ, its output has another size than the product, or the processor
+/// has not these instructions.
 pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
+    assert!(isa <= Isa::best(), "this processor has no {isa:?}");
     for job in &*jobs {
         let (tokens, rows, columns) = (job.activations.tokens(), job.weights.rows, job.weights.columns);
         assert_eq!(job.activations.columns(), columns, "widths of activations and weights");
@@ -93,7 +95,7 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
         .collect();
     pool.run(tasks, &|task| {
         let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
-        // SAFETY: the kernel is for this processor, and each task has results of its own.
+        // SAFETY: the processor has the instructions, and each task is done once.
         unsafe { plan.run(task - plan.first_task) };
     });
 }

@@ -105,8 +105,9 @@ unsafe fn tile<D: Dot, F: Format, const TOKENS: usize>(part: &Part, token: usize
     }
 }
 
-/// How far ahead of its use memory is asked for weights, in bytes.
-const PREFETCH: usize = 2048;
+/// How far ahead of its use memory is asked for weights, in bytes: two pages, since processors do not read ahead across
+/// the end of one.
+const PREFETCH: usize = 8192;
 
 struct Portable;
 
