@@ -9,8 +9,12 @@
 //! |---|---|
 //! | [`isa`] | which instructions there are |
 //! | [`pool`] | the threads that share an operation out |
+//! | [`disjoint`] | a slice whose parts are written by different threads |
+//! | [`dense`] | products with weights of 16 and 32 bits |
 //! | [`quantized`] | ggml's blocks, one file a type, and products with them |
 
+pub mod dense;
+pub mod disjoint;
 pub mod isa;
 pub mod pool;
 pub mod quantized;
