@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Result, Tensor};
 
+use super::dense;
 use crate::catalog::Quantization;
 use crate::spec::{self, Inventory, Part};
 
@@ -22,8 +23,8 @@ enum Weight {
     Quantized(Arc<QTensor>),
 }
 
-/// Rows of a 16-bit matrix that are widened at a time on the CPU, which has no 16-bit product of its own in candle.
-const WIDENED_ROWS: usize = 1024;
+/// Rows that are looked at together for damage.
+const ROWS_AT_A_TIME: usize = 1024;
 
 impl Matrix {
     pub fn dense(weight: Tensor) -> Self {
@@ -54,8 +55,8 @@ impl Matrix {
             Weight::Dense(weight) => (weight.dim(0)?, weight.device().clone()),
             Weight::Quantized(weight) => (weight.shape().dims2()?.0, weight.device()),
         };
-        for start in (0..rows).step_by(WIDENED_ROWS) {
-            let ids = Tensor::arange(start as u32, (start + WIDENED_ROWS).min(rows) as u32, &device)?;
+        for start in (0..rows).step_by(ROWS_AT_A_TIME) {
+            let ids = Tensor::arange(start as u32, (start + ROWS_AT_A_TIME).min(rows) as u32, &device)?;
             if !all_finite(&self.rows(&ids)?)? {
                 return Ok(Some(self.name.clone()));
             }
@@ -161,15 +162,10 @@ fn dense_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let columns = weight.dim(1)?;
     let mut shape = x.dims().to_vec();
     let flat = x.reshape(((), columns))?;
-    let y = if weight.dtype() == DType::F32 {
+    let y = if x.device().is_cpu() {
+        dense::multiply(&flat, weight)?
+    } else if weight.dtype() == DType::F32 {
         flat.matmul(&weight.t()?)?
-    } else if x.device().is_cpu() {
-        let rows = weight.dim(0)?;
-        let parts = (0..rows).step_by(WIDENED_ROWS).map(|start| {
-            let part = weight.narrow(0, start, WIDENED_ROWS.min(rows - start))?.to_dtype(DType::F32)?;
-            flat.matmul(&part.t()?)
-        });
-        Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?
     } else {
         flat.to_dtype(weight.dtype())?.matmul(&weight.t()?)?.to_dtype(DType::F32)?
     };

@@ -3,6 +3,7 @@
 mod attention;
 mod batch;
 mod decoder;
+mod dense;
 mod latent;
 mod loader;
 mod mask;
