@@ -61,14 +61,14 @@ fn kernel_of<W: Weight>(isa: Isa) -> Kernel {
 /// Rows of a part are best a multiple of this, which those of every tile divide.
 pub const ROWS: usize = 24;
 
-/// Goes through a part in tiles of so many rows for 1, 2, … tokens.
+/// Goes through a part in tiles of so many rows by 1, 2, … tokens.
 macro_rules! tiles {
     ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {{
-        // Here and not in the tiles, each of which would have its own on the stack.
+        // One for all: without optimization each would have a place of its own on the stack.
         let mut values = Values(MaybeUninit::uninit());
         for (columns, tokens) in blocks($part, [$($tokens),+].len()) {
             match tokens.len() {
-                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(&mut values, columns, tokens.start),)+
+                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start, &mut values),)+
                 count => unreachable!("{count} tokens in a tile"),
             }
         }
@@ -128,9 +128,9 @@ impl Part<'_> {
     #[inline(always)]
     unsafe fn multiply<L: Lanes, W: Weight, const R: usize, const T: usize>(
         &self,
-        values: &mut Values,
         columns: Range<usize>,
         token: usize,
+        values: &mut Values,
     ) {
         let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
         let to: *mut f32 = values.0.as_mut_ptr().cast();

@@ -41,15 +41,15 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     let plans: Vec<Plan> = jobs
         .iter_mut()
         .map(|job| {
-            let plan = Plan::new(job, of_task, tasks);
+            let plan = Plan::new(job, isa, of_task, tasks);
             tasks += plan.tasks();
             plan
         })
         .collect();
     pool.run(tasks, &|task| {
         let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
-        // SAFETY: the kernel is for this processor, and each task is done once.
-        unsafe { plan.run(kernel(isa, plan.weights.kind), task - plan.first_task) };
+        // SAFETY: this processor has the instructions, and each task is done once.
+        unsafe { plan.run(task - plan.first_task) };
     });
 }
 
@@ -60,6 +60,7 @@ fn work_of_row(columns: usize, tokens: usize) -> usize {
 
 /// How a job is cut into tasks.
 struct Plan<'a> {
+    kernel: Kernel,
     x: &'a [f32],
     y: Disjoint<'a, f32>,
     weights: Dense<'a>,
@@ -71,13 +72,14 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(job: &'a mut Job, of_task: usize, first_task: usize) -> Self {
+    fn new(job: &'a mut Job, isa: Isa, of_task: usize, first_task: usize) -> Self {
         let Dense { rows, columns, .. } = job.weights;
         // Rows of all tokens; where that is few, rather more rows of fewer tokens.
         let fair = of_task / work_of_row(columns, job.tokens).max(1);
         let parts = MOST_ROWS.div_ceil(fair.max(1)).clamp(1, (job.tokens / LEAST_TOKENS).max(1));
         let rows_of_task = (fair * parts).next_multiple_of(ROWS).clamp(ROWS, MOST_ROWS).min(rows.max(1));
         Self {
+            kernel: kernel(isa, job.weights.kind),
             x: job.x,
             y: Disjoint::new(job.y),
             weights: job.weights,
@@ -94,7 +96,7 @@ impl<'a> Plan<'a> {
 
     /// # Safety
     /// The processor has the kernel's instructions, and each task is done once.
-    unsafe fn run(&self, kernel: Kernel, task: usize) {
+    unsafe fn run(&self, task: usize) {
         let parts = self.token_count.div_ceil(self.tokens);
         let (row, token) = (task / parts * self.rows, task % parts * self.tokens);
         let part = Part {
@@ -105,7 +107,7 @@ impl<'a> Plan<'a> {
             tokens: token..self.token_count.min(token + self.tokens),
         };
         // SAFETY: tasks' rows or tokens differ; the rest is the caller's promise.
-        unsafe { kernel(&part) };
+        unsafe { (self.kernel)(&part) };
     }
 }
 
