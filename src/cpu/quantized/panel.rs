@@ -5,6 +5,7 @@
 //! lane sums up a row.
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 use std::mem::{MaybeUninit, offset_of};
 
 use super::activations::QuantizedSpan;
@@ -38,6 +39,10 @@ struct Panel {
     mins: [[f32; ROWS]; 16],
 }
 
+impl Panel {
+    const ZERO: Self = Self { quants: [[[0; 4]; ROWS]; SPAN / 4], scales: [[0.0; ROWS]; 16], mins: [[0.0; ROWS]; 16] };
+}
+
 /// Sums of a token for each row.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
@@ -60,7 +65,7 @@ pub unsafe fn multiply<F: Format>(part: &Part) {
     }
 }
 
-/// Rows for the last of `COUNT` panels, too, but not more than they have, and at most [`MOST_TOKENS`].
+/// The rows of so many panels, of which the last may have fewer, and at most [`MOST_TOKENS`].
 ///
 /// # Safety
 /// As for a [`Kernel`](super::kernels::Kernel).
@@ -73,7 +78,7 @@ unsafe fn multiply_strip<F: Format, const COUNT: usize>(part: &Part) {
     }
     // SAFETY: all of them have just been written.
     let sums = unsafe { &mut *(std::ptr::from_mut(sums) as *mut [Sums]) };
-    let mut panels = [const { MaybeUninit::uninit() }; COUNT];
+    let mut panels = [const { Panel::ZERO }; COUNT];
     // Where a panel has no rows, those of another are multiplied in vain.
     let mut spans = [const { Span::ZERO }; ROWS];
     let span_bytes = SPAN / F::BLOCK * F::BYTES;
@@ -88,9 +93,10 @@ unsafe fn multiply_strip<F: Format, const COUNT: usize>(part: &Part) {
             }
             interleave::<F>(&spans, panel);
         }
-        // SAFETY: there are as many panels as steps of rows, and each has just been written.
-        let panels = unsafe { &*std::ptr::from_ref(&panels).cast::<[Panel; COUNT]>() };
         let values = &part.activations.span(number)[part.tokens.clone()];
+        // Of 896 columns, the last span has only half.
+        let bytes = span_bytes.min(part.row_bytes - number * span_bytes);
+        let groups = bytes / F::BYTES * F::BLOCK / F::GROUP;
         let (mut values, mut sums) = (values, &mut *sums);
         while !values.is_empty() {
             // Tiles of about the same size: those of a token or two leave the processor waiting for its sums.
@@ -98,12 +104,12 @@ unsafe fn multiply_strip<F: Format, const COUNT: usize>(part: &Part) {
             let (of_tile, more) = values.split_at(count);
             let (sums_of_tile, more_sums) = sums.split_at_mut(count);
             match count {
-                1 => tile::<F, COUNT, 1>(panels, of_tile, sums_of_tile),
-                2 => tile::<F, COUNT, 2>(panels, of_tile, sums_of_tile),
-                3 => tile::<F, COUNT, 3>(panels, of_tile, sums_of_tile),
-                4 => tile::<F, COUNT, 4>(panels, of_tile, sums_of_tile),
-                5 => tile::<F, COUNT, 5>(panels, of_tile, sums_of_tile),
-                _ => tile::<F, COUNT, TOKENS>(panels, of_tile, sums_of_tile),
+                1 => tile::<F, COUNT, 1>(&panels, groups, of_tile, sums_of_tile),
+                2 => tile::<F, COUNT, 2>(&panels, groups, of_tile, sums_of_tile),
+                3 => tile::<F, COUNT, 3>(&panels, groups, of_tile, sums_of_tile),
+                4 => tile::<F, COUNT, 4>(&panels, groups, of_tile, sums_of_tile),
+                5 => tile::<F, COUNT, 5>(&panels, groups, of_tile, sums_of_tile),
+                _ => tile::<F, COUNT, TOKENS>(&panels, groups, of_tile, sums_of_tile),
             }
             (values, sums) = (more, more_sums);
         }
@@ -114,11 +120,12 @@ unsafe fn multiply_strip<F: Format, const COUNT: usize>(part: &Part) {
     }
 }
 
-/// Adds the products of a span of the panels' rows and of some tokens.
+/// Adds the products of so many groups of the panels' rows and of some tokens.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 #[inline]
 fn tile<F: Format, const COUNT: usize, const TOKENS: usize>(
     panels: &[Panel; COUNT],
+    groups: usize,
     values: &[QuantizedSpan],
     sums: &mut [Sums],
 ) {
@@ -130,7 +137,8 @@ fn tile<F: Format, const COUNT: usize, const TOKENS: usize>(
             *float = load(sums);
         }
     }
-    for group in 0..SPAN / F::GROUP {
+    let mut group = 0;
+    while group < groups {
         let mut integers = [[_mm512_setzero_si512(); COUNT]; TOKENS];
         if let Some(offset) = F::OFFSET {
             for (integers, values) in integers.iter_mut().zip(values) {
@@ -160,6 +168,8 @@ fn tile<F: Format, const COUNT: usize, const TOKENS: usize>(
                 *float = _mm512_fmadd_ps(products, scale, *float);
             }
         }
+        // Compilers must not know how often: of several groups at a time, sums do not stay in registers.
+        group = black_box(group + 1);
     }
     for (floats, sums) in floats.iter().zip(sums) {
         for (float, sums) in floats.iter().zip(&mut sums.0) {
@@ -179,19 +189,19 @@ fn load(floats: &[f32; ROWS]) -> __m512 {
 /// Lays 16 rows' spans side by side.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 #[inline]
-fn interleave<F: Format>(spans: &[Span; ROWS], panel: &mut MaybeUninit<Panel>) {
-    let (spans, panel) = (spans.as_ptr(), panel.as_mut_ptr());
+fn interleave<F: Format>(spans: &[Span; ROWS], panel: &mut Panel) {
+    let spans = spans.as_ptr();
     // SAFETY: 64 bytes of each span's quants, scales or mins are read at a time, and 16 rows of the panel are written.
     unsafe {
         for i in 0..SPAN / 64 {
             transpose(
                 spans.byte_add(offset_of!(Span, quants) + 64 * i).cast(),
-                (&raw mut (*panel).quants[16 * i]).cast(),
+                panel.quants[16 * i..][..16].as_mut_ptr().cast(),
             );
         }
-        transpose(spans.byte_add(offset_of!(Span, scales)).cast(), (&raw mut (*panel).scales).cast());
+        transpose(spans.byte_add(offset_of!(Span, scales)).cast(), panel.scales.as_mut_ptr().cast());
         if F::OFFSET.is_none() {
-            transpose(spans.byte_add(offset_of!(Span, mins)).cast(), (&raw mut (*panel).mins).cast());
+            transpose(spans.byte_add(offset_of!(Span, mins)).cast(), panel.mins.as_mut_ptr().cast());
         }
     }
 }
