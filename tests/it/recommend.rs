@@ -26,7 +26,7 @@ fn other_requirements_are_another_answer() {
     bench.run("recommend --require licences=gemma").exits(1).answers("Recommendation: none");
     let miss = bench.run("recommend --require licences=none --require memory_gib=0.000001").exits(1);
     // Which of the two is nearer is the allocator's to say.
-    miss.answers("Recommendation: none. No candidate meets the requirements.\nNearest miss: ");
+    let miss = miss.answers("Recommendation: none. No candidate meets the requirements.\nNearest miss: ");
     miss.answers("\nRejected:\n  small: takes ").answers("\n  large: takes ").answers(" times the limit");
     // Nothing was stored of all that.
     assert_eq!(bench.run("recommend").exits(0).stdout, again.stdout);
