@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::trial::{FailureKind, Trial};
 use crate::catalog::{Candidate, Requirements};
+use crate::engine::candle::PoolPhases;
 use crate::plan::FitEstimate;
 use crate::telemetry::Environment;
 
@@ -135,10 +136,15 @@ pub struct LoadFacts {
     #[serde(default)]
     pub disk_read_bytes: Option<u64>,
     /// Memory in use before the load, after it, and at the most until the last trial ended: of the process, or of the device
-    /// on a GPU, whose peak is the highest that was seen.
+    /// on a GPU. Its peak is what was in use before and the most that tensors took of its pool since; of a GPU without one, the
+    /// most that was seen in use.
     pub baseline_bytes: Option<u64>,
     pub loaded_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
+    /// What it took of the GPU's pool, by the driver's own marks. `None` on a CPU, on a GPU without a pool, and for runs stored
+    /// before this was kept.
+    #[serde(default)]
+    pub pool: Option<PoolPhases>,
     /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
     #[serde(default)]
     pub idle_milliwatts: Option<u32>,

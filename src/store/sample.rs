@@ -166,6 +166,7 @@ fn ran() -> Row {
             baseline_bytes: Some(1 << 30),
             loaded_bytes: Some(5 << 30),
             peak_bytes: Some(6 << 30),
+            pool: None,
             idle_milliwatts: None,
         }),
         fit: Some(FitEstimate {

@@ -120,6 +120,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         baseline_bytes: Some(BASELINE),
         loaded_bytes: Some(BASELINE + peak / 2),
         peak_bytes: Some(BASELINE + peak),
+        pool: None,
         idle_milliwatts: None,
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
-use crate::engine::candle::{self, CandleEngine, memory};
+use crate::engine::candle::memory::{self, GpuMemory};
+use crate::engine::candle::{self, CandleEngine};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
@@ -19,7 +20,7 @@ use crate::run::{
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::summarize::suffices;
-use crate::telemetry::{host, nvml};
+use crate::telemetry::host;
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
 
 /// What all rows of a run share.
@@ -87,7 +88,7 @@ impl RowRunner<'_> {
                 if self.trials(row, &schedule, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
-                self.keep_peak(row);
+                self.keep_peak(row, &engine);
                 (RowOutcome::Ran, None)
             }
             Err(Stop::Cancelled) => return Ok(false),
@@ -156,6 +157,7 @@ impl RowRunner<'_> {
             baseline_bytes,
             loaded_bytes: self.memory(),
             peak_bytes: None,
+            pool: None,
             idle_milliwatts,
         };
         self.printer.detail(&format!(
@@ -166,14 +168,16 @@ impl RowRunner<'_> {
         ));
         self.progress.loaded(&facts);
         row.load = Some(facts);
-        self.keep_peak(row);
+        self.keep_peak(row, &engine);
         Ok(engine)
     }
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
     fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
         let on_cpu = self.device.is_cpu();
-        let available = if on_cpu { host::available_bytes() } else { nvml::free_bytes(self.device_name) };
+        // Of the device that the engine opened: others may be visible under its number.
+        let available =
+            if on_cpu { host::available_bytes() } else { GpuMemory::of(self.device).map(|memory| memory.free) };
         let available = available.unwrap_or(u64::MAX);
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
         let weights = shape.work(row.candidate.quantization.map(Layout::Held)).weights_bytes;
@@ -201,14 +205,17 @@ impl RowRunner<'_> {
         }
     }
 
-    /// Keeps the most of it since the row began to load: on a GPU the most that was seen.
-    fn keep_peak(&self, row: &mut Row) {
+    /// Keeps the most of it since the row began to load.
+    fn keep_peak(&self, row: &mut Row, engine: &CandleEngine) {
         let readings = row.trials.iter().flat_map(|trial| &trial.readings);
         let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
-        if let Some(load) = &mut row.load {
-            let on_gpu = self.instruments.gpu.is_some();
-            load.peak_bytes = if on_gpu { seen.max(load.loaded_bytes) } else { host::peak_resident_bytes() };
-        }
+        let Some(load) = &mut row.load else { return };
+        load.pool = engine.pool();
+        load.peak_bytes = match load.pool {
+            _ if self.device.is_cpu() => host::peak_resident_bytes(),
+            Some(pool) => Some(load.baseline_bytes.unwrap_or_default() + pool.peak().used_bytes),
+            None => seen.max(load.loaded_bytes),
+        };
     }
 
     fn trials(&mut self, row: &mut Row, schedule: &Schedule, engine: &mut dyn Engine) -> Result<Ended, Error> {

@@ -10,6 +10,7 @@ mod matrix;
 pub mod memory;
 mod mlp;
 mod norm;
+mod phases;
 #[cfg(feature = "cuda")]
 mod pool;
 mod predict;
@@ -36,6 +37,8 @@ use crate::text::{TextError, TextModel, TextStream};
 pub use decoder::{Decoder, Logits};
 pub use matrix::packed_bytes;
 use memory::GpuMemory;
+use phases::PoolMarks;
+pub use phases::{PoolMemory, PoolPhases};
 pub use predict::{Windows, predict};
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
@@ -50,6 +53,7 @@ pub struct CandleEngine {
     device: Device,
     weights_bytes: u64,
     precision: String,
+    pool: PoolMarks,
     /// Neither `Send` nor `Sync`.
     _of_this_thread: PhantomData<*const ()>,
 }
@@ -105,7 +109,7 @@ impl CandleEngine {
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
         let (device, _of_this_thread) = (device.clone(), PhantomData);
-        Ok(Self { decoder, text, device, weights_bytes, precision, _of_this_thread })
+        Ok(Self { decoder, text, device, weights_bytes, precision, pool: PoolMarks::default(), _of_this_thread })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -126,6 +130,7 @@ impl CandleEngine {
         {
             return Err(EngineError::DamagedWeight(name));
         }
+        self.pool = PoolMarks::loaded(&self.device);
         Ok(())
     }
 
@@ -150,6 +155,11 @@ impl CandleEngine {
     /// The types in which the weights are held, with their share of the bytes.
     pub fn precision(&self) -> &str {
         &self.precision
+    }
+
+    /// What it took of the GPU's pool so far, by phase; `None` on a CPU.
+    pub fn pool(&self) -> Option<PoolPhases> {
+        self.pool.phases()
     }
 
     /// Bytes of cache that a token of context takes.
@@ -248,6 +258,7 @@ impl CandleEngine {
         let mut logits = self.decoder.forward(&[&prompt_ids], Logits::Last)?;
         self.device.synchronize()?;
         observer.prefilled();
+        self.pool.prefilled(&self.device);
 
         let mut sampler = Sampler::new(request.sampling);
         let mut answer = Answer::new(self.text.as_ref());
@@ -278,7 +289,9 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
-        self.answer(request, observer).map_err(|error| settled(error, &self.device))
+        let answer = self.answer(request, observer).map_err(|error| settled(error, &self.device));
+        self.pool.answered(&self.device);
+        answer
     }
 }
 
