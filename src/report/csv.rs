@@ -146,6 +146,14 @@ fn columns() -> Vec<Column> {
         column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
     columns.extend(pool());
+    columns.extend([
+        column("downloaded_bytes", |line| number(line.load()?.downloaded_bytes)),
+        column("load_read_seconds", |line| number(line.load()?.parts.map(|parts| parts.read_seconds))),
+        column("load_quantize_seconds", |line| number(line.load()?.parts.map(|parts| parts.quantize_seconds))),
+        column("load_pack_seconds", |line| number(line.load()?.parts.map(|parts| parts.pack_seconds))),
+        column("load_transfer_seconds", |line| number(line.load()?.parts.map(|parts| parts.transfer_seconds))),
+        column("tenth_ttft_seconds", |line| number(line.summary?.cold_start?.tenth_ttft_seconds)),
+    ]);
     columns
 }
 

@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::engine::candle::{PoolMemory, PoolPhases};
+    use crate::run::LoadParts;
     use crate::schemas::RUN;
     use crate::store::sample;
     use crate::telemetry::{GpuReading, GpuVerdict};
@@ -97,8 +98,10 @@ mod tests {
         let memory = PoolMemory { used_bytes: 1, reserved_bytes: 2 };
         let mut run = sample::run();
         let row = &mut run.rows[0];
-        row.load.as_mut().expect("loaded").pool =
+        let load = row.load.as_mut().expect("loaded");
+        load.pool =
             Some(PoolPhases { loaded: memory, load_peak: memory, prefill_peak: Some(memory), decode_peak: None });
+        load.parts = Some(LoadParts::default());
         row.trials[0].readings[0].gpu = Some(GpuReading::default());
         row.trials[0].repeated = Some(GpuVerdict::Shared);
         let mut out = Vec::new();

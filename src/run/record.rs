@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::load_times::LoadParts;
 use super::trial::{FailureKind, Trial};
 use crate::catalog::{Candidate, Requirements};
 use crate::engine::candle::PoolPhases;
@@ -126,8 +127,14 @@ pub struct LoadFacts {
     pub kv_bytes_per_token: u64,
     /// Download, or finding it in the cache.
     pub acquire_seconds: f64,
-    /// Reading, quantizing and moving the weights to the device, and one short forward pass (which packs weights).
+    /// Bytes that were received for it; 0 if all was there. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub downloaded_bytes: Option<u64>,
+    /// Reading, quantizing, packing and moving the weights to the device, and one short forward pass.
     pub load_seconds: f64,
+    /// What threads did meanwhile. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub parts: Option<LoadParts>,
     /// That pass alone. `None` for runs stored before this and what follows were kept.
     #[serde(default)]
     pub first_pass_seconds: Option<f64>,

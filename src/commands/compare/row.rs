@@ -14,8 +14,8 @@ use crate::measure::units::Bytes;
 use crate::plan::{Layout, Schedule, Shape, Step, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{
-    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial,
-    TrialKey, execute,
+    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, LoadTimes, Row, RowOutcome, RunListener, Settings,
+    Trial, TrialKey, execute,
 };
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
@@ -120,6 +120,7 @@ impl RowRunner<'_> {
         self.check_fit(row, &preview, &schedule.least())?;
         let checkpoint = acquire::acquire(&candidate, &mut downloads, self.cancel)?;
         let acquired = clock.now();
+        let downloaded_bytes = Some(downloads.received_bytes());
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Stop::Cancelled);
         }
@@ -137,7 +138,8 @@ impl RowRunner<'_> {
         let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
         let (before, disk_before) = (clock.now(), host::disk_read_bytes());
         let progress = &mut *self.progress;
-        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &mut |done| {
+        let times = LoadTimes::new(clock);
+        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &times, &mut |done| {
             progress.loading(done, total);
         })?;
         let read = clock.now();
@@ -151,7 +153,9 @@ impl RowRunner<'_> {
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
+            downloaded_bytes,
             load_seconds: (ready - before).as_secs_f64(),
+            parts: Some(times.parts()),
             first_pass_seconds: Some((ready - read).as_secs_f64()),
             disk_read_bytes,
             baseline_bytes,

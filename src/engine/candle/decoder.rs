@@ -12,6 +12,7 @@ use super::mlp::Mlp;
 use super::norm::Norm;
 use super::rope::Rope;
 use super::weights::WeightSource;
+use crate::engine::LoadObserver;
 use crate::plan::PREFILL_CHUNK;
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
@@ -63,9 +64,10 @@ impl Decoder {
         inventory: &Inventory,
         source: &(dyn WeightSource + Sync),
         device: &Device,
+        observer: &dyn LoadObserver,
         progress: Progress,
     ) -> Loaded<Self> {
-        let loader = Loader::new(&spec, inventory, source, device, progress);
+        let loader = Loader::new(&spec, inventory, source, device, observer, progress);
         let embedding = loader.matrix(Part::Embedding, 0, None)?;
         // Reading, quantizing and packing a layer keeps one thread busy; on a GPU one thread must do it all.
         let layers: Loaded<Vec<Layer>> = if device.is_cpu() {

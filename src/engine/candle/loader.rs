@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::matrix::Matrix;
 use super::norm::Norm;
 use super::weights::{Rows, WeightSource};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, LoadObserver};
 use crate::spec::{DecoderSpec, Inventory, Kind, NormKind, Part, Weight};
 
 /// Takes weights by their place, and counts them. Shared by the threads that load layers side by side.
@@ -17,6 +17,7 @@ pub struct Loader<'a> {
     weights: HashMap<(Part, usize, Kind), &'a Weight>,
     source: &'a (dyn WeightSource + Sync),
     device: &'a Device,
+    observer: &'a dyn LoadObserver,
     progress: Mutex<(u64, Progress<'a>)>,
 }
 
@@ -32,10 +33,11 @@ impl<'a> Loader<'a> {
         inventory: &'a Inventory,
         source: &'a (dyn WeightSource + Sync),
         device: &'a Device,
+        observer: &'a dyn LoadObserver,
         progress: Progress<'a>,
     ) -> Self {
         let weights = inventory.weights.iter().map(|weight| ((weight.part, weight.layer, weight.kind), weight));
-        Self { spec, weights: weights.collect(), source, device, progress: Mutex::new((0, progress)) }
+        Self { spec, weights: weights.collect(), source, device, observer, progress: Mutex::new((0, progress)) }
     }
 
     pub fn spec(&self) -> &'a DecoderSpec {
@@ -53,7 +55,7 @@ impl<'a> Loader<'a> {
         };
         let matrix = matrix.with_bias(bias);
         // Of these rows are read, or they are read once.
-        Ok(if matches!(part, Part::Embedding | Part::LatentUp) { matrix } else { matrix.packed()? })
+        Ok(if matches!(part, Part::Embedding | Part::LatentUp) { matrix } else { matrix.packed(self.observer)? })
     }
 
     pub fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {

@@ -6,6 +6,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Result, Tensor};
 
 use crate::catalog::Quantization;
+use crate::engine::{LoadObserver, LoadPart, told};
 use crate::spec::{self, Inventory, Part};
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
@@ -67,12 +68,13 @@ impl Matrix {
     }
 
     /// Packs quantized weights for the CPU's kernels now, which candle otherwise does at their first use.
-    pub fn packed(self) -> Result<Self> {
+    pub fn packed(self, observer: &dyn LoadObserver) -> Result<Self> {
         if let Weight::Quantized(weight) = &self.weight
             && weight.device().is_cpu()
         {
             let columns = weight.shape().dims2()?.1;
-            self.forward(&Tensor::zeros((1, columns), DType::F32, &weight.device())?)?;
+            let zeros = Tensor::zeros((1, columns), DType::F32, &weight.device())?;
+            told(observer, LoadPart::Pack, || self.forward(&zeros))?;
         }
         Ok(self)
     }

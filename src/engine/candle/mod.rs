@@ -26,7 +26,7 @@ use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Completion, Engine, EngineError, Input, Observer, Request};
+use super::{Completion, Engine, EngineError, Input, LoadObserver, Observer, Request};
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
@@ -75,12 +75,12 @@ impl CandleEngine {
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
-        let mut engine = Self::read(checkpoint, quantization, device, progress)?;
+        let mut engine = Self::read(checkpoint, quantization, device, &(), progress)?;
         engine.first_pass()?;
         Ok(engine)
     }
 
-    /// The first part of [`CandleEngine::load`]: has the weights on the device.
+    /// The first part of [`CandleEngine::load`]: has the weights on the device. `observer` is told how.
     ///
     /// # Errors
     /// As there.
@@ -88,23 +88,25 @@ impl CandleEngine {
         checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
+        observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         memory::keep_freed(device)?;
-        Self::read_onto(checkpoint, quantization, device, progress).map_err(|error| settled(error, device))
+        Self::read_onto(checkpoint, quantization, device, observer, progress).map_err(|error| settled(error, device))
     }
 
     fn read_onto(
         mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
+        observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
         let text = checkpoint.text.take();
-        let source = open_weights(checkpoint, quantization, &spec, &inventory)?;
-        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
+        let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
+        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, observer, progress)?;
         drop(source);
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
@@ -350,15 +352,16 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn open_weights(
+fn open_weights<'a>(
     checkpoint: Checkpoint,
     quantization: Option<Quantization>,
     spec: &DecoderSpec,
     inventory: &Inventory,
-) -> Result<Box<dyn WeightSource + Sync>, EngineError> {
+    observer: &'a dyn LoadObserver,
+) -> Result<Box<dyn WeightSource + Sync + 'a>, EngineError> {
     let published = |files| -> Result<Box<weights::Published>, EngineError> {
         let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
-        Ok(Box::new(weights::Published { files, adapter, quantization }))
+        Ok(Box::new(weights::Published { files, adapter, quantization, observer }))
     };
     match checkpoint.weights {
         Weights::Safetensors(files) => Ok(published(Files::Safetensors(map(&files)?))?),
@@ -378,7 +381,7 @@ fn open_weights(
             // Mistral's files carry the architecture `llama` too.
             let paired = checkpoint.facts.architecture == "llama";
             let paired_head_dim = paired.then_some(spec.attention.heads.dim);
-            Ok(Box::new(weights::Gguf { file, paired_head_dim }))
+            Ok(Box::new(weights::Gguf { file, paired_head_dim, observer }))
         }
         Weights::Synthetic { .. } if checkpoint.adapter.is_some() => {
             Err(EngineError::UnmergeableAdapter("random weights"))

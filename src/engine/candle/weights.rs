@@ -14,7 +14,7 @@ use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::synthetic;
 use crate::catalog::Quantization;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
 /// Gives weights by their place.
@@ -140,16 +140,17 @@ fn lora_names(weight: &Weight) -> [String; 2] {
 }
 
 /// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
-pub struct Published {
+pub struct Published<'a> {
     pub files: Files,
     pub adapter: Option<LoadedAdapter>,
     /// `None` holds every matrix at the precision in which it is stored.
     pub quantization: Option<Quantization>,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl Published {
+impl Published<'_> {
     fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<Tensor, EngineError> {
-        let whole = self.files.tensor(weight, shape)?;
+        let whole = told(self.observer, LoadPart::Read, || self.files.tensor(weight, shape))?;
         let whole = match &self.adapter {
             Some(adapter) => adapter.merge(weight, whole)?,
             None => whole,
@@ -158,21 +159,29 @@ impl Published {
         let parts = rows.published().iter().map(|range| whole.narrow(0, range.start, range.len()));
         Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
+
+    fn converted(&self, stored: &Tensor, dtype: DType) -> candle_core::Result<Tensor> {
+        told(self.observer, LoadPart::Quantize, || stored.to_dtype(dtype))
+    }
+
+    fn dense(&self, held: &Tensor, device: &Device) -> Result<Matrix, EngineError> {
+        Ok(Matrix::dense(moved(self.observer, device, || Ok(held.to_device(device)?))?))
+    }
 }
 
-impl WeightSource for Published {
+impl WeightSource for Published<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let stored = self.load(weight, &[weight.rows, weight.columns], rows)?;
         let Some(quantization) = self.quantization.filter(|_| weight.role != Role::Router) else {
-            let held = if weight.role == Role::Router { stored.to_dtype(DType::F32)? } else { stored };
-            return Ok(Matrix::dense(held.to_device(device)?));
+            let held = if weight.role == Role::Router { self.converted(&stored, DType::F32)? } else { stored };
+            return self.dense(&held, device);
         };
-        Ok(match weight.held_as(quantization) {
-            GgmlDType::F32 => Matrix::dense(stored.to_dtype(DType::F32)?.to_device(device)?),
-            GgmlDType::F16 => Matrix::dense(stored.to_dtype(DType::F16)?.to_device(device)?),
-            GgmlDType::BF16 => Matrix::dense(stored.to_dtype(DType::BF16)?.to_device(device)?),
-            kind => quantized(stored.dims2()?, kind, quantize(&stored, kind)?, device)?,
-        })
+        let kind = weight.held_as(quantization);
+        if let Some(dtype) = dense_type(kind) {
+            return self.dense(&self.converted(&stored, dtype)?, device);
+        }
+        let blocks = quantize(&stored, kind, self.observer)?;
+        moved(self.observer, device, || quantized(stored.dims2()?, kind, blocks, device))
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
@@ -184,19 +193,38 @@ impl WeightSource for Published {
 const QUANTIZED_ROWS: usize = 256;
 
 /// A matrix's blocks, quantized by all cores; the float32 copy that quantizing needs is only ever a few rows long.
-fn quantize(stored: &Tensor, kind: GgmlDType) -> candle_core::Result<Vec<u8>> {
+fn quantize(stored: &Tensor, kind: GgmlDType, observer: &dyn LoadObserver) -> candle_core::Result<Vec<u8>> {
     let rows = stored.dim(0)?;
     let starts: Vec<usize> = (0..rows).step_by(QUANTIZED_ROWS).collect();
     let parts: Vec<Vec<u8>> = starts
         .into_par_iter()
         .map(|start| {
-            // `QTensor::quantize` ignores the offset of a view, so the rows are copied out first.
-            let part =
-                stored.narrow(0, start, QUANTIZED_ROWS.min(rows - start))?.to_dtype(DType::F32)?.force_contiguous()?;
-            Ok(QTensor::quantize(&part, kind)?.data()?.into_owned())
+            let part = stored.narrow(0, start, QUANTIZED_ROWS.min(rows - start))?;
+            told(observer, LoadPart::Quantize, || {
+                // `QTensor::quantize` ignores the offset of a view, so the rows are copied out first.
+                let part = part.to_dtype(DType::F32)?.force_contiguous()?;
+                Ok(QTensor::quantize(&part, kind)?.data()?.into_owned())
+            })
         })
         .collect::<candle_core::Result<_>>()?;
     Ok(parts.concat())
+}
+
+/// What a device is given, told as moving where that is not the host.
+fn moved<T>(
+    observer: &dyn LoadObserver,
+    device: &Device,
+    give: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    if device.is_cpu() {
+        return give();
+    }
+    told(observer, LoadPart::Transfer, || {
+        let given = give()?;
+        // The driver returns once it has a copy, before the device does.
+        device.synchronize()?;
+        Ok(given)
+    })
 }
 
 fn quantized(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
@@ -213,14 +241,15 @@ fn of_bytes(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Dev
 }
 
 /// A GGUF file, held as it is.
-pub struct Gguf {
+pub struct Gguf<'a> {
     pub file: GgufFile,
     /// Dimension of a head whose rows the file holds in pairs: llama.cpp permutes the query and key rows of `llama` files
     /// for its rotary embedding of neighbours, where Hugging Face's checkpoints pair halves.
     pub paired_head_dim: Option<usize>,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl Gguf {
+impl Gguf<'_> {
     /// The bytes of a weight with its rows in Hugging Face's order.
     fn bytes(
         &self,
@@ -246,14 +275,14 @@ impl Gguf {
         };
         expect_shape(weight, stored, shape)?;
         let row = bytes.len() / stored[0].max(1);
-        let bytes = match (rows, self.paired_head_dim) {
+        let bytes = told(self.observer, LoadPart::Read, || match (rows, self.paired_head_dim) {
             // llama.cpp's converter puts the parts of a fused matrix one after another.
             (Some(rows), _) => bytes[rows.concatenated.start * row..rows.concatenated.end * row].to_vec(),
             (None, Some(head_dim)) if matches!(weight.part, Part::Query | Part::Key) => {
                 unpair(bytes, stored[0], head_dim)
             }
             (None, _) => bytes.to_vec(),
-        };
+        });
         Ok((place.kind, bytes))
     }
 
@@ -285,13 +314,13 @@ impl Gguf {
     }
 }
 
-impl WeightSource for Gguf {
+impl WeightSource for Gguf<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         if self.is_halved(weight) {
             return self.joined(weight, device);
         }
         let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
-        of_bytes(taken(weight, rows), kind, bytes, device)
+        moved(self.observer, device, || of_bytes(taken(weight, rows), kind, bytes, device))
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
@@ -376,6 +405,6 @@ mod tests {
     fn quantizing_by_rows_equals_quantizing_at_once() {
         let stored = Tensor::rand(-1f32, 1.0, (600, 256), &Device::Cpu).unwrap();
         let whole = QTensor::quantize(&stored, GgmlDType::Q4K).unwrap();
-        assert_eq!(quantize(&stored, GgmlDType::Q4K).unwrap(), whole.data().unwrap().as_ref());
+        assert_eq!(quantize(&stored, GgmlDType::Q4K, &()).unwrap(), whole.data().unwrap().as_ref());
     }
 }
