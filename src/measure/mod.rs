@@ -10,7 +10,7 @@ mod memory;
 pub mod metric;
 pub mod units;
 
-pub use disturbance::disturbances;
+pub use disturbance::{Disturbance, culprits, disturbances};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use memory::MemoryPhases;

@@ -70,7 +70,7 @@ mod tests {
     use crate::run::LoadParts;
     use crate::schemas::RUN;
     use crate::store::sample;
-    use crate::telemetry::{GpuReading, GpuVerdict};
+    use crate::telemetry::{BusyProgram, GpuReading, GpuVerdict};
 
     fn exported() -> String {
         let mut out = Vec::new();
@@ -92,9 +92,9 @@ mod tests {
         assert_eq!(RUN.complaints(&document()), Vec::<String>::new());
     }
 
-    /// What only a run on a GPU has.
+    /// What is absent from most runs.
     #[test]
-    fn an_export_of_a_run_on_a_gpu_satisfies_it_too() {
+    fn an_export_of_a_run_on_a_busy_machines_gpu_satisfies_it_too() {
         let memory = PoolMemory { used_bytes: 1, reserved_bytes: 2 };
         let mut run = sample::run();
         let row = &mut run.rows[0];
@@ -103,6 +103,7 @@ mod tests {
             Some(PoolPhases { loaded: memory, load_peak: memory, prefill_peak: Some(memory), decode_peak: None });
         load.parts = Some(LoadParts::default());
         row.trials[0].readings[0].gpu = Some(GpuReading::default());
+        row.trials[0].readings[0].busiest = vec![BusyProgram { name: "컴파일러".into(), cpu_seconds: 0.5 }];
         row.trials[0].repeated = Some(GpuVerdict::Shared);
         let mut out = Vec::new();
         write(&run, &mut out).expect("writing to memory");

@@ -98,6 +98,7 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
             cpu_seconds: Some(0.1),
             others_cpu_seconds: None,
             cpu_megahertz: None,
+            busiest: Vec::new(),
             gpu: None,
         }],
         repeated: None,

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod gpu;
 pub mod host;
 pub mod nvml;
+pub mod processes;
 pub mod throttle;
 pub mod watcher;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
 pub use gpu::{GpuProbe, GpuReading};
+pub use processes::BusyProgram;
 pub use throttle::GpuVerdict;
 
 /// One look at the machine during a trial.
@@ -33,6 +35,10 @@ pub struct Reading {
     /// from the other readings, and where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_megahertz: Option<f64>,
+    /// Other programs that used the processors since the first reading, the busiest first. Absent from all but the last, where
+    /// none did, and where the system does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busiest: Vec<BusyProgram>,
     /// The GPU that the trial ran on; absent on a CPU, whatever GPU stands idle beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<GpuReading>,
@@ -45,7 +51,7 @@ impl Reading {
         let others_cpu_seconds = host::busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own);
         let resident_bytes = host::resident_bytes();
         let gpu = gpu.map(GpuProbe::look);
-        Self { at_ns, resident_bytes, cpu_seconds, others_cpu_seconds, cpu_megahertz: None, gpu }
+        Self { at_ns, resident_bytes, cpu_seconds, others_cpu_seconds, cpu_megahertz: None, busiest: Vec::new(), gpu }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::processes::Processes;
 use super::{GpuProbe, Reading, host};
 use crate::run::clock::Clock;
 
@@ -24,10 +25,17 @@ impl Watcher {
     /// Takes the first look, and starts looking; the other readings are stamped with the time of `clock` since it returns.
     pub fn start<C: Clock + Send + 'static>(clock: C, gpu: Option<Arc<dyn GpuProbe>>) -> Self {
         let (stop, stopped) = channel();
-        // Here and not in the thread, which may begin late: it is of the time before, and costs nothing that is timed.
+        // Here and not in the thread, which may begin late: they are of the time before, and cost nothing that is timed.
+        let before = Processes::now();
         let first = at_an_end(0, gpu.as_deref());
         let start = clock.now();
-        let thread = std::thread::spawn(move || watch(&clock, start, first, gpu.as_deref(), &stopped));
+        let thread = std::thread::spawn(move || {
+            let mut readings = watch(&clock, start, first, gpu.as_deref(), &stopped);
+            if let Some(last) = readings.last_mut() {
+                last.busiest = Processes::now().busiest_since(&before);
+            }
+            readings
+        });
         Self { stop, thread }
     }
 
