@@ -86,6 +86,25 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_busy_program_is_named_in_the_last_reading() {
+        let busy = ["-c", "while :; do :; done"];
+        let mut child = std::process::Command::new("sh").args(busy).spawn().unwrap();
+        // On a machine that is busy it may take several turns until it has had a tick.
+        let named = (0..100).any(|_| {
+            let watcher = Watcher::start(SystemClock::new(), None);
+            std::thread::sleep(Duration::from_millis(100));
+            let readings = watcher.stop();
+            let (last, others) = readings.split_last().unwrap();
+            assert!(others.iter().all(|reading| reading.busiest.is_empty()));
+            last.busiest.iter().any(|program| program.name == "sh")
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(named);
+    }
+
+    #[test]
     fn the_gpu_is_looked_at_only_where_a_probe_is_given() {
         let heats = [40, 70].map(|heat| GpuReading { temperature_celsius: Some(heat), ..GpuReading::default() });
         let probe = Arc::new(ScriptedProbe::new(heats.clone()));
