@@ -15,7 +15,8 @@ pub struct PoolMemory {
 }
 
 /// The pool's memory by phase; lower is better. Exact marks of the driver's, where readings are only what was seen. What lies
-/// outside of the pool (the context, kernels, workspaces of libraries) is not in it.
+/// outside of the pool (the context, kernels, workspaces of libraries) is not in it. What candle's quantized products work in is,
+/// and outlives the model that it was made for (candle-core's `quantized/fast_mmq.rs`): the most that any model needed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolPhases {
     /// Once the model was loaded: its weights.
