@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
+use crate::compare::RECOMMENDED_TRIALS;
 use crate::measure::units::Share;
-use crate::plan::Layout;
+use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
@@ -246,7 +247,7 @@ pub struct Plan {
     #[command(flatten)]
     pub gpus: Gpus,
     /// Tokens that each chat holds, prompt and answer together
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    #[arg(long, value_name = "N", default_value_t = USUAL_CONTEXT, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     pub context: u64,
     /// Chats at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1 << 16))]
@@ -494,7 +495,7 @@ pub struct History {
 Examples:
   bench check                                  the latest run against this machine's baseline
   bench check --measure --repeat 20            run now what the baseline ran, and judge that
-  bench check --ab ./bench-main --rounds 20    another build and this one in turn: drift touches both alike
+  bench check --ab ./bench-main                another build and this one in turn: drift touches both alike
   bench check --calibrate --rounds 8           how far this machine's own runs lie apart
   bench check --baseline 20261120-051733 --tolerance ttft=10%,decode=3%
   bench check --format table --format junit=check.xml --format markdown=comment.md
@@ -523,7 +524,7 @@ pub struct Check {
     #[arg(long, conflicts_with_all = ["metric", "tolerance", "format", "inconclusive"])]
     pub calibrate: bool,
     /// Rounds of --ab, runs of --calibrate
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = RECOMMENDED_TRIALS as u16, value_parser = clap::value_parser!(u16).range(2..=1_000))]
     pub rounds: u16,
     /// Measured trials of each prompt with --measure [default: as many as the baseline has]
     #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -6,6 +6,8 @@ mod headers;
 pub mod hub;
 pub mod local;
 pub mod pytorch;
+pub mod safetensors;
+mod stored;
 pub mod synthetic;
 
 use std::path::PathBuf;
@@ -19,6 +21,7 @@ use crate::text::{TextError, TextModel};
 use adapter::Adapter;
 use gguf::{GgufError, GgufFile};
 use hub::{FetchProgress, Hub};
+pub use stored::StoredTensor;
 
 /// A candidate's files, found or made.
 pub struct Checkpoint {

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
-use half::{bf16, f16};
+use half::f16;
 use rand::rngs::SmallRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use super::{AcquireError, Checkpoint, Weights, local};
@@ -51,68 +51,59 @@ const SIGMA: f32 = 0.02;
 /// Bytes that one task fills: large enough to share out, small enough to stay in the cache.
 const CHUNK: usize = 1 << 20;
 
-/// Random weights of `elements` numbers as blocks of `kind`, the same for the same seed.
+/// Fills a buffer with random numbers of `kind`, or with blocks of them, the same for the same seed.
 ///
-/// The scales of the blocks are chosen so that the numbers have mean 0 and deviation 0.02; all other bits are random.
-pub fn blocks(kind: GgmlDType, elements: usize, seed: u64) -> Vec<u8> {
-    let block = kind.type_size();
-    let mut bytes = vec![0u8; elements / kind.block_size() * block];
-    let chunk = CHUNK / block * block;
+/// Their mean is 0 and their deviation 0.02. Of a block the scales are chosen so, and all other bits are random; a number
+/// that has none lies between 2⁻⁷ and 2⁻⁵ on either side of zero: sign, mantissa and the lowest bit of the exponent are
+/// random. So nothing is computed for a weight, and a checkpoint is there about as soon as its memory.
+pub fn fill(kind: GgmlDType, bytes: &mut [u8], seed: u64) {
+    let chunk = CHUNK / kind.type_size() * kind.type_size();
     bytes.par_chunks_mut(chunk).enumerate().for_each(|(index, chunk)| {
         let mut random = SmallRng::seed_from_u64(seed ^ (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        fill(kind, chunk, &mut random);
+        random.fill_bytes(chunk);
+        match kind {
+            GgmlDType::F32 => {
+                for number in chunk.as_chunks_mut().0 {
+                    *number = (u32::from_le_bytes(*number) & 0x80FF_FFFF | 0x3C00_0000).to_le_bytes();
+                }
+            }
+            GgmlDType::BF16 => set_exponents(chunk, 0x80FF, 0x3C00),
+            GgmlDType::F16 => set_exponents(chunk, 0x87FF, 0x2000),
+            _ => set_scales(kind, chunk),
+        }
     });
-    bytes
 }
 
-fn fill(kind: GgmlDType, bytes: &mut [u8], random: &mut SmallRng) {
-    // A uniform distribution of this half-width has the deviation SIGMA.
-    let width = SIGMA * 3f32.sqrt();
-    match kind {
-        GgmlDType::F32 => {
-            for number in bytes.chunks_exact_mut(4) {
-                number.copy_from_slice(&random.random_range(-width..width).to_le_bytes());
-            }
-        }
-        GgmlDType::F16 => {
-            for number in bytes.chunks_exact_mut(2) {
-                number.copy_from_slice(&f16::from_f32(random.random_range(-width..width)).to_le_bytes());
-            }
-        }
-        GgmlDType::BF16 => {
-            for number in bytes.chunks_exact_mut(2) {
-                number.copy_from_slice(&bf16::from_f32(random.random_range(-width..width)).to_le_bytes());
-            }
-        }
-        _ => {
-            random.fill_bytes(bytes);
-            for block in bytes.chunks_exact_mut(kind.type_size()) {
-                set_scales(kind, block);
-            }
+/// Keeps some of the bits of 16, and sets others.
+fn set_exponents(numbers: &mut [u8], kept: u16, set: u16) {
+    for number in numbers.as_chunks_mut().0 {
+        *number = (u16::from_le_bytes(*number) & kept | set).to_le_bytes();
+    }
+}
+
+/// Overwrites the scales of random blocks.
+fn set_scales(kind: GgmlDType, blocks: &mut [u8]) {
+    for (at, scale) in scales(kind) {
+        let scale = f16::from_f32(*scale).to_le_bytes();
+        for block in blocks.chunks_exact_mut(kind.type_size()) {
+            block[*at..*at + 2].copy_from_slice(&scale);
         }
     }
 }
 
-/// Overwrites the scales of a random block; layouts are those of ggml-common.h.
-fn set_scales(kind: GgmlDType, block: &mut [u8]) {
-    let mut set = |at: usize, scale: f32| block[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+/// Where in a block there are scales, by ggml-common.h, and what they are to be.
+fn scales(kind: GgmlDType) -> &'static [(usize, f32)] {
     match kind {
         // x = d q, q uniform over -128..127, whose deviation is 73.9.
-        GgmlDType::Q8_0 => set(0, SIGMA / 73.9),
+        GgmlDType::Q8_0 => &[(0, SIGMA / 73.9)],
         // x = d s q - m t with 6-bit s, t and 4-bit q; E[s] = E[t] = 31.5 and E[q] = 7.5, so m = 7.5 d gives mean 0.
-        GgmlDType::Q4K => {
-            set(0, 9.0e-5);
-            set(2, 7.5 * 9.0e-5);
-        }
+        GgmlDType::Q4K => &[(0, 9.0e-5), (2, 7.5 * 9.0e-5)],
         // x = d (q - 8), q uniform over 0..15, whose deviation is 4.61.
-        GgmlDType::Q4_0 => set(0, SIGMA / 4.61),
+        GgmlDType::Q4_0 => &[(0, SIGMA / 4.61)],
         // As q4_k with 5-bit q: E[q] = 15.5.
-        GgmlDType::Q5K => {
-            set(0, 4.5e-5);
-            set(2, 15.5 * 4.5e-5);
-        }
+        GgmlDType::Q5K => &[(0, 4.5e-5), (2, 15.5 * 4.5e-5)],
         // x = d s q with 8-bit signed s (deviation 73.9) and q over -32..31 (18.5).
-        GgmlDType::Q6K => set(208, SIGMA / (73.9 * 18.5)),
+        GgmlDType::Q6K => &[(208, SIGMA / (73.9 * 18.5))],
         other => unreachable!("no weight is held as {other:?} by the inventory"),
     }
 }
@@ -123,12 +114,18 @@ mod tests {
     use candle_core::Device;
     use candle_core::quantized::{QStorage, QTensor};
 
+    fn filled(kind: GgmlDType, elements: usize, seed: u64) -> Vec<u8> {
+        let mut bytes = vec![0; elements / kind.block_size() * kind.type_size()];
+        fill(kind, &mut bytes, seed);
+        bytes
+    }
+
     #[test]
     fn random_blocks_have_mean_zero_and_the_usual_deviation() {
         let float = [GgmlDType::F32, GgmlDType::BF16, GgmlDType::F16];
         let blocks_of = [GgmlDType::Q8_0, GgmlDType::Q6K, GgmlDType::Q5K, GgmlDType::Q4K, GgmlDType::Q4_0];
         for kind in float.into_iter().chain(blocks_of) {
-            let bytes = blocks(kind, 1 << 20, 7);
+            let bytes = filled(kind, 1 << 20, 7);
             let storage = QStorage::from_data(bytes.into(), &Device::Cpu, kind).unwrap();
             let tensor = QTensor::new(storage, (1 << 10, 1 << 10)).unwrap().dequantize(&Device::Cpu).unwrap();
             let numbers: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
@@ -142,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_weights() {
-        assert_eq!(blocks(GgmlDType::Q4K, 1 << 16, 3), blocks(GgmlDType::Q4K, 1 << 16, 3));
-        assert_ne!(blocks(GgmlDType::Q4K, 1 << 16, 3), blocks(GgmlDType::Q4K, 1 << 16, 4));
+        assert_eq!(filled(GgmlDType::Q4K, 1 << 16, 3), filled(GgmlDType::Q4K, 1 << 16, 3));
+        assert_ne!(filled(GgmlDType::Q4K, 1 << 16, 3), filled(GgmlDType::Q4K, 1 << 16, 4));
     }
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::precision;
 use super::table::Claim;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Rate, Share};
-use crate::plan::{Layout, Shape};
+use crate::measure::units::{Change, Rate};
+use crate::plan::{Demand, Layout, Resource, Shape};
 
 /// Largest difference between stated memory and the weights of a layout at which the memory counts as those weights: what the
 /// counted weights of published rows differ by, rounded up.
@@ -108,7 +108,7 @@ fn by_memory(claim: &Claim, memory: f64, known: bool, candidates: &[Candidate], 
         fitting.iter().copied().filter(|other| difference(other).abs() <= MEMORY_TOLERANCE).collect();
     matching.sort_by(|a, b| difference(a).abs().total_cmp(&difference(b).abs()));
     if !matching.is_empty() {
-        let told = |other: &Candidate| format!("{} ({})", other.layout, percent(difference(other)));
+        let told = |other: &Candidate| format!("{} ({})", other.layout, Change(difference(other)));
         let told: Vec<String> = matching.iter().map(told).collect();
         let told = format!("its {} are the weights in {}; ", gb(memory), told.join(" or "));
         return with_speed(claim, &matching, gpu, if known { "" } else { &told });
@@ -143,25 +143,20 @@ fn by_speed(claim: &Claim, known: bool, candidates: &[Candidate], gpu: &GpuSpec)
 
 /// Judges the speed, at the one of the layouts that reads least.
 fn with_speed(claim: &Claim, judged: &[Candidate], gpu: &GpuSpec, told: &str) -> Finding {
-    let needed = claim.tokens_per_second.zip(least(judged)).map(|(rate, least)| rate * least.read);
-    let share = needed.map(|needed| needed / gpu.bandwidth());
-    let verdict = if share.is_some_and(|share| share > 1.0) { Verdict::Impossible } else { Verdict::Possible };
-    let reason = match (needed, share) {
-        (Some(needed), Some(share)) if share > 1.0 => {
-            format!("{told}needs {} GB/s, {share:.2} times the card's {}", Rate(needed / 1e9), gpu.bandwidth_gb_s)
-        }
-        (Some(needed), Some(share)) => {
-            format!("{told}needs {} GB/s, {} of the card's", Rate(needed / 1e9), Share(share))
-        }
-        _ => format!("{told}states no speed"),
-    };
+    let demand = claim.tokens_per_second.zip(least(judged)).map(|(rate, least)| Demand {
+        resource: Resource::Bandwidth,
+        needed_per_second: rate * least.read,
+        peak_per_second: gpu.bandwidth(),
+    });
+    let verdict = if demand.is_some_and(Demand::is_impossible) { Verdict::Impossible } else { Verdict::Possible };
+    let reason = demand.map_or(format!("{told}states no speed"), |demand| format!("{told}{demand}"));
     let names: Vec<&str> = judged.iter().map(|other| other.layout.name()).collect();
     Finding {
         precision: Some(names.join(" or ")),
         possible: judged.iter().map(|other| other.layout).collect(),
         weights_bytes: judged.first().map(|first| first.weights as u64),
-        needed_bandwidth: needed,
-        bandwidth_share: share,
+        needed_bandwidth: demand.map(|demand| demand.needed_per_second),
+        bandwidth_share: demand.map(Demand::share),
         ..finding(claim, verdict, reason)
     }
 }
@@ -185,12 +180,6 @@ fn finding(claim: &Claim, verdict: Verdict, reason: String) -> Finding {
 /// The one that reads least.
 fn least(candidates: &[Candidate]) -> Option<Candidate> {
     candidates.iter().copied().min_by(|a, b| a.read.total_cmp(&b.read))
-}
-
-/// A difference with its sign, to a tenth of a percent; none is without.
-fn percent(share: f64) -> String {
-    let tenths = (share * 1000.0).round() / 10.0;
-    if tenths == 0.0 { "0 %".into() } else { format!("{tenths:+.1} %") }
 }
 
 /// In 10⁹ bytes, as the tables that are judged count.

@@ -108,7 +108,7 @@ fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog, Error> {
 fn rendered(run: &Run, format: Format, layout: &table::Layout) -> Result<String, Error> {
     let mut bytes = Vec::new();
     match format {
-        Format::Json => json::write(run, &mut bytes)?,
+        Format::Json => json::write(run, &summarize(run), &mut bytes)?,
         Format::Csv => csv::write(run, &summarize(run), &mut bytes)?,
         Format::Markdown => {
             let summaries = summarize(run);

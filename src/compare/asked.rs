@@ -20,8 +20,8 @@ pub enum AskedError {
     NoTolerance(String),
     #[error(
         "a tolerance of {} for {label} is below what this machine's own runs differ by: {} in {place}, {runs} runs of one build",
-        percent(*.tolerance),
-        percent(*.noise)
+        Share(*.tolerance),
+        Share(*.noise)
     )]
     BelowNoise { label: &'static str, tolerance: f64, noise: f64, place: String, runs: usize },
 }
@@ -37,7 +37,7 @@ impl AskedError {
             Self::BelowNoise { noise, .. } => format!(
                 "allow {} at least, compare builds with --ab, which the machine's noise does not enter, or make the machine \
                  quieter and calibrate again",
-                percent(round_up(*noise))
+                Share(round_up(*noise))
             ),
         }
     }
@@ -105,10 +105,6 @@ fn round_up(share: f64) -> f64 {
     (share * 200.0).ceil() / 200.0
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +144,7 @@ mod tests {
         let refused = asked(&[], &["ttft=5%"]).unwrap().against(&noise).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "a tolerance of 5.0 % for TTFT is below what this machine's own runs differ by: 6.1 % in a, speed pp512, 8 runs \
+            "a tolerance of 5 % for TTFT is below what this machine's own runs differ by: 6.1 % in a, speed pp512, 8 runs \
              of one build"
         );
         assert!(refused.hint().starts_with("allow 6.5 % at least"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
-use crate::measure::{METRICS, Measurement, culprits, disturbances};
+use crate::measure::{Ceiling, METRICS, Measurement, culprits, disturbances};
 use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
@@ -95,6 +95,7 @@ impl RowDigest {
         let mut seen = BTreeSet::new();
         let prompts = measured.iter().filter(|trial| seen.insert(prompt(trial)));
         let (disturbed, disturbed_by) = disturbed(&measured, environment);
+        let ceiling = Ceiling::of(row, environment);
         Self {
             candidate: row.candidate.clone(),
             outcome: row.outcome.clone(),
@@ -106,7 +107,7 @@ impl RowDigest {
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
-                    PromptDigest::of(&trials.copied().collect::<Vec<_>>(), first)
+                    PromptDigest::of(&trials.copied().collect::<Vec<_>>(), first, ceiling.as_ref())
                 })
                 .collect(),
         }
@@ -153,9 +154,9 @@ impl RowDigest {
 pub type PromptKey<'a> = (&'a str, Option<Language>, &'a str);
 
 impl PromptDigest {
-    fn of(trials: &[&Trial], first: &Trial) -> Self {
+    fn of(trials: &[&Trial], first: &Trial, ceiling: Option<&Ceiling>) -> Self {
         let completed = || trials.iter().filter(|trial| matches!(trial.outcome, Outcome::Completed { .. }));
-        let measurements: Vec<Measurement> = completed().map(|trial| Measurement::of(trial)).collect();
+        let measurements: Vec<Measurement> = completed().map(|trial| Measurement::under(trial, ceiling)).collect();
         let values = METRICS.iter().filter_map(|metric| {
             let values: Vec<f64> = measurements.iter().filter_map(|one| (metric.of)(one)).map(six_digits).collect();
             (!values.is_empty()).then(|| (metric.key.to_owned(), values))

@@ -3,12 +3,10 @@
 /// A part of loading whose time is worth knowing by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadPart {
-    /// Weights come into memory, from storage or the page cache.
+    /// Weights are copied out of their file, from storage or the page cache.
     Read,
     /// They are put into the type in which they are held.
     Quantize,
-    /// They are laid out for the processor's kernels.
-    Pack,
     /// They are moved to a device that is not the host, which is waited for.
     Transfer,
 }

@@ -104,7 +104,7 @@ pub enum EngineError {
     #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
     WrongShape { name: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("could not read the adapter `{path}`")]
-    AdapterFile { path: PathBuf, source: Box<candle_core::Error> },
+    AdapterFile { path: PathBuf, source: Box<crate::acquire::safetensors::SafetensorsError> },
     #[error("the adapter changes `{0}`, which the checkpoint does not have")]
     StrayAdapter(String),
     #[error("the adapter lacks `{0}`, the other half of what it has")]
@@ -126,7 +126,9 @@ pub enum EngineError {
     #[error("could not read `{path}`")]
     PytorchFile { path: PathBuf, source: Box<crate::acquire::pytorch::PytorchError> },
     #[error("could not read the weights")]
-    Safetensors(#[source] candle_core::Error),
+    Safetensors(#[from] crate::acquire::safetensors::SafetensorsError),
+    #[error("there is no memory for the weights")]
+    Allocation(#[source] std::io::Error),
     #[error("the model computed a value that is not a number, after {0} tokens, though all its weights are numbers")]
     NotANumber(usize),
     #[error("not enough memory: {0}")]

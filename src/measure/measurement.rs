@@ -4,7 +4,7 @@
 //! characters, which are Unicode scalar values: 한 is one, however many bytes or tokens it takes. Two programs that print
 //! "TPOT" rarely mean the same thing, so each formula stands here, once, for every engine.
 
-use super::Energy;
+use super::{Ceiling, Energy};
 use crate::run::{Outcome, Trial};
 
 /// A gap between two tokens that is longer than this is a stall: a reader sees the text stop.
@@ -44,11 +44,25 @@ pub struct Measurement {
     /// That ÷ n: what an output token costs, its share of the prompt included; lower is better. Undefined where that is, and
     /// for n = 0.
     pub energy_joules_per_token: Option<f64>,
+    /// Model FLOPs utilization: operations of the prompt ÷ prefill time ÷ the device's peak for weights of that width
+    /// ([`Ceiling`]), as a share; higher is better (Chowdhery et al. 2022, <https://arxiv.org/abs/2204.02311>, appendix B).
+    /// Undefined without a ceiling, and where the prefill time is.
+    pub mfu_share: Option<f64>,
+    /// Model bandwidth utilization: bytes that a decode step reads at the mean context × decode rate ÷ the device's bandwidth
+    /// ([`Ceiling`]), as a share; higher is better (Agarwal et al. 2023,
+    /// <https://www.databricks.com/blog/llm-inference-performance-engineering-best-practices>). Undefined without a ceiling,
+    /// and where the decode rate is.
+    pub mbu_share: Option<f64>,
 }
 
 impl Measurement {
-    /// Computes every number that is defined for the trial; never fails.
+    /// Computes every number that is defined for the trial and without a [`Ceiling`]; never fails.
     pub fn of(trial: &Trial) -> Self {
+        Self::under(trial, None)
+    }
+
+    /// … and those that are shares of what the device can do, where that is known.
+    pub fn under(trial: &Trial, ceiling: Option<&Ceiling>) -> Self {
         let arrivals = &trial.timeline.arrivals_ns;
         let (first, last) = (arrivals.first().copied(), arrivals.last().copied());
         let n = arrivals.len();
@@ -64,18 +78,23 @@ impl Measurement {
         let gaps = gaps.filter(|gaps| !gaps.is_empty());
         let energy_joules = Energy::of(trial).filter(|_| completed).map(|energy| energy.joules);
 
+        let prefill_tokens_per_second = per(trial.prompt_tokens.map(f64::from), prefill_seconds);
+        let decode_tokens_per_second = per(Some(1.0), tpot_seconds);
+
         Self {
             ttft_seconds: first.map(seconds),
             prefill_seconds,
-            prefill_tokens_per_second: per(trial.prompt_tokens.map(f64::from), prefill_seconds),
+            prefill_tokens_per_second,
             tpot_seconds,
             itl_max_seconds: gaps.as_ref().and_then(|gaps| gaps.iter().copied().max_by(f64::total_cmp)),
-            decode_tokens_per_second: per(Some(1.0), tpot_seconds),
+            decode_tokens_per_second,
             characters_per_second: per(characters, decode_seconds),
             characters_per_token: per(characters, Some(n as f64)),
             latency_seconds: last.filter(|_| completed).map(seconds),
             energy_joules,
             energy_joules_per_token: per(energy_joules, Some(n as f64)),
+            mfu_share: ceiling.and_then(|ceiling| Some(ceiling.of_prefill(trial, positive(prefill_seconds)?)?.share())),
+            mbu_share: ceiling.and_then(|ceiling| Some(ceiling.of_decode(trial, decode_tokens_per_second?)?.share())),
             stalls: gaps.map(|gaps| gaps.iter().filter(|gap| **gap > STALL_SECONDS).count() as f64),
         }
     }
@@ -92,7 +111,11 @@ fn span(from_ns: Option<u64>, to_ns: Option<u64>) -> Option<f64> {
 
 /// A ratio; undefined where either side is, or where the divisor is zero.
 fn per(amount: Option<f64>, divisor: Option<f64>) -> Option<f64> {
-    Some(amount? / divisor.filter(|divisor| *divisor > 0.0)?)
+    Some(amount? / positive(divisor)?)
+}
+
+fn positive(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| *value > 0.0)
 }
 
 #[cfg(test)]

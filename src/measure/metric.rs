@@ -1,7 +1,7 @@
 //! The one table of metrics: terminal columns, CSV headers, keys of limits and directions of verdicts come from here.
 
 use super::Measurement;
-use super::units::{Rate, Seconds};
+use super::units::{Rate, Seconds, Share};
 
 /// Something that is measured of every trial. The formula is documented at the field that [`Metric::of`] reads.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,8 @@ pub enum Unit {
     Count,
     Joules,
     JoulesPerToken,
+    /// Of what the device can do at most: 1 is all of it.
+    Share,
 }
 
 impl Unit {
@@ -90,14 +92,16 @@ impl Unit {
             Unit::Count => "count",
             Unit::Joules => "J",
             Unit::JoulesPerToken => "J/tok",
+            Unit::Share => "of peak",
         }
     }
 
-    /// A value with as many digits as mean something. Seconds carry their unit, because it changes with the size; the
-    /// others leave it to the column's head.
+    /// A value with as many digits as mean something. Seconds carry their unit, because it changes with the size, and shares
+    /// their sign; the others leave it to the column's head.
     pub fn show(self, value: f64) -> String {
         match self {
             Unit::Seconds => Seconds(value).to_string(),
+            Unit::Share => Share(value).to_string(),
             // A median of counts may lie between two.
             Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
             _ => Rate(value).to_string(),
@@ -107,7 +111,7 @@ impl Unit {
     /// A value with its unit, for a sentence.
     pub fn show_in_text(self, value: f64) -> String {
         match self {
-            Unit::Seconds | Unit::Count => self.show(value),
+            Unit::Seconds | Unit::Count | Unit::Share => self.show(value),
             _ => format!("{} {}", self.show(value), self.symbol()),
         }
     }
@@ -221,6 +225,24 @@ pub const ENERGY_PER_TOKEN: Metric = Metric {
     of: |measurement| measurement.energy_joules_per_token,
 };
 
+/// See [`Measurement::mfu_share`].
+pub const MFU: Metric = Metric {
+    key: "mfu_share",
+    label: "MFU",
+    unit: Unit::Share,
+    direction: Direction::Higher,
+    of: |measurement| measurement.mfu_share,
+};
+
+/// See [`Measurement::mbu_share`].
+pub const MBU: Metric = Metric {
+    key: "mbu_share",
+    label: "MBU",
+    unit: Unit::Share,
+    direction: Direction::Higher,
+    of: |measurement| measurement.mbu_share,
+};
+
 /// Every metric, in the order in which a reader wants them.
 pub const METRICS: &[Metric] = &[
     TTFT,
@@ -235,6 +257,8 @@ pub const METRICS: &[Metric] = &[
     STALLS,
     ENERGY,
     ENERGY_PER_TOKEN,
+    MFU,
+    MBU,
 ];
 
 #[cfg(test)]
@@ -261,6 +285,7 @@ mod tests {
                 Unit::Count => "stalls",
                 Unit::Joules => "_joules",
                 Unit::JoulesPerToken => "_joules_per_token",
+                Unit::Share => "_share",
             };
             assert!(metric.key.ends_with(suffix), "{} should end in {suffix}", metric.key);
         }
@@ -281,6 +306,8 @@ mod tests {
             stalls: Some(9.0),
             energy_joules: Some(10.0),
             energy_joules_per_token: Some(11.0),
+            mfu_share: Some(12.0),
+            mbu_share: Some(13.0),
         };
         for (index, metric) in METRICS.iter().enumerate() {
             assert_eq!((metric.of)(&all), Some(index as f64), "{}", metric.key);

@@ -3,6 +3,7 @@
 //! Pure. [`Measurement`] computes each number by the formula of its field; [`METRICS`] is the one list of them that
 //! table columns, CSV headers, limits and verdicts are made from; [`units`] prints them.
 
+mod ceiling;
 mod disturbance;
 mod energy;
 mod measurement;
@@ -10,6 +11,7 @@ mod memory;
 pub mod metric;
 pub mod units;
 
+pub use ceiling::{Ceiling, made_on, mean_context};
 pub use disturbance::{Disturbance, culprits, disturbances};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};

@@ -69,7 +69,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A share, as a percentage to a tenth. Rounded down, so that only all of them prints as 100 %.
+/// A share, as a percentage to the nearest tenth; but only the whole prints as 100 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
 
@@ -85,10 +85,24 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A hair is added first: 0.29 × 1000 is 289.99999999999994.
-        let tenths = (self.0 * 1000.0 + 1e-6).floor();
+        let tenths = match (self.0 * 1000.0).round() {
+            1000.0 if self.0 < 1.0 => 999.0,
+            1000.0 if self.0 > 1.0 => 1001.0,
+            tenths => tenths,
+        };
         let text = if tenths % 10.0 == 0.0 { format!("{:.0}", tenths / 10.0) } else { format!("{:.1}", tenths / 10.0) };
         f.pad(&format!("{text} %"))
+    }
+}
+
+/// A share that something is more or less by, as a percentage with its sign, to the nearest tenth: `+10.4 %`; `0 %` has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change(pub f64);
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percents = (self.0 * 1000.0).round() / 10.0;
+        f.pad(&if percents == 0.0 { "0 %".to_owned() } else { format!("{percents:+.1} %") })
     }
 }
 
@@ -170,10 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn only_all_of_them_is_a_hundred_percent() {
+    fn only_the_whole_is_a_hundred_percent() {
         assert_eq!(
-            shown(&[1.0, 0.9996, 0.95, 0.29, 23.0 / 24.0, 0.0].map(Share)),
-            ["100 %", "99.9 %", "95 %", "29 %", "95.8 %", "0 %"]
+            shown(&[1.0, 0.9996, 1.0004, 0.95, 0.29, 0.0619, 23.0 / 24.0, 1.2, 0.0].map(Share)),
+            ["100 %", "99.9 %", "100.1 %", "95 %", "29 %", "6.2 %", "95.8 %", "120 %", "0 %"]
+        );
+    }
+
+    #[test]
+    fn a_change_has_a_sign_unless_there_is_none() {
+        assert_eq!(
+            shown(&[0.104, -0.05, 1.5, 0.0004, -0.0004].map(Change)),
+            ["+10.4 %", "-5.0 %", "+150.0 %", "0 %", "0 %"]
         );
     }
 

@@ -44,12 +44,27 @@ pub struct Need {
     pub cache_number_bytes: u64,
 }
 
-/// What running `steps` one after another needs: the weights, and cache and working memory in float32.
+/// Bytes of a number in the cache of the program's own engine, beside weights of so many bits on average.
+///
+/// On the CPU 16 bits beside quantized weights, as llama.cpp has it at any precision; float32 elsewhere, so that weights that
+/// are not quantized give what their model gives. Quantized weights have 8.5 bits at most and others 16 at least, but for
+/// the few of each that are held as the other.
+pub fn cache_number_bytes(on_cpu: bool, weight_bits: f64) -> u64 {
+    if on_cpu && weight_bits < 12.0 { 2 } else { size_of::<f32>() as u64 }
+}
+
+/// What running `steps` one after another needs: the weights, the cache, and working memory in float32.
 ///
 /// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
-pub fn estimate(spec: &DecoderSpec, weights_bytes: u64, steps: &[Step], available_bytes: u64) -> FitEstimate {
+pub fn estimate(
+    spec: &DecoderSpec,
+    weights_bytes: u64,
+    cache_number_bytes: u64,
+    steps: &[Step],
+    available_bytes: u64,
+) -> FitEstimate {
     let context = steps.iter().map(context).max().unwrap_or(1);
-    let need = Need { context, chats: 1, cache_number_bytes: size_of::<f32>() as u64 };
+    let need = Need { context, chats: 1, cache_number_bytes };
     fit(spec, weights_bytes, need, available_bytes)
 }
 
@@ -71,6 +86,31 @@ pub fn fit(spec: &DecoderSpec, weights_bytes: u64, need: Need, available_bytes: 
         activation_bytes: numbers.saturating_mul(float),
         available_bytes,
     }
+}
+
+/// Most chats of so many tokens each that fit beside weights of so many bytes.
+pub fn most_chats(
+    spec: &DecoderSpec,
+    weights_bytes: u64,
+    context: u64,
+    cache_number_bytes: u64,
+    available_bytes: u64,
+) -> u64 {
+    let need = |chats| Need { context, chats, cache_number_bytes };
+    most(MOST_CHATS, |chats| fit(spec, weights_bytes, need(chats), available_bytes).missing_bytes().is_none())
+}
+
+/// More chats than this are not counted: nobody holds them on one card.
+const MOST_CHATS: u64 = 1 << 20;
+
+/// The largest number up to `limit` that fits, of a need that grows with it; 0 if not even 1 does.
+pub(super) fn most(limit: u64, fits: impl Fn(u64) -> bool) -> u64 {
+    let (mut fitting, mut beyond) = (0, limit + 1);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    fitting
 }
 
 fn context(step: &Step) -> u64 {
@@ -101,7 +141,7 @@ mod tests {
     #[test]
     fn a_236b_model_misses_most_of_its_memory_on_a_24_gb_machine() {
         let spec = shape("deepseek-ai/DeepSeek-V2-Chat");
-        let fit = estimate(&spec, Inventory::of(&spec).bytes(Quantization::Q4K), &speed(), 24 << 30);
+        let fit = estimate(&spec, Inventory::of(&spec).bytes(Quantization::Q4K), 2, &speed(), 24 << 30);
         assert!((130..145).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
         assert_eq!(fit.missing_bytes(), Some(fit.total_bytes() - (24 << 30)));
     }
@@ -115,14 +155,25 @@ mod tests {
         });
         let spec = DecoderSpec::from_config(&crate::spec::Config::new(config).unwrap()).unwrap();
         let weights = Inventory::of(&spec).bytes(Quantization::F32);
-        assert!(estimate(&spec, weights, &speed(), 1 << 40).missing_bytes().is_some_and(|missing| missing > 1 << 62));
+        assert!(
+            estimate(&spec, weights, 4, &speed(), 1 << 40).missing_bytes().is_some_and(|missing| missing > 1 << 62)
+        );
     }
 
     #[test]
     fn the_cache_of_a_token_is_a_key_and_a_value_in_every_layer() {
-        let fit = estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, &speed(), u64::MAX);
-        // 513 tokens × 28 layers × (key + value) × 4 heads × 128 × 4 bytes.
-        assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * 4);
-        assert_eq!(fit.missing_bytes(), None);
+        for number_bytes in [2, 4] {
+            let fit = estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, number_bytes, &speed(), u64::MAX);
+            // 513 tokens × 28 layers × (key + value) × 4 heads × 128 numbers.
+            assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * number_bytes);
+            assert_eq!(fit.missing_bytes(), None);
+        }
+    }
+
+    #[test]
+    fn a_cache_beside_quantized_weights_on_the_cpu_has_half_the_bytes() {
+        assert_eq!(cache_number_bytes(true, 4.5), 2);
+        assert_eq!(cache_number_bytes(true, 16.0), 4);
+        assert_eq!(cache_number_bytes(false, 4.5), 4);
     }
 }

@@ -1,5 +1,6 @@
 //! The plan: which trials to run, in what order, whether each candidate can run at all, and how fast it could.
 
+mod demand;
 mod fit;
 mod layout;
 mod outlook;
@@ -9,10 +10,11 @@ mod steps;
 mod transfer;
 mod work;
 
-pub use fit::{FitEstimate, Need, PREFILL_CHUNK, estimate, fit};
+pub use demand::{Demand, Resource};
+pub use fit::{FitEstimate, Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit, most_chats};
 pub use layout::Layout;
 pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
-pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, Workload};
+pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, USUAL_CONTEXT, Workload};
 pub use schedule::{Choices, MOST_WARMUP, Schedule, Suffice};
 pub use steps::Step;
 pub use transfer::{StepTime, TimeFit, Transfer};

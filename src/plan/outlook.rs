@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{ForwardWork, Layout, Need, Roofline, StepTime, Transfer, Workload, fit};
+use super::fit::most;
+use super::{ForwardWork, Layout, Need, Roofline, StepTime, Transfer, Workload, fit, most_chats};
 use crate::catalog::Quantization;
 use crate::hardware::GpuSpec;
 use crate::spec::{Config, DecoderSpec, Inventory, SpecError};
@@ -38,11 +39,22 @@ impl Shape {
         }
     }
 
+    /// What a GPU can do with weights in a layout.
+    pub fn roofline(&self, layout: Option<Layout>, gpu: &GpuSpec) -> Roofline {
+        Roofline::of(gpu, self.bits(layout))
+    }
+
+    /// Bytes of a number in a cache that takes so many bytes a token.
+    pub fn cache_number_bytes(&self, bytes_per_token: u64) -> u64 {
+        bytes_per_token / self.spec.cache_numbers_per_token().max(1)
+    }
+
     /// Bits of a weight in a layout, by which the units that multiply it are chosen.
-    fn bits(&self, layout: Option<Layout>) -> f64 {
+    pub fn bits(&self, layout: Option<Layout>) -> f64 {
         match (layout, self.stored_bytes) {
             (Some(layout), _) => layout.bits(),
-            (None, Some(bytes)) => bytes as f64 * 8.0 / self.inventory.parameters().max(1) as f64,
+            // Whole ones: norms may be in float32 beside 16-bit matrices, or not be counted.
+            (None, Some(bytes)) => (bytes as f64 * 8.0 / self.inventory.parameters().max(1) as f64).round(),
             (None, None) => 16.0,
         }
     }
@@ -66,14 +78,8 @@ pub struct Measured {
 impl Measured {
     /// The point that the time per token is fitted to.
     pub fn step_time(&self, shape: &Shape, layout: Option<Layout>) -> StepTime {
-        let work = shape.work(layout);
-        let cache = work.cache_bytes(self.context, self.cache_number_bytes(shape));
-        StepTime { bytes: work.least_weights_bytes() + cache, seconds: self.seconds_per_token }
-    }
-
-    /// Bytes of a number in that engine's cache.
-    pub fn cache_number_bytes(&self, shape: &Shape) -> u64 {
-        self.cache_bytes_per_token / shape.spec.cache_numbers_per_token().max(1)
+        let number_bytes = shape.cache_number_bytes(self.cache_bytes_per_token);
+        StepTime { bytes: shape.work(layout).step_bytes(self.context, number_bytes), seconds: self.seconds_per_token }
     }
 }
 
@@ -147,7 +153,7 @@ impl Outlook {
         let context = workload.context.clamp(1, shape.spec.max_positions as u64);
         let estimate = need(context, workload.chats);
         let fit = estimate.missing_bytes().is_none();
-        let roofline = roofline(shape, layout, gpu);
+        let roofline = shape.roofline(layout, gpu);
         let workload = Workload { context, ..workload };
         let decode = fit.then(|| roofline.decode_rate(&work, workload, SERVED_CACHE_BYTES));
         let ttft = fit.then(|| roofline.ttft(&work, context));
@@ -165,8 +171,8 @@ impl Outlook {
             context_tokens: Some(context),
             concurrency: Some(workload.chats),
             longest_context_tokens: Some(most(shape.spec.max_positions as u64, |n| fits(n, workload.chats))),
-            most_chats: Some(most(MOST_CHATS, |n| fits(context, n))),
-            step_bytes: Some((work.least_weights_bytes() + work.cache_bytes(context, SERVED_CACHE_BYTES)) as u64),
+            most_chats: Some(most_chats(&shape.spec, work.weights_bytes, context, SERVED_CACHE_BYTES, usable)),
+            step_bytes: Some(work.step_bytes(context, SERVED_CACHE_BYTES) as u64),
             decode_tokens_per_second_low: decode.map(|range| range.low),
             decode_tokens_per_second_high: decode.map(|range| range.high),
             ttft_seconds_low: ttft.map(|range| range.low),
@@ -178,8 +184,8 @@ impl Outlook {
     /// With what a run on the same kind of GPU measured, and how far the estimate was from it.
     pub fn with_measured(mut self, measured: &Measured, shape: &Shape, layout: Option<Layout>, gpu: &GpuSpec) -> Self {
         let at = Workload { context: measured.context, chats: 1 };
-        let number_bytes = measured.cache_number_bytes(shape);
-        let range = roofline(shape, layout, gpu).decode_rate(&shape.work(layout), at, number_bytes);
+        let number_bytes = shape.cache_number_bytes(measured.cache_bytes_per_token);
+        let range = shape.roofline(layout, gpu).decode_rate(&shape.work(layout), at, number_bytes);
         let rate = 1.0 / measured.seconds_per_token;
         self.measured_run = Some(measured.run.clone());
         self.measured_decode_tokens_per_second = Some(rate);
@@ -198,28 +204,11 @@ impl Outlook {
     pub fn with_fit(mut self, transfer: &Transfer, shape: &Shape, layout: Option<Layout>) -> Self {
         let (work, context) = (shape.work(layout), self.context_tokens.unwrap_or(1));
         if self.fits == Some(true) && self.concurrency == Some(1) {
-            let bytes = work.least_weights_bytes() + work.cache_bytes(context, transfer.cache_number_bytes);
+            let bytes = work.step_bytes(context, transfer.cache_number_bytes);
             self.fitted_decode_tokens_per_second = Some(transfer.carried.rate(bytes));
         }
         self
     }
-}
-
-fn roofline(shape: &Shape, layout: Option<Layout>, gpu: &GpuSpec) -> Roofline {
-    Roofline { bandwidth: gpu.bandwidth(), operations: gpu.peak_operations(shape.bits(layout)) }
-}
-
-/// More chats than this are not counted: nobody holds them on one card.
-const MOST_CHATS: u64 = 1 << 20;
-
-/// The largest number up to `limit` that fits, of a need that grows with it; 0 if not even 1 does.
-fn most(limit: u64, fits: impl Fn(u64) -> bool) -> u64 {
-    let (mut fitting, mut beyond) = (0, limit + 1);
-    while beyond - fitting > 1 {
-        let middle = fitting + (beyond - fitting) / 2;
-        if fits(middle) { fitting = middle } else { beyond = middle }
-    }
-    fitting
 }
 
 #[cfg(test)]
@@ -274,6 +263,19 @@ mod tests {
         let polyglot = on_l4("beomi/KoAlpaca-Polyglot-12.8B", Some(Layout::Nf4), 100_000, 1);
         assert_eq!(polyglot.context_tokens, Some(2048));
         assert_eq!(polyglot.longest_context_tokens, Some(2048));
+    }
+
+    #[test]
+    fn norms_in_float32_leave_16_bit_weights_to_the_16_bit_units() {
+        let config = shipped_shape("kfkas/Llama-2-ko-7b-Chat").unwrap();
+        let inventory = Inventory::of(&DecoderSpec::from_config(&config).unwrap());
+        let ttft = |stored| {
+            let shape = Shape::new(&config, Some(stored)).unwrap();
+            Outlook::new("a", &shape, None, &l4(), Workload { context: 2048, chats: 1 }).ttft_seconds_low.unwrap()
+        };
+        let (bytes, with_norms) = (2 * inventory.parameters(), inventory.bytes(Quantization::F16));
+        assert_eq!(with_norms - bytes, 2 * 65 * 4096);
+        assert!((ttft(with_norms) / ttft(bytes) - 1.0).abs() < 1e-3, "{} s", ttft(with_norms));
     }
 
     #[test]

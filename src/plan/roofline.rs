@@ -7,6 +7,8 @@
 use serde::Serialize;
 
 use super::work::ForwardWork;
+use super::{Demand, Resource};
+use crate::hardware::GpuSpec;
 
 /// Time of a decode step that does not depend on its bytes, in the slow case: launching its kernels, sampling.
 ///
@@ -48,6 +50,9 @@ impl Range {
     }
 }
 
+/// Tokens of a chat where nobody says how many.
+pub const USUAL_CONTEXT: u64 = 4096;
+
 /// What is asked of the device at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workload {
@@ -58,6 +63,24 @@ pub struct Workload {
 }
 
 impl Roofline {
+    /// Of a GPU with weights of so many bits.
+    pub fn of(gpu: &GpuSpec, weight_bits: f64) -> Self {
+        Self { bandwidth: gpu.bandwidth(), operations: gpu.peak_operations(weight_bits) }
+    }
+
+    /// What doing so much of something each second takes of the device.
+    pub fn demand(self, resource: Resource, needed_per_second: f64) -> Demand {
+        Demand { resource, needed_per_second, peak_per_second: self.peak(resource) }
+    }
+
+    /// The most of something each second.
+    pub fn peak(self, resource: Resource) -> f64 {
+        match resource {
+            Resource::Bandwidth => self.bandwidth,
+            Resource::Operations => self.operations,
+        }
+    }
+
     /// Seconds of a pass: at best, and in the slow case.
     fn seconds(self, least_bytes: f64, most_bytes: f64, operations: f64) -> Range {
         let low = (least_bytes / self.bandwidth).max(operations / self.operations);
@@ -104,7 +127,7 @@ mod tests {
     #[test]
     fn decode_is_bound_by_bytes_and_prefill_by_operations() {
         let l4 = Gpus::shipped().unwrap().find("l4").unwrap().clone();
-        let roofline = Roofline { bandwidth: l4.bandwidth(), operations: l4.peak_operations(16.0) };
+        let roofline = Roofline::of(&l4, 16.0);
         let work = work(LLAMA, Layout::Held(Quantization::Bf16));
         let rate = roofline.decode_rate(&work, ALONE, 2);
         // (8.03e9 - 128256 × 4096) × 2 bytes and 256 positions × 131,072 bytes, at 300 GB/s.

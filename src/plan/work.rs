@@ -94,6 +94,11 @@ impl ForwardWork {
         self.windows.iter().map(positions).sum::<f64>() * self.cache_numbers * number_bytes as f64
     }
 
+    /// Bytes that a decode step of one chat reads at least: weights, and the cache at its context.
+    pub fn step_bytes(&self, context: u64, cache_number_bytes: u64) -> f64 {
+        self.least_weights_bytes() + self.cache_bytes(context, cache_number_bytes)
+    }
+
     /// Operations of one decode step of one chat: a multiplication and an addition for each weight. Those of the attention
     /// are left out, being few beside the bytes that it reads.
     pub fn decode_operations(&self) -> f64 {

@@ -113,6 +113,10 @@ fn reason(reason: &Reason, basis: Basis) -> String {
         Reason::Skipped { reason } => format!("skipped, {reason}"),
         Reason::Failed { message, .. } => format!("failed, {message}"),
         Reason::Pending => "not run yet (`--resume` goes on)".to_owned(),
+        Reason::Impossible(figures) => {
+            let figures: Vec<String> = figures.iter().map(ToString::to_string).collect();
+            format!("impossible, {}: its figures are not to be believed", figures.join("; "))
+        }
         Reason::NotMeasured { measured: 0, .. } => {
             format!("ran no {}, which the others are compared by", prompts(basis))
         }

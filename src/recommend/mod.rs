@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::measure::Direction;
 use crate::run::{FailureKind, RowOutcome, Run};
-use crate::summarize::{Attainment, Interval, RowSummary};
+use crate::summarize::{Attainment, Impossible, Interval, RowSummary};
 
 use contender::Contender;
 
@@ -108,6 +108,8 @@ pub enum Reason {
     },
     /// Not run, the run having been interrupted.
     Pending,
+    /// It ran, and took more of the GPU than there is, so that its figures are not to be believed.
+    Impossible(Vec<Impossible>),
     /// It ran, and no request of the basis gave a token.
     NotMeasured {
         measured: usize,
@@ -156,6 +158,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             RowOutcome::Skipped { reason } => Reason::Skipped { reason: reason.clone() },
             RowOutcome::Failed { kind, message } => Reason::Failed { kind: *kind, message: message.clone() },
             RowOutcome::Pending => Reason::Pending,
+            RowOutcome::Ran if !summary.impossible.is_empty() => Reason::Impossible(summary.impossible.clone()),
             RowOutcome::Ran => match Contender::of(summary, basis, elsewhere) {
                 None => not_measured(summary, basis),
                 Some(contender) => {

@@ -4,7 +4,9 @@ use crate::plan::FitEstimate;
 use crate::run::{Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
-use crate::summarize::testing::{failed, load, ran, row, run, speed_trial, text_trial};
+use crate::summarize::testing::{
+    beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
+};
 
 /// Twelve requests with TTFT and gap in milliseconds, 11 tokens and 20 characters each.
 fn requests(ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
@@ -73,6 +75,19 @@ fn a_criterion_unknown_of_one_is_left_out_for_all() {
     let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion).collect();
     assert_eq!(keys, ["decode_tokens_per_second", "ttft_seconds", "memory_bytes"]);
     assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: "korean_characters_per_second" }));
+}
+
+#[test]
+fn what_the_hardware_cannot_have_done_is_not_recommended() {
+    let possible = llama_8b("possible", vec![speed_trial("pp512+tg64", 512, 500, 80)]);
+    let run = run_on_l4([beyond_an_l4().rows, vec![possible]].concat());
+    let recommendation = recommend(&run, &summarize(&run));
+    assert_eq!(ranked(&recommendation), ["possible bf16"]);
+    let reason =
+        "a bf16: impossible, decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of";
+    assert!(text(&recommendation).contains(reason), "{}", text(&recommendation));
+    let alone = recommend(&beyond_an_l4(), &summarize(&beyond_an_l4()));
+    assert_eq!((alone.pick(), &alone.nearest_miss), (None, &None), "it cannot be said to be near");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::grid::{Align, Column, Grid, Tone};
 use super::table::Layout;
 use crate::compare::{Baseline, Subject, places, values};
-use crate::measure::units::UNKNOWN;
+use crate::measure::units::{Known, Share, UNKNOWN};
 
 /// A folder's baselines, and for each whether `fits` says that this machine can be judged against it. Ends with a line feed.
 pub fn list(all: &[(PathBuf, Baseline)], fits: impl Fn(&Baseline) -> bool, layout: &Layout) -> String {
@@ -58,9 +58,7 @@ pub fn show(baseline: &Baseline, layout: &Layout) -> String {
             Column::new(
                 "noise",
                 Align::Right,
-                cells(&|(_, place, subject)| {
-                    noise(place, *subject).map_or(UNKNOWN.to_owned(), |share| format!("{:.1} %", 100.0 * share))
-                }),
+                cells(&|(_, place, subject)| Known(noise(place, *subject).map(Share)).to_string()),
             ),
         ],
         tones: figures.iter().map(|_| Tone::Plain).collect(),

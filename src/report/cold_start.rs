@@ -39,7 +39,6 @@ fn parts(cold: &ColdStart) -> String {
             [
                 part(parts.read_seconds, "reading"),
                 part(parts.quantize_seconds, "quantizing"),
-                part(parts.pack_seconds, "packing"),
                 part(parts.transfer_seconds, "moving to the GPU"),
             ]
         })
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn it_says_what_the_load_was_made_of_if_that_is_known() {
-        let parts = LoadParts { read_seconds: 5.0, quantize_seconds: 12.0, pack_seconds: 0.0, transfer_seconds: 0.25 };
+        let parts = LoadParts { read_seconds: 5.0, quantize_seconds: 12.0, transfer_seconds: 0.25 };
         let cold = ColdStart {
             download_seconds: Some(90.0),
             parts: Some(parts),

@@ -3,7 +3,7 @@
 use super::figure;
 use super::grid::{Align, Column};
 use crate::measure::Metric;
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, PREFILL, TTFT};
+use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, MBU, MFU, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
 use crate::run::{Row, RowOutcome};
 use crate::suite::Language;
@@ -73,6 +73,7 @@ pub(super) fn figures(group: Group, lines: &[Line], limits: bool) -> Vec<Column>
     match group {
         Group::Tokens => {
             columns.extend(cells(lines));
+            columns.extend(longest_prefill(lines));
             columns.extend(decode(group, lines));
         }
         Group::Text => {
@@ -81,7 +82,11 @@ pub(super) fn figures(group: Group, lines: &[Line], limits: bool) -> Vec<Column>
             columns.extend(reading(lines));
         }
     }
-    columns.extend(energy(group, lines));
+    columns.extend(
+        [MBU, ENERGY_PER_TOKEN]
+            .iter()
+            .filter_map(|metric| told(heading(metric), metric, lines, |summary| group.overall(summary))),
+    );
     if limits {
         columns.push(column("within\nlimits", Align::Right, lines, |(_, summary)| {
             let attained = group.of(summary).and_then(|summary| summary.attainment.as_ref());
@@ -122,14 +127,10 @@ fn text_waits<'a>(lines: &[Line<'a>]) -> Vec<Option<&'a Distribution>> {
 /// For each length of prompt the median time to first token and prefill rate.
 fn cells(lines: &[Line]) -> Vec<Column> {
     let kinds = kinds(lines);
-    let unique = |tokens: u32| kinds.iter().filter(|(_, other)| *other == Some(tokens)).count() == 1;
     kinds
         .iter()
         .flat_map(|(prompt, tokens)| {
-            let name = match tokens {
-                Some(tokens) if unique(*tokens) => format!("@{tokens}"),
-                _ => (*prompt).to_owned(),
-            };
+            let name = length(&kinds, prompt, *tokens);
             let prefill = |(_, summary): &Line| show(cell(summary, prompt), &PREFILL);
             [
                 compared(format!("TTFT\n{name}"), &TTFT, &cell_waits(prompt, lines)),
@@ -137,6 +138,14 @@ fn cells(lines: &[Line]) -> Vec<Column> {
             ]
         })
         .collect()
+}
+
+/// `@512`, or the prompt's name where another is as long.
+fn length(kinds: &[(&str, Option<u32>)], prompt: &str, tokens: Option<u32>) -> String {
+    match tokens {
+        Some(length) if kinds.iter().filter(|(_, other)| *other == tokens).count() == 1 => format!("@{length}"),
+        _ => prompt.to_owned(),
+    }
 }
 
 /// The prompts of token ids and their lengths, shortest first.
@@ -193,15 +202,23 @@ pub(super) fn any_tied(lines: &[Line]) -> bool {
     all.any(|(metric, figures)| ties(&figures, metric.direction).contains(&true))
 }
 
-/// What a token costs the card, where a card is there to tell.
-fn energy(group: Group, lines: &[Line]) -> Option<Column> {
-    let told =
-        |(_, summary): &Line| group.overall(summary).is_some_and(|figures| figures.get(&ENERGY_PER_TOKEN).is_some());
-    lines.iter().any(told).then(|| {
-        column(heading(&ENERGY_PER_TOKEN), Align::Right, lines, |(_, summary)| {
-            show(group.overall(summary), &ENERGY_PER_TOKEN)
-        })
-    })
+/// How near the prefill of the longest prompt came to what a GPU can compute, where that is known.
+fn longest_prefill(lines: &[Line]) -> Option<Column> {
+    let kinds = kinds(lines);
+    let (prompt, tokens) = *kinds.last()?;
+    told(format!("{}\n{}", MFU.label, length(&kinds, prompt, tokens)), &MFU, lines, |summary| cell(summary, prompt))
+}
+
+/// A column of what only some devices tell; none where nobody did.
+fn told(
+    heading: String,
+    metric: &Metric,
+    lines: &[Line],
+    figures: impl for<'a> Fn(&'a RowSummary) -> Option<&'a Figures>,
+) -> Option<Column> {
+    let is_told = |(_, summary): &Line| figures(summary).is_some_and(|figures| figures.get(metric).is_some());
+    let cells = || lines.iter().map(|(_, summary)| show(figures(summary), metric)).collect();
+    lines.iter().any(is_told).then(|| Column::new(heading, Align::Right, cells()))
 }
 
 /// What a reader sees, by language.

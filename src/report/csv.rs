@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use super::{ReportError, figure};
+use super::{ReportError, figure, hardware};
 use crate::catalog::{Quantization, Source};
 use crate::engine::candle::{PoolMemory, PoolPhases};
 use crate::measure::{Energy, EnergySource, METRICS, Metric};
@@ -125,6 +125,11 @@ fn columns() -> Vec<Column> {
         column("prefill_memory_bytes", |line| number(line.summary?.memory.prefill_bytes)),
         column("decode_memory_bytes", |line| number(line.summary?.memory.decode_bytes)),
         column("process_memory_bytes", |line| number(line.summary?.memory.process_bytes)),
+        column("kv_bytes_per_token", |line| number(line.summary?.memory.kv_bytes_per_token)),
+        column("measured_kv_bytes_per_token", |line| number(line.summary?.memory.measured_kv_bytes_per_token)),
+        column("context_tokens", |line| number(line.summary?.capacity.map(|capacity| capacity.context_tokens))),
+        column("most_chats", |line| number(line.summary?.capacity.map(|capacity| capacity.most_chats))),
+        column("impossible", |line| Some(hardware::figures(line.summary?)?.into())),
         column("acquire_seconds", |line| number(line.load().map(|load| load.acquire_seconds))),
         column("first_pass_seconds", |line| number(line.load()?.first_pass_seconds)),
         column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
@@ -150,7 +155,6 @@ fn columns() -> Vec<Column> {
         column("downloaded_bytes", |line| number(line.load()?.downloaded_bytes)),
         column("load_read_seconds", |line| number(line.load()?.parts.map(|parts| parts.read_seconds))),
         column("load_quantize_seconds", |line| number(line.load()?.parts.map(|parts| parts.quantize_seconds))),
-        column("load_pack_seconds", |line| number(line.load()?.parts.map(|parts| parts.pack_seconds))),
         column("load_transfer_seconds", |line| number(line.load()?.parts.map(|parts| parts.transfer_seconds))),
         column("tenth_ttft_seconds", |line| number(line.summary?.cold_start?.tenth_ttft_seconds)),
     ]);
@@ -283,7 +287,7 @@ mod tests {
 
     use super::*;
     use crate::store::sample;
-    use crate::summarize::summarize;
+    use crate::summarize::{summarize, testing};
     use crate::telemetry::{GpuReading, Reading};
 
     fn written(run: &Run) -> String {
@@ -409,6 +413,18 @@ mod tests {
         };
         assert_eq!(of(0), ["1", "0", "2", "1"]);
         assert_eq!((of(1), of(2)), (["", "", "", "0"].map(Into::into), [""; 4].map(Into::into)), "nobody told");
+    }
+
+    #[test]
+    fn shares_of_a_gpu_and_what_is_beyond_it_have_columns() {
+        let lines = lines(&testing::beyond_an_l4());
+        let share: f64 = field(&lines[0], "mbu_share_median").parse().expect("a number");
+        assert!((share - 5.05).abs() < 0.01, "{share}");
+        assert!(field(&lines[0], "impossible").starts_with("decode of speed pp512+tg64 needs 1,515 GB/s"));
+        assert_eq!(field(&lines[0], "kv_bytes_per_token"), "262144");
+        assert_eq!(field(&lines[0], "measured_kv_bytes_per_token"), "");
+        assert_eq!(field(&lines[0], "context_tokens"), "4096");
+        assert!(field(&lines[0], "most_chats").parse::<u64>().is_ok_and(|chats| chats > 20));
     }
 
     #[test]

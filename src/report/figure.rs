@@ -33,8 +33,8 @@ pub(super) fn compared_with_interval(metric: &Metric, distribution: Option<&Dist
 /// The metric's label, with the unit where the figures do not carry it: `decode, tok/s`.
 pub(super) fn heading(metric: &Metric) -> String {
     let symbol = metric.unit.symbol();
-    // Durations carry theirs; of a number of things, the label is the unit.
-    let carried = matches!(metric.unit, Unit::Seconds | Unit::Count);
+    // Durations and shares carry theirs; of a number of things, the label is the unit.
+    let carried = matches!(metric.unit, Unit::Seconds | Unit::Count | Unit::Share);
     if carried || symbol == metric.label { metric.label.into() } else { format!("{}, {symbol}", metric.label) }
 }
 

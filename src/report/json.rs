@@ -1,13 +1,17 @@
 //! JSON: a whole run in one self-contained, versioned document, and back.
 //!
-//! `schemas/run.schema.json` describes it. Raw trials are included, so every figure can be computed from it again.
+//! `schemas/run.schema.json` describes it. Raw trials are included, so every figure can be computed from it again; those that
+//! the tables show are beside them, and are not read back.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
+use crate::measure::METRICS;
 use crate::run::Run;
+use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -16,15 +20,46 @@ pub const SCHEMA_VERSION: u64 = 1;
 struct Export<'a> {
     schema_version: u64,
     run: &'a Run,
+    derived: Vec<Derived<'a>>,
 }
 
-/// Writes `run` on one line: `jq` folds it out.
+/// What was made of a row's measurements.
+#[derive(Serialize)]
+struct Derived<'a> {
+    row: &'a str,
+    /// By [`SuiteSummary::works`], by the metric's key.
+    medians: BTreeMap<String, BTreeMap<&'static str, f64>>,
+    kv_bytes_per_token: Option<u64>,
+    measured_kv_bytes_per_token: Option<u64>,
+    capacity: Option<Capacity>,
+    impossible: &'a [Impossible],
+}
+
+impl<'a> Derived<'a> {
+    fn of(summary: &'a RowSummary) -> Self {
+        let medians = |figures: &Figures| {
+            METRICS.iter().filter_map(|metric| Some((metric.key, figures.median(metric)?))).collect()
+        };
+        let works = summary.suites.iter().flat_map(SuiteSummary::works);
+        Self {
+            row: &summary.row,
+            medians: works.map(|(work, figures)| (work, medians(figures))).collect(),
+            kv_bytes_per_token: summary.memory.kv_bytes_per_token,
+            measured_kv_bytes_per_token: summary.memory.measured_kv_bytes_per_token,
+            capacity: summary.capacity,
+            impossible: &summary.impossible,
+        }
+    }
+}
+
+/// Writes a run and what [`crate::summarize::summarize`] made of it on one line: `jq` folds it out.
 ///
 /// # Errors
 /// What `out` gives.
-pub fn write(run: &Run, out: &mut dyn Write) -> Result<(), ReportError> {
+pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
+    let derived = summaries.iter().map(Derived::of).collect();
     // Encoded before anything is written: half a document helps nobody.
-    let text = line(&format!("run `{}`", run.id), &Export { schema_version: SCHEMA_VERSION, run })?;
+    let text = line(&format!("run `{}`", run.id), &Export { schema_version: SCHEMA_VERSION, run, derived })?;
     out.write_all(text.as_bytes())?;
     Ok(())
 }
@@ -70,21 +105,22 @@ mod tests {
     use crate::run::LoadParts;
     use crate::schemas::RUN;
     use crate::store::sample;
+    use crate::summarize::{summarize, testing};
     use crate::telemetry::{BusyProgram, GpuReading, GpuVerdict};
 
-    fn exported() -> String {
+    fn exported(run: &Run) -> String {
         let mut out = Vec::new();
-        write(&sample::run(), &mut out).expect("writing to memory");
+        write(run, &summarize(run), &mut out).expect("writing to memory");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
     #[test]
     fn an_export_comes_back_as_the_same_run() {
-        assert_eq!(read(&exported()).expect("reading"), sample::run());
+        assert_eq!(read(&exported(&sample::run())).expect("reading"), sample::run());
     }
 
     fn document() -> Value {
-        serde_json::from_str(&exported()).expect("JSON")
+        serde_json::from_str(&exported(&sample::run())).expect("JSON")
     }
 
     #[test]
@@ -106,7 +142,7 @@ mod tests {
         row.trials[0].readings[0].busiest = vec![BusyProgram { name: "컴파일러".into(), cpu_seconds: 0.5 }];
         row.trials[0].repeated = Some(GpuVerdict::Shared);
         let mut out = Vec::new();
-        write(&run, &mut out).expect("writing to memory");
+        write(&run, &summarize(&run), &mut out).expect("writing to memory");
         assert_eq!(RUN.complaints(&serde_json::from_slice(&out).expect("JSON")), Vec::<String>::new());
         assert_eq!(read(&String::from_utf8(out).expect("JSON is UTF-8")).expect("reading"), run);
     }
@@ -130,8 +166,23 @@ mod tests {
 
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
-        // Any key names a suite.
-        RUN.knows_every_member(&document(), &["/run/settings/suites"]);
+        // Any key names a suite, or is what some model's config says.
+        let open = ["/run/settings/suites", "/medians", "/medians/review", "/medians/speed short-1"];
+        RUN.knows_every_member(&document(), &open);
+        let on_l4: Value = serde_json::from_str(&exported(&testing::beyond_an_l4())).expect("JSON");
+        assert_eq!(on_l4["derived"][0]["impossible"].as_array().map(Vec::len), Some(2));
+        RUN.knows_every_member(
+            &on_l4,
+            &["/run/settings/suites", "/load/config", "/medians", "/medians/speed pp512+tg64"],
+        );
+    }
+
+    #[test]
+    fn what_was_made_of_the_trials_stands_beside_them() {
+        let document = document();
+        assert_eq!(document["derived"][0]["medians"]["review"]["ttft_seconds"], json!(0.5));
+        assert_eq!(document["derived"][0]["kv_bytes_per_token"], json!(57_344));
+        assert_eq!(document["derived"][0]["capacity"], Value::Null, "on a CPU");
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::escape::{escaped, fenced, in_html};
-use super::{ReportError, figure, sampling};
+use super::{ReportError, figure, hardware, sampling};
 use crate::measure::Metric;
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, PREFILL, TTFT};
+use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, MBU, MFU, PREFILL, TTFT};
 use crate::measure::units::{Bytes, Known, Seconds, Share, UNKNOWN};
 use crate::run::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
@@ -31,7 +31,7 @@ pub fn write(
         recommended(recommendation),
         text_table(summaries),
         tokens_table(summaries),
-        remarks(run),
+        remarks(run, summaries),
         not_run(run),
         answers(run),
     ];
@@ -74,12 +74,13 @@ fn recommended(lines: &[String]) -> Option<String> {
 /// Requests in a natural language: a service's work.
 fn text_table(summaries: &[RowSummary]) -> Option<String> {
     let speeds = [TTFT, LATENCY, DECODE];
+    let shares = told(&[MBU], summaries.iter().filter_map(|row| Some(&row.text.as_ref()?.overall)));
     let characters = [CHARACTERS, CHARACTERS_PER_TOKEN];
     let by_language = || Language::ALL.into_iter().flat_map(|language| characters.map(|metric| (language, metric)));
     let mut table = Table::new(
         2,
         common_headings()
-            .chain(speeds.iter().map(figure::heading))
+            .chain(speeds.iter().chain(&shares).map(figure::heading))
             .chain(by_language().map(|(language, metric)| format!("{} {}", language.tag(), figure::heading(&metric))))
             .chain(["trials".into(), "failed".into(), "requirements met".into()]),
     );
@@ -89,6 +90,7 @@ fn text_table(summaries: &[RowSummary]) -> Option<String> {
         table.row(
             common_cells(row)
                 .chain(speeds.iter().map(|metric| shown(&all, index, metric)))
+                .chain(shares.iter().map(|metric| figure::median(metric, summary.overall.get(metric))))
                 .chain(by_language().map(|(language, metric)| {
                     figure::median(&metric, summary.language(language).and_then(|figures| figures.get(&metric)))
                 }))
@@ -105,11 +107,13 @@ fn text_table(summaries: &[RowSummary]) -> Option<String> {
 /// Prompts of token ids: a fixed amount of computing. Each length has a line of its own.
 fn tokens_table(summaries: &[RowSummary]) -> Option<String> {
     let speeds = [TTFT, PREFILL, DECODE];
+    let cells = summaries.iter().filter_map(|row| row.tokens.as_ref()).flat_map(|tokens| &tokens.cells);
+    let shares = told(&[MFU, MBU], cells.map(|cell| &cell.figures));
     let mut table = Table::new(
         2,
         common_headings()
             .chain(["prompt".into(), "prompt tokens".into()])
-            .chain(speeds.iter().map(figure::heading))
+            .chain(speeds.iter().chain(&shares).map(figure::heading))
             .chain(["trials".into()]),
     );
     let rows: Vec<_> = summaries.iter().filter_map(|row| Some((row, row.tokens.as_ref()?))).collect();
@@ -120,6 +124,7 @@ fn tokens_table(summaries: &[RowSummary]) -> Option<String> {
                 common_cells(row)
                     .chain([escaped(&cell.prompt).into_owned(), Known(cell.prompt_tokens).to_string()])
                     .chain(speeds.iter().map(|metric| shown(&all, index, metric)))
+                    .chain(shares.iter().map(|metric| figure::median(metric, cell.figures.get(metric))))
                     .chain([Known(cell.figures.get(&TTFT).map(|distribution| distribution.n)).to_string()]),
             );
         }
@@ -129,9 +134,16 @@ fn tokens_table(summaries: &[RowSummary]) -> Option<String> {
     )
 }
 
+/// Those metrics that only some devices tell, of which any did.
+fn told<'f>(metrics: &[Metric], all: impl Iterator<Item = &'f Figures> + Clone) -> Vec<Metric> {
+    let is_told = |metric: &&Metric| all.clone().any(|figures| figures.get(metric).is_some());
+    metrics.iter().filter(is_told).copied().collect()
+}
+
 /// What the tables cannot say in their cells.
-fn remarks(run: &Run) -> Option<String> {
-    let notes = run.rows.iter().flat_map(|row| sampling::notes(row, &run.settings));
+fn remarks(run: &Run, summaries: &[RowSummary]) -> Option<String> {
+    let impossible = summaries.iter().filter_map(|summary| hardware::impossible(run, summary));
+    let notes = impossible.chain(run.rows.iter().flat_map(|row| sampling::notes(row, &run.settings)));
     let notes: Vec<String> = notes.map(|note| format!("- {}", escaped(&note))).collect();
     if notes.is_empty() { None } else { Some(notes.join("\n")) }
 }
@@ -369,6 +381,14 @@ mod tests {
         let (_, table) = text.split_once("#### Prompts").expect("a table");
         let decodes: Vec<&str> = table.lines().filter_map(|line| line.split(" | ").nth(8)).skip(2).collect();
         assert_eq!(decodes, ["=42.6 (38.4 – 47.8)", "=39.2 (35.6 – 43.6)", "23.0 (21.7 – 24.4)"], "{text}");
+    }
+
+    #[test]
+    fn shares_of_a_gpu_are_shown_where_it_is_known_and_what_is_beyond_it_is_told() {
+        let text = written(&testing::beyond_an_l4());
+        assert!(text.contains(" | MFU | MBU | trials |") && text.contains(" | 596.4 % | 505.1 % | 1 |"), "{text}");
+        assert!(text.contains(r"- \! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs"), "{text}");
+        assert!(!written(&sample::run()).contains("MBU"));
     }
 
     #[test]

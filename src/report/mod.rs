@@ -13,6 +13,7 @@ mod escape;
 mod figure;
 mod gpu;
 mod grid;
+mod hardware;
 pub mod history;
 pub mod json;
 pub mod markdown;

@@ -7,7 +7,7 @@ use super::grid::{Align, Column, Grid, Tone};
 use super::prose::{bold, paragraph};
 use super::table::Layout;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Bytes, Count, Known, Rate, Seconds, Share, UNKNOWN};
+use crate::measure::units::{Bytes, Change, Count, Known, Rate, Seconds, Share, UNKNOWN};
 use crate::plan::{
     BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Outlook, PREFILL_CHUNK, SERVED_CACHE_BYTES, Transfer, Workload,
 };
@@ -151,7 +151,7 @@ fn measured(
     range: impl Fn(Option<f64>, Option<f64>, fn(f64) -> String) -> String,
     rate: fn(f64) -> String,
 ) -> Vec<Column> {
-    let error = |error: Option<f64>| Known(error.map(signed)).to_string();
+    let error = |error: Option<f64>| Known(error.map(Change)).to_string();
     vec![
         column("measured\ntok/s", Align::Right, rows, |row| {
             Known(row.measured_decode_tokens_per_second.map(Rate)).to_string()
@@ -164,11 +164,6 @@ fn measured(
         column("measured\nmemory", Align::Right, rows, |row| Known(row.measured_memory_bytes.map(Bytes)).to_string()),
         column("error", Align::Right, rows, |row| error(row.memory_error)).joined(),
     ]
-}
-
-/// A share with its sign, to a tenth of a percent.
-fn signed(share: f64) -> String {
-    if share == 0.0 { "0 %".into() } else { format!("{:+.1} %", share * 100.0) }
 }
 
 fn count(number: Option<u64>) -> String {

@@ -3,7 +3,7 @@
 use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, other_programs, paragraph};
-use super::{cold_start, gpu, sampling};
+use super::{cold_start, gpu, hardware, sampling};
 use crate::measure::metric::{DECODE, TTFT};
 use crate::measure::{Disturbance, culprits, disturbances};
 use crate::recommend::{Recommendation, explain};
@@ -93,6 +93,7 @@ fn title(group: Group, lines: &[Line]) -> String {
 /// What the tables cannot say in their cells.
 fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<String> {
     let mut notes: Vec<String> = lines.iter().filter_map(|(row, _)| failures(row)).collect();
+    notes.extend(lines.iter().filter_map(|(_, summary)| hardware::impossible(run, summary)));
     notes.extend(disturbed(run));
     notes.extend(lines.iter().flat_map(|(row, _)| sampling::notes(row, &run.settings)));
     notes.extend(gpu::notes(run));
@@ -119,6 +120,7 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
     }
     let pick = recommendation.pick().and_then(|pick| lines.iter().find(|(_, summary)| summary.row == pick.row));
     notes.extend(pick.and_then(|(_, summary)| Some(cold_start::sentence(&summary.row, summary.cold_start.as_ref()?))));
+    notes.extend(pick.and_then(|(_, summary)| hardware::capacity(run, summary)));
     notes.extend(recommendation.flags.iter().map(ToString::to_string));
     notes
 }

@@ -12,12 +12,10 @@ use crate::engine::{LoadObserver, LoadPart};
 /// not told.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct LoadParts {
-    /// Reading weights from storage or the page cache.
+    /// Copying weights out of their file, from storage or the page cache.
     pub read_seconds: f64,
     /// Putting them into the type in which they are held.
     pub quantize_seconds: f64,
-    /// Laying them out for the CPU's kernels.
-    pub pack_seconds: f64,
     /// Moving them to the GPU.
     pub transfer_seconds: f64,
 }
@@ -26,7 +24,7 @@ pub struct LoadParts {
 pub struct LoadTimes<C> {
     clock: C,
     /// Of each part, the instants at which it ended less those at which it began, modulo 2⁶⁴: its time, once all have ended.
-    nanoseconds: [AtomicU64; 4],
+    nanoseconds: [AtomicU64; 3],
 }
 
 impl<C: Clock> LoadTimes<C> {
@@ -40,7 +38,6 @@ impl<C: Clock> LoadTimes<C> {
         LoadParts {
             read_seconds: seconds(LoadPart::Read),
             quantize_seconds: seconds(LoadPart::Quantize),
-            pack_seconds: seconds(LoadPart::Pack),
             transfer_seconds: seconds(LoadPart::Transfer),
         }
     }

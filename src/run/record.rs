@@ -7,6 +7,7 @@ use super::trial::{FailureKind, Trial};
 use crate::catalog::{Candidate, Requirements};
 use crate::engine::candle::PoolPhases;
 use crate::plan::FitEstimate;
+use crate::spec::Config;
 use crate::telemetry::Environment;
 
 /// One invocation of `compare` and everything that it observed.
@@ -121,6 +122,10 @@ pub struct LoadFacts {
     pub device: String,
     /// Precision of the weights as run, by type and share of bytes: `q4_k 93 %, q6_k 7 %`.
     pub precision: String,
+    /// The `config.json` that it was loaded by, or what a GGUF file says in its place: what a pass reads and computes is
+    /// counted from it. `None` for runs stored before it was kept.
+    #[serde(default)]
+    pub config: Option<Config>,
     /// Bytes of all weights as held by the engine.
     pub weights_bytes: u64,
     /// Key and value cache per token of context, computed from the shape.
@@ -130,7 +135,7 @@ pub struct LoadFacts {
     /// Bytes that were received for it; 0 if all was there. `None` for runs stored before this was kept.
     #[serde(default)]
     pub downloaded_bytes: Option<u64>,
-    /// Reading, quantizing, packing and moving the weights to the device, and one short forward pass.
+    /// Reading, quantizing and moving the weights to the device, and one short forward pass.
     pub load_seconds: f64,
     /// What threads did meanwhile. `None` for runs stored before this was kept.
     #[serde(default)]

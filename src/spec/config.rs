@@ -1,5 +1,6 @@
 //! A `config.json` read with suspicion: every number has a bound, and a key that is wrong is named.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Largest width, count or length that any key may state. Real configs stay under 2^20; products of three such numbers
@@ -10,7 +11,8 @@ const LARGEST: u64 = 1 << 20;
 const MOST_REPETITIONS: usize = 1024;
 
 /// The contents of a `config.json`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Config {
     fields: Map<String, Value>,
 }

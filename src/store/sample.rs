@@ -158,6 +158,7 @@ fn ran() -> Row {
             engine: "candle".into(),
             device: "cpu".into(),
             precision: "q4_k 93 %, q6_k 7 %".into(),
+            config: None,
             weights_bytes: 4_683_073_536,
             kv_bytes_per_token: 57_344,
             acquire_seconds: 0.25,

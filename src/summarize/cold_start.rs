@@ -16,7 +16,7 @@ const TENTH: usize = 10;
 pub struct ColdStart {
     /// Downloading the checkpoint before, in seconds. `None` where nothing was received, and where nobody counted.
     pub download_seconds: Option<f64>,
-    /// Reading, quantizing, packing and moving the weights to the device, and one short pass, in seconds.
+    /// Reading, quantizing and moving the weights to the device, and one short pass, in seconds.
     pub load_seconds: f64,
     /// What threads did meanwhile, and that pass alone. `None` for runs stored before these were kept.
     pub parts: Option<LoadParts>,

@@ -4,11 +4,13 @@
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
 mod attainment;
+mod capacity;
 mod cold_start;
 mod course;
 mod distribution;
 mod drift;
 mod enough;
+mod impossible;
 mod interval;
 mod machine;
 mod outliers;
@@ -19,11 +21,13 @@ pub(crate) mod testing;
 mod ties;
 
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+pub use capacity::Capacity;
 pub use cold_start::ColdStart;
 pub use course::{Course, HEADLINE, courses};
 pub use distribution::{Distribution, Percentile, median, quantile};
 pub use drift::Drift;
 pub use enough::{STEADY_TRIALS, STEADY_WITHIN, is_steady, is_warm, precision, seconds, suffices};
+pub use impossible::Impossible;
 pub use interval::{Interval, LEVEL, p_median_above, p_median_below};
 pub use machine::MachineState;
 pub use outliers::{OUTLYING, outliers};

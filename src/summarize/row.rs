@@ -1,15 +1,19 @@
 //! A candidate's row, summarized.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::capacity::Capacity;
 use super::cold_start::ColdStart;
+use super::impossible::Impossible;
 use super::machine::MachineState;
-use super::summary::Summary;
+use super::summary::{Figures, Summary};
 use crate::catalog::{Requirements, Source};
-use crate::measure::MemoryPhases;
-use crate::run::{Phase, Row, Run};
+use crate::measure::{Ceiling, MemoryPhases};
+use crate::run::{Phase, Row, Run, Trial};
+use crate::telemetry::Environment;
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +29,10 @@ pub struct RowSummary {
     /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
     pub load_seconds: Option<f64>,
     pub cold_start: Option<ColdStart>,
+    /// `None` on a CPU, and on a GPU that is not known.
+    pub capacity: Option<Capacity>,
+    /// Figures that its GPU cannot have given.
+    pub impossible: Vec<Impossible>,
     /// During its measured trials.
     pub machine: MachineState,
     /// Those with a measured trial, by name.
@@ -49,6 +57,17 @@ pub struct SuiteSummary {
     pub summary: Summary,
 }
 
+impl SuiteSummary {
+    /// What can be pooled of it, named: each prompt of token ids, whose lengths differ on purpose, or all texts together.
+    pub fn works(&self) -> Vec<(String, &Figures)> {
+        let Self { suite, summary } = self;
+        if summary.cells.is_empty() {
+            return vec![(suite.clone(), &summary.overall)];
+        }
+        summary.cells.iter().map(|cell| (format!("{suite} {}", cell.prompt), &cell.figures)).collect()
+    }
+}
+
 /// Memory that a candidate takes, in bytes above what was in use before it was loaded; lower is better. Of the device on a
 /// GPU, of the process on a CPU. `None` if it was not run or nothing could tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -63,6 +82,12 @@ pub struct Memory {
     pub decode_bytes: Option<u64>,
     /// All that this process held on the GPU, its context included, where the driver tells.
     pub process_bytes: Option<u64>,
+    /// Key and value cache of a token, as the engine holds it, computed from the shape.
+    pub kv_bytes_per_token: Option<u64>,
+    /// What each token of the longest trial took on the GPU beside what was in use once the weights were loaded, after its
+    /// prompt was through. Working memory that the allocator keeps is in it; what it had free before is not. `None` on a CPU,
+    /// where nobody looked then, and where nothing was taken that could be seen.
+    pub measured_kv_bytes_per_token: Option<u64>,
     /// From its shape alone. `None` where that is not known beforehand.
     pub estimated_bytes: Option<u64>,
 }
@@ -82,36 +107,61 @@ impl Memory {
             prefill_bytes: above(most(|phases| phases.prefill_bytes)),
             decode_bytes: above(most(|phases| phases.decode_bytes)),
             process_bytes: most(|phases| phases.process_bytes),
+            kv_bytes_per_token: Some(load.kv_bytes_per_token),
+            measured_kv_bytes_per_token: load.loaded_bytes.and_then(|loaded| measured_cache(&row.trials, loaded)),
             estimated_bytes,
         }
     }
 }
 
-/// Summarizes every row of a run, in its order.
-pub fn summarize(run: &Run) -> Vec<RowSummary> {
-    run.rows.iter().map(|row| summarize_row(row, &run.requirements)).collect()
+/// See [`Memory::measured_kv_bytes_per_token`]; of several trials that are as long, the one that took least.
+fn measured_cache(trials: &[Trial], loaded_bytes: u64) -> Option<u64> {
+    let on_gpu = trials.iter().filter(|trial| trial.readings.iter().any(|reading| reading.gpu.is_some()));
+    let taken = on_gpu.filter_map(|trial| {
+        let tokens = u64::from(trial.prompt_tokens?) + trial.timeline.arrivals_ns.len() as u64;
+        Some((tokens, MemoryPhases::of(trial).decode_bytes?.saturating_sub(loaded_bytes)))
+    });
+    let (tokens, bytes) = taken.max_by_key(|(tokens, bytes)| (*tokens, Reverse(*bytes)))?;
+    bytes.checked_div(tokens).filter(|bytes| *bytes > 0)
 }
 
-fn summarize_row(row: &Row, requirements: &Requirements) -> RowSummary {
-    let suites: BTreeSet<&str> = row.trials.iter().map(|trial| trial.key.suite.as_str()).collect();
+/// Summarizes every row of a run, in its order.
+pub fn summarize(run: &Run) -> Vec<RowSummary> {
+    run.rows.iter().map(|row| summarize_row(row, &run.requirements, &run.environment)).collect()
+}
+
+fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environment) -> RowSummary {
+    let ceiling = Ceiling::of(row, environment);
+    let summary = |belongs: &dyn Fn(&Trial) -> bool| {
+        Summary::of(row.trials.iter().filter(|trial| belongs(trial)), requirements, ceiling.as_ref())
+    };
+    let names: BTreeSet<&str> = row.trials.iter().map(|trial| trial.key.suite.as_str()).collect();
+    let suites: Vec<SuiteSummary> = names
+        .into_iter()
+        .filter_map(|suite| {
+            let summary = summary(&|trial| trial.key.suite == suite)?;
+            Some(SuiteSummary { suite: suite.to_owned(), summary })
+        })
+        .collect();
+    let memory = Memory::of(row);
     RowSummary {
         row: row.candidate.row(),
         precision: precision(row),
         synthetic: matches!(row.candidate.source, Source::Synthetic { .. })
             || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic),
-        memory: Memory::of(row),
+        memory,
         load_seconds: row.load.as_ref().map(|load| load.load_seconds),
         cold_start: ColdStart::of(row),
         machine: MachineState::of(row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured)),
-        suites: suites
-            .into_iter()
-            .filter_map(|suite| {
-                let summary = Summary::of(row.trials.iter().filter(|trial| trial.key.suite == suite), requirements)?;
-                Some(SuiteSummary { suite: suite.to_owned(), summary })
-            })
-            .collect(),
-        text: Summary::of(row.trials.iter().filter(|trial| trial.key.language.is_some()), requirements),
-        tokens: Summary::of(row.trials.iter().filter(|trial| trial.key.language.is_none()), requirements),
+        capacity: row
+            .load
+            .as_ref()
+            .zip(ceiling.as_ref())
+            .map(|(load, ceiling)| Capacity::of(&memory, load.weights_bytes, ceiling)),
+        impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
+        suites,
+        text: summary(&|trial| trial.key.language.is_some()),
+        tokens: summary(&|trial| trial.key.language.is_none()),
     }
 }
 
@@ -128,7 +178,7 @@ mod tests {
     use crate::measure::metric::{DECODE, TTFT};
     use crate::plan::FitEstimate;
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
-    use crate::telemetry::Reading;
+    use crate::telemetry::{GpuReading, Reading};
 
     #[test]
     fn text_and_token_ids_are_not_pooled() {
@@ -177,6 +227,38 @@ mod tests {
             (memory.loaded_bytes, memory.prefill_bytes, memory.decode_bytes, memory.process_bytes),
             (Some(1 << 30), Some(mib(1200)), Some(mib(1150)), None)
         );
+    }
+
+    /// A trial of so many tokens at which a GPU had so much in use once its prompt was through, of MiB.
+    fn looked_at(prompt_tokens: u32, mib: u64) -> Trial {
+        let mut trial = text_trial(200, 100, 100, "가");
+        trial.prompt_tokens = Some(prompt_tokens);
+        let reading = |(at_ms, mib): (u64, u64)| Reading {
+            at_ns: at_ms * 1_000_000,
+            gpu: Some(GpuReading { used_bytes: Some(mib << 20), ..GpuReading::default() }),
+            ..Reading::default()
+        };
+        trial.readings = [(0, 1124), (100, 1300), (300, mib)].map(reading).into();
+        trial
+    }
+
+    #[test]
+    fn the_cache_of_a_token_is_measured_of_the_longest_trial() {
+        let measured = |trials| {
+            let mut row = ran("a", trials);
+            // 1,124 MiB in use once it was loaded.
+            row.load = Some(load(2 << 30));
+            let memory = Memory::of(&row);
+            assert_eq!(memory.kv_bytes_per_token, Some(1024));
+            memory.measured_kv_bytes_per_token
+        };
+        // 412 + 100 tokens in 128 MiB.
+        let trials = vec![looked_at(412, 1300), looked_at(412, 1252), looked_at(28, 1500)];
+        assert_eq!(measured(trials), Some((128 << 20) / 512));
+        assert_eq!(measured(vec![looked_at(412, 1124)]), None, "nothing was taken that could be seen");
+        let mut on_a_cpu = looked_at(412, 1252);
+        on_a_cpu.readings.iter_mut().for_each(|reading| reading.gpu = None);
+        assert_eq!(measured(vec![on_a_cpu]), None);
     }
 
     #[test]

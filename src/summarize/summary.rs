@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::attainment::Attainment;
 use super::distribution::Distribution;
 use crate::catalog::Requirements;
-use crate::measure::{METRICS, Measurement, Metric};
+use crate::measure::{Ceiling, METRICS, Measurement, Metric};
 use crate::run::{Outcome, Phase, Trial};
 use crate::suite::Language;
 
@@ -57,14 +57,18 @@ pub struct Cell {
 
 impl Summary {
     /// `None` if no trial was measured.
-    pub(super) fn of<'t>(trials: impl Iterator<Item = &'t Trial>, requirements: &Requirements) -> Option<Self> {
+    pub(super) fn of<'t>(
+        trials: impl Iterator<Item = &'t Trial>,
+        requirements: &Requirements,
+        ceiling: Option<&Ceiling>,
+    ) -> Option<Self> {
         let (warmup, measured): (Vec<&Trial>, Vec<&Trial>) =
             trials.partition(|trial| trial.key.phase() == Phase::Warmup);
         if measured.is_empty() {
             return None;
         }
         let measured: Vec<(&Trial, Measurement)> =
-            measured.into_iter().map(|trial| (trial, Measurement::of(trial))).collect();
+            measured.into_iter().map(|trial| (trial, Measurement::under(trial, ceiling))).collect();
         let completed: Vec<(&Trial, Measurement)> =
             measured.iter().filter(|(trial, _)| matches!(trial.outcome, Outcome::Completed { .. })).copied().collect();
 
@@ -136,7 +140,7 @@ mod tests {
     use crate::summarize::testing::{failed, in_suite, speed_trial, text_trial, warmup};
 
     fn summarize(trials: &[Trial]) -> Option<Summary> {
-        Summary::of(trials.iter(), &Requirements::default())
+        Summary::of(trials.iter(), &Requirements::default(), None)
     }
 
     #[test]

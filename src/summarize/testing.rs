@@ -1,6 +1,6 @@
 //! Made-up runs for the tests of the pure stages: every figure can be worked out from the arguments.
 
-use crate::catalog::{Candidate, Requirements, Source};
+use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::measure::Measurement;
 use crate::run::{
     FailureKind, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
@@ -111,6 +111,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         engine: "candle".into(),
         device: "cpu".into(),
         precision: "q4_k 93 %, q6_k 7 %".into(),
+        config: None,
         weights_bytes: peak / 2,
         kv_bytes_per_token: 1024,
         acquire_seconds: 0.0,
@@ -125,6 +126,35 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         pool: None,
         idle_milliwatts: None,
     }
+}
+
+/// A candidate of Llama's 8B shape in bf16 that ran `trials` on a GPU.
+pub(crate) fn llama_8b(id: &str, trials: Vec<Trial>) -> Row {
+    let config = crate::spec::shipped_shape("meta-llama/Meta-Llama-3-8B-Instruct");
+    let load = LoadFacts {
+        device: "cuda:0".into(),
+        precision: "bf16".into(),
+        config,
+        weights_bytes: 16_060_000_000,
+        // 32 layers × (key + value) × 8 heads × 128 in float32.
+        kv_bytes_per_token: 32 * 2 * 8 * 128 * 4,
+        ..load(17 << 30)
+    };
+    let candidate = Candidate { quantization: Some(Quantization::Bf16), ..row(id).candidate };
+    Row { load: Some(load), outcome: RowOutcome::Ran, trials, ..Row::pending(candidate) }
+}
+
+/// A run on an L4, by the name that its driver has for it.
+pub(crate) fn run_on_l4(rows: Vec<Row>) -> Run {
+    let mut run = run(rows);
+    run.environment.device = "cuda:0".into();
+    run.environment.device_name = "NVIDIA L4".into();
+    run
+}
+
+/// 512 tokens in 10 ms, and 100 tokens a second in bf16: more than an L4 can compute, or read.
+pub(crate) fn beyond_an_l4() -> Run {
+    run_on_l4(vec![llama_8b("a", vec![speed_trial("pp512+tg64", 512, 10, 10)])])
 }
 
 pub(crate) fn run(rows: Vec<Row>) -> Run {

@@ -262,8 +262,8 @@ fn a_tolerance_below_the_machines_noise_is_refused() {
     edit(&bench, |baseline| baseline["noise"] = noise);
     let refused = check(&bench, "--tolerance decode=5%").exits(2);
     refused
-        .says("a tolerance of 5.0 % for decode is below what this machine's own runs differ by: 8.0 %")
-        .says("allow 8.0 %");
+        .says("a tolerance of 5 % for decode is below what this machine's own runs differ by: 8 %")
+        .says("allow 8 %");
     // Where nobody states one, it is as large as it must be.
     retime(&bench, 1.07);
     check(&bench, "").exits(0).answers("8 %");

@@ -9,11 +9,13 @@ use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
-use bench::run::{Instruments, RunListener, Trial, execute};
+use bench::run::{Instruments, Row, RunListener, Trial, execute};
 use bench::suite::{Body, Prompt};
+use bench::summarize::Memory;
 use bench::telemetry::gpu::{AbsentProbe, ScriptedProbe, Untold};
 use bench::telemetry::nvml::{self, NvmlProbe};
 use bench::telemetry::{GpuProbe, GpuReading, GpuVerdict};
+use serde_json::json;
 
 use crate::support::bench::Bench;
 use crate::support::fake_driver::FakeDriver;
@@ -198,6 +200,19 @@ fn a_trials_energy_is_what_the_counter_gained_or_else_what_the_power_adds_up_to(
     assert_eq!(energy(counted), (Some(EnergySource::Counter), Some(30.0)));
     // Two seconds are too few for a power that is an average of the last.
     assert_eq!(energy(FakeDriver::without_energy_counter()), (None, None));
+}
+
+#[test]
+fn the_cache_of_a_token_is_what_the_driver_saw_taken_beside_the_weights() {
+    // Two looks at a trial of 7 tokens and 2 more: before it, and at its end.
+    let driver = FakeDriver::l4().says("memory.used", "1000 91000");
+    let load = json!({
+        "engine": "scripted", "device": "cuda:0", "precision": "f32", "weights_bytes": 800, "kv_bytes_per_token": 9000,
+        "acquire_seconds": 0, "load_seconds": 1, "baseline_bytes": 200, "loaded_bytes": 1000, "peak_bytes": 91000,
+    });
+    let load = Some(serde_json::from_value(load).unwrap());
+    let memory = Memory::of(&Row { load, trials: vec![trial(Arc::new(probe(&driver)))], ..row("row") });
+    assert_eq!((memory.kv_bytes_per_token, memory.measured_kv_bytes_per_token), (Some(9000), Some(10_000)));
 }
 
 #[test]

@@ -111,6 +111,25 @@ fn so_does_a_request_of_the_system() {
 }
 
 #[test]
+fn a_check_that_is_stopped_says_how_to_go_on_and_then_how_to_judge() {
+    let bench = place();
+    bench.run("compare --local llama-gqa --prompts prompts --suite count --repeat 6").exits(0);
+    bench.run("baseline save").exits(0);
+    let mut running = bench.start("check --measure --prompts prompts --repeat 600");
+    until_stored(&bench, &mut running, 20);
+    running.signal("INT");
+    let ran = running.finish().exits(2);
+    assert!(ran.stdout.is_empty(), "{ran}");
+    let id = bench.export("latest")["run"]["id"].as_str().unwrap().to_owned();
+    ran.says(&format!("Go on with: bench compare --resume {id} --prompts prompts\n"))
+        .says(&format!("then check with --run {id} in place of --measure\n"));
+    bench.run(&format!("compare --resume {id} --prompts prompts"));
+    let ran = bench.run(&format!("check --prompts prompts --run {id}"));
+    assert!(matches!(ran.code, Some(0 | 1 | 3)), "{ran}");
+    ran.answers("6+600");
+}
+
+#[test]
 fn quiet_still_says_how_to_go_on() {
     let bench = place();
     let mut running = bench.start(&format!("{LINE} --quiet --results 'my results'"));

@@ -32,3 +32,4 @@ mod score;
 mod statistics;
 mod text;
 mod timing;
+mod utilization;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
+use crate::cpu::bytes::Bytes;
+
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufError {
@@ -103,9 +105,9 @@ impl GgufFile {
     ///
     /// # Errors
     /// If the file has no tensor of that name.
-    pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, &[u8]), GgufError> {
+    pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, Bytes), GgufError> {
         let place = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor(name.into()))?;
-        let bytes = self.map.as_ref().and_then(|map| map.get(place.range.clone()));
+        let bytes = self.map.as_ref().and_then(|map| Bytes::of_file(Arc::clone(map), place.range.clone()));
         Ok((place, bytes.ok_or_else(|| GgufError::MissingTensor(name.into()))?))
     }
 

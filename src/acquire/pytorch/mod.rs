@@ -5,16 +5,18 @@
 
 pub mod pickle;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::DType;
 use memmap2::Mmap;
 
+use super::stored::StoredTensor;
+use crate::cpu::bytes::{Buffer, Bytes};
 use pickle::{PickleError, PickledTensor, Value};
 
 /// What is wrong with a `.bin` file.
@@ -40,8 +42,8 @@ pub enum PytorchError {
     Twice(String),
     #[error("the tensors hold more than {MOST_VIEWS} times what the file does")]
     Inflated,
-    #[error("could not make tensor `{tensor}`")]
-    Tensor { tensor: String, source: candle_core::Error },
+    #[error("there is no memory for tensor `{tensor}`")]
+    Memory { tensor: String, source: io::Error },
 }
 
 /// How often tensors may together view the numbers of a file. Tied embeddings view theirs twice; a hostile file of one
@@ -50,7 +52,7 @@ const MOST_VIEWS: u64 = 4;
 
 /// A `.bin` file, mapped into memory.
 pub struct PytorchFile {
-    map: Mmap,
+    map: Arc<Mmap>,
     tensors: HashMap<String, Place>,
 }
 
@@ -70,13 +72,17 @@ impl Place {
     }
 
     /// The view's bytes row by row, whatever its strides.
-    fn gather(&self, storage: &[u8]) -> Vec<u8> {
+    fn gather(&self, storage: &[u8]) -> io::Result<Bytes> {
         let size = self.dtype.size_in_bytes();
         let mut offsets = vec![0];
         for (length, stride) in self.shape.iter().zip(&self.strides) {
             offsets = offsets.iter().flat_map(|offset| (0..*length).map(move |at| offset + at * stride)).collect();
         }
-        offsets.iter().flat_map(|offset| &storage[offset * size..(offset + 1) * size]).copied().collect()
+        let mut gathered = Buffer::zeroed(offsets.len() * size)?;
+        for (number, offset) in gathered.chunks_exact_mut(size).zip(offsets) {
+            number.copy_from_slice(&storage[offset * size..(offset + 1) * size]);
+        }
+        Ok(gathered.into())
     }
 
     fn is_contiguous(&self) -> bool {
@@ -101,23 +107,27 @@ impl PytorchFile {
         if tensors.values().map(Place::size).fold(0, u64::saturating_add) > MOST_VIEWS * map.len() as u64 {
             return Err(PytorchError::Inflated);
         }
-        Ok(Self { map, tensors })
+        Ok(Self { map: Arc::new(map), tensors })
     }
 
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|place| place.shape.as_slice())
     }
 
-    /// A tensor at the precision in which it is stored; `None` if it is not there.
+    /// A tensor as it is stored, its rows in order; `None` if it is not there.
     ///
     /// # Errors
-    /// If memory does not suffice.
-    pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, PytorchError> {
+    /// If memory does not suffice for one whose rows do not lie in order.
+    pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor>, PytorchError> {
         let Some(place) = self.tensors.get(name) else { return Ok(None) };
-        let view = &self.map[place.bytes.clone()];
-        let bytes = if place.is_contiguous() { Cow::Borrowed(view) } else { Cow::Owned(place.gather(view)) };
-        let tensor = Tensor::from_raw_buffer(&bytes, place.dtype, &place.shape, &Device::Cpu);
-        tensor.map(Some).map_err(|source| PytorchError::Tensor { tensor: name.into(), source })
+        let bytes = if place.is_contiguous() {
+            Bytes::of_file(Arc::clone(&self.map), place.bytes.clone())
+                .ok_or_else(|| PytorchError::Layout(name.into()))?
+        } else {
+            let gathered = place.gather(&self.map[place.bytes.clone()]);
+            gathered.map_err(|source| PytorchError::Memory { tensor: name.into(), source })?
+        };
+        Ok(Some(StoredTensor { dtype: place.dtype, shape: place.shape.clone(), bytes }))
     }
 }
 
@@ -289,7 +299,7 @@ mod tests {
     #[test]
     fn views_must_lie_in_their_storage() {
         let file = with(&table(0, &[2, 4], &[1, 2])).unwrap();
-        assert_eq!(file.tensor("w").unwrap().unwrap().dims(), [2, 4]);
+        assert_eq!(file.tensor("w").unwrap().unwrap().shape, [2, 4]);
         const MOST: u64 = i64::MAX as u64;
         for (offset, shape, strides) in [
             (1, &[2, 4][..], &[4, 1][..]),
@@ -310,7 +320,7 @@ mod tests {
         const MOST: u64 = i64::MAX as u64;
         for shape in [&[MOST, 0][..], &[0, MOST, MOST]] {
             let file = with(&table(0, shape, &vec![1; shape.len()])).unwrap();
-            assert_eq!(file.tensor("w").unwrap().unwrap().elem_count(), 0);
+            assert_eq!(file.tensor("w").unwrap().unwrap().bytes.len(), 0);
         }
     }
 

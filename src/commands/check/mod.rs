@@ -67,6 +67,8 @@ fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(
         None => {
             let mut task = Task::like(&baseline.digest, args.repeat, args.prompts.as_deref(), &database)?;
             if task.measure(printer)? == Ended::Cancelled {
+                let stopped = task.stopped(results, args.prompts.as_deref());
+                printer.warn(&format!("{stopped}\nthen check with --run {} in place of --measure", task.run.id));
                 return Ok(None);
             }
             task.run

@@ -38,8 +38,7 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
         (None, None) => Task::new(&path, args, printer)?,
     };
     if task.measure(printer)? == Ended::Cancelled {
-        let command = format!("bench compare --resume {}{}", task.run.id, places(args));
-        printer.warn(&format!("stopped; every finished trial is stored. Go on with: {command}"));
+        printer.warn(&task.stopped(&args.results.results, args.prompts.as_deref()));
         return Ok(Status::Unanswered);
     }
 
@@ -111,6 +110,13 @@ impl Task {
         let (instruments, card) = look_around(&run.environment.device);
         let device = candle::device(&run.environment.device)?;
         Ok(Self { run, store, chosen, device, instruments, card })
+    }
+
+    /// That the user stopped it, and the command that goes on with it.
+    pub fn stopped(&self, results: &Path, prompts: Option<&Path>) -> String {
+        let prompts = prompts.map(|folder| format!(" --prompts {}", quoted(folder))).unwrap_or_default();
+        let places = results_option(results) + &prompts;
+        format!("stopped; every finished trial is stored. Go on with: bench compare --resume {}{places}", self.run.id)
     }
 
     /// Runs what is left of it, storing each trial.
@@ -190,12 +196,7 @@ fn is_through(row: &Row) -> bool {
     matches!(row.outcome, RowOutcome::Ran | RowOutcome::Skipped { .. })
 }
 
-/// The options by which a later command finds the same results and prompts.
-fn places(args: &cli::Compare) -> String {
-    let prompts = args.prompts.as_deref().map(|folder| format!(" --prompts {}", quoted(folder)));
-    results_option(&args.results.results) + &prompts.unwrap_or_default()
-}
-
+/// The option by which a later command finds the same results.
 fn results_option(folder: &Path) -> String {
     if folder == Path::new("results") { String::new() } else { format!(" --results {}", quoted(folder)) }
 }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
+use crate::engine::candle::CandleEngine;
 use crate::engine::candle::memory::{self, GpuMemory};
-use crate::engine::candle::{self, CandleEngine};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
-use crate::plan::{Layout, Schedule, Shape, Step, estimate};
+use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{
     CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, LoadTimes, Row, RowOutcome, RunListener, Settings,
@@ -133,6 +133,7 @@ impl RowRunner<'_> {
         }
 
         let total = checkpoint.facts.parameters;
+        let config = Some(checkpoint.config.clone());
         host::reset_peak();
         let baseline_bytes = self.memory();
         let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
@@ -150,6 +151,7 @@ impl RowRunner<'_> {
             engine: "candle".into(),
             device: self.device_name.into(),
             precision: engine.precision().into(),
+            config,
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
@@ -184,20 +186,13 @@ impl RowRunner<'_> {
             if on_cpu { host::available_bytes() } else { GpuMemory::of(self.device).map(|memory| memory.free) };
         let available = available.unwrap_or(u64::MAX);
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
-        let weights = shape.work(row.candidate.quantization.map(Layout::Held)).weights_bytes;
-        let fit = row.fit.insert(estimate(&shape.spec, weights, steps, available));
-        // Not part of the estimate, which is of any device: only the CPU's kernels want a copy of their own.
-        let packed = match row.candidate.quantization {
-            Some(quantization) if on_cpu && fit.missing_bytes().is_none() => {
-                candle::packed_bytes(&shape.inventory, quantization)
-            }
-            _ => 0,
-        };
-        let needed = fit.total_bytes().saturating_add(packed);
-        let Some(missing) = needed.checked_sub(available).filter(|missing| *missing > 0) else { return Ok(()) };
-        let (needed, free, missing) = (Bytes(needed), Bytes(available), Bytes(missing));
-        let copy = if packed > 0 { format!(" ({} of it packed for this CPU)", Bytes(packed)) } else { String::new() };
-        let reason = format!("does not fit: needs {needed}{copy}, {free} are free, {missing} are missing");
+        let layout = row.candidate.quantization.map(Layout::Held);
+        let weights = shape.work(layout).weights_bytes;
+        let number_bytes = cache_number_bytes(on_cpu, shape.bits(layout));
+        let fit = row.fit.insert(estimate(&shape.spec, weights, number_bytes, steps, available));
+        let Some(missing) = fit.missing_bytes() else { return Ok(()) };
+        let (needed, free, missing) = (Bytes(fit.total_bytes()), Bytes(available), Bytes(missing));
+        let reason = format!("does not fit: needs {needed}, {free} are free, {missing} are missing");
         Err(Stop::Outcome(RowOutcome::Skipped { reason }, None))
     }
 

@@ -5,8 +5,8 @@ use crate::catalog::Candidate;
 use crate::cli;
 use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
-use crate::measure::Measurement;
 use crate::measure::units::Rate;
+use crate::measure::{Measurement, made_on, mean_context};
 use crate::plan::{Layout, Measured, Outlook, Shape, StepTime, TimeFit, Transfer};
 use crate::run::{Outcome, Phase, Row, Run, Trial};
 use crate::store::Store;
@@ -39,7 +39,7 @@ impl Evidence {
             None => None,
         };
         let Some(run) = run else { return Ok(Self::default()) };
-        let made_on = gpus.find(&run.environment.device_name).filter(|_| run.environment.device != "cpu");
+        let made_on = made_on(&run.environment, gpus);
         let measured = measured(&run);
         let Some(made_on) = made_on else {
             let rates: Vec<String> = measured
@@ -60,7 +60,7 @@ impl Evidence {
             .filter_map(|(candidate, measured)| {
                 let shape = shapes.iter().find(|(subject, _)| subject.id == candidate.id)?.1.as_ref().ok()?;
                 let layout = candidate.quantization.map(Layout::Held);
-                Some((measured.step_time(shape, layout), measured.cache_number_bytes(shape)))
+                Some((measured.step_time(shape, layout), shape.cache_number_bytes(measured.cache_bytes_per_token)))
             })
             .collect();
         let times: Vec<StepTime> = points.iter().map(|(time, _)| *time).collect();
@@ -137,9 +137,8 @@ fn of_row(run: &str, row: &Row, summary: &RowSummary) -> Option<Measured> {
     let mut seconds: Vec<f64> = chosen.iter().map(|(_, seconds)| *seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let median = quantile(&seconds, 0.5)?;
-    let held =
-        |(trial, _): &(&Trial, f64)| f64::from(trial.prompt_tokens.unwrap_or(0)) + trial.token_ids.len() as f64 / 2.0;
-    let context = chosen.iter().map(held).sum::<f64>() / chosen.len().max(1) as f64;
+    let contexts: Vec<f64> = chosen.iter().filter_map(|(trial, _)| mean_context(trial)).collect();
+    let context = contexts.iter().sum::<f64>() / contexts.len().max(1) as f64;
     Some(Measured {
         run: run.to_owned(),
         seconds_per_token: median,

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::batch::Batch;
+use super::batch::{Batch, New};
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::norm::Norm;
@@ -62,9 +62,14 @@ impl GroupedAttention {
                 None => Ok(y),
             }
         };
-        let query = split(self.query.forward(x)?, queries, self.query_norm.as_ref())?;
-        let key = split(self.key.forward(x)?, kv_heads, self.key_norm.as_ref())?;
-        let value = split(self.value.forward(x)?, kv_heads, None)?;
+        let [query, key, value] = Matrix::forward_each([&self.query, &self.key, &self.value], x)?;
+        let query = split(query, queries, self.query_norm.as_ref())?;
+        let key = split(key, kv_heads, self.key_norm.as_ref())?;
+        let value = split(value, kv_heads, None)?;
+        if x.device().is_cpu() {
+            let new = New { queries: &query, keys: &key, values: Some(&value), value_dim: dim, turned_from: 0 };
+            return self.output.forward(&batch.attend(new, self.scale, self.softcap)?);
+        }
         let attended = batch.each(|context| {
             // [tokens, heads, dim] → [heads, tokens, dim]
             let own = |y: &Tensor| context.rows_of(y)?.transpose(0, 1);

@@ -3,12 +3,18 @@
 //! A batch is ragged: the new tokens of all sequences are rows of one matrix, without padding, however many each sequence
 //! has. Only attention tells the sequences apart: each has its own positions, mask and cache.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use candle_core::{DType, Device, Result, Tensor};
+use half::f16;
 
+use super::host::{self, Writable};
 use super::mask::{causal_mask, first_visible};
 use super::rope::Rope;
+use crate::cpu::attention;
+use crate::cpu::isa::Isa;
+use crate::cpu::pool::Pool;
 use crate::plan::PREFILL_CHUNK;
 use crate::spec::{self, DecoderSpec, Heads};
 
@@ -23,9 +29,9 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    pub fn new(spec: &DecoderSpec, room: usize, device: &Device) -> Result<Self> {
+    pub fn new(spec: &DecoderSpec, room: usize, cache_type: DType, device: &Device) -> Result<Self> {
         let capacity = room.next_multiple_of(PREFILL_CHUNK);
-        let cache = |_| Cache::new(&spec.attention, capacity, device);
+        let cache = |_| Cache::new(&spec.attention, capacity, cache_type, device);
         let caches = (0..spec.layers.len()).map(cache).collect::<Result<_>>()?;
         Ok(Self { position: 0, room, capacity, caches })
     }
@@ -54,8 +60,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    fn new(attention: &spec::Attention, capacity: usize, device: &Device) -> Result<Self> {
-        let make = |heads: usize, dim: usize| Tensor::zeros((heads, capacity, dim), DType::F32, device);
+    fn new(attention: &spec::Attention, capacity: usize, cache_type: DType, device: &Device) -> Result<Self> {
+        let make = |heads: usize, dim: usize| Tensor::zeros((heads, capacity, dim), cache_type, device);
         Ok(match attention.latent {
             Some(latent) => Self { keys: make(1, latent.kv_rank + latent.rope)?, values: None },
             None => {
@@ -110,7 +116,7 @@ pub fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
 pub struct Span<'a> {
     sequence: &'a Sequence,
     rows: Range<usize>,
-    /// Layers with the same window share a mask.
+    /// Layers with the same window share a mask. The host's kernels need none.
     masks: Vec<(Option<usize>, Option<Tensor>)>,
 }
 
@@ -123,7 +129,7 @@ impl<'a> Span<'a> {
             let (position, tokens) = (sequence.position, piece.ids.len());
             let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
             for window in layers.iter().map(|layer| layer.window) {
-                if !masks.iter().any(|(known, _)| *known == window) {
+                if !device.is_cpu() && !masks.iter().any(|(known, _)| *known == window) {
                     let from = first_visible(position, window);
                     masks.push((window, causal_mask(tokens, position, from, window, device)?));
                 }
@@ -159,6 +165,90 @@ impl Batch<'_> {
             [span] => attended(span),
             spans => Tensor::cat(&spans.iter().map(attended).collect::<Result<Vec<_>>>()?, 0),
         }
+    }
+}
+
+/// What new tokens bring to the attention of a layer, `[rows, heads, dim]` each, and nobody else holds.
+#[derive(Clone, Copy)]
+pub struct New<'a> {
+    pub queries: &'a Tensor,
+    pub keys: &'a Tensor,
+    /// `None` where they are the first numbers of the keys.
+    pub values: Option<&'a Tensor>,
+    pub value_dim: usize,
+    /// The first number of a query or key that is turned by its position.
+    pub turned_from: usize,
+}
+
+impl Batch<'_> {
+    /// On the host: turns queries and keys, puts keys and values into the caches, and attends in each sequence by itself.
+    /// Gives `[rows, heads · value_dim]`.
+    pub fn attend(&self, new: New, scale: f64, softcap: Option<f64>) -> Result<Tensor> {
+        let (rows, heads, _) = new.queries.dims3()?;
+        let width = heads * new.value_dim;
+        // SAFETY: the rows of the spans are all rows, and the kernel writes those that it is given.
+        unsafe {
+            host::made((rows, width), |out| {
+                for span in self.spans {
+                    let own = |y: &Tensor| y.narrow(0, span.rows.start, span.rows.len());
+                    let (queries, keys) = (own(new.queries)?, own(new.keys)?);
+                    let values = new.values.map(own).transpose()?;
+                    let new = New { queries: &queries, keys: &keys, values: values.as_ref(), ..new };
+                    let out = &mut out[span.rows.start * width..span.rows.end * width];
+                    match span.sequence.caches[self.layer].keys.dtype() {
+                        DType::F16 => self.attend_in::<f16>(span, new, scale, softcap, out)?,
+                        _ => self.attend_in::<f32>(span, new, scale, softcap, out)?,
+                    }
+                }
+                Ok(())
+            })
+        }
+    }
+
+    /// The same of one sequence, whose cache is of this type.
+    fn attend_in<E: Writable>(
+        &self,
+        span: &Span,
+        new: New,
+        scale: f64,
+        softcap: Option<f64>,
+        out: &mut [MaybeUninit<f32>],
+    ) -> Result<()> {
+        let Sequence { position, room, capacity, .. } = *span.sequence;
+        let cache = &span.sequence.caches[self.layer];
+        let (tokens, heads, dim) = new.queries.dims3()?;
+        if let Some(rope) = self.rope {
+            rope.turn(new.queries, new.turned_from, position, room)?;
+            rope.turn(new.keys, new.turned_from, position, room)?;
+        }
+        let append = |new: &Tensor, cached: &Tensor| {
+            let (_, heads, dim) = new.dims3()?;
+            let new = host::numbers(new)?;
+            host::in_place::<E>(cached, |cached| {
+                attention::append(Isa::best(), &new, cached, heads, dim, position..position + tokens);
+            })
+        };
+        append(new.keys, &cache.keys)?;
+        if let Some(values) = new.values {
+            append(values, cache.values()?)?;
+        }
+        let keys = host::numbers::<E>(&cache.keys)?;
+        let values = cache.values.as_ref().map(host::numbers::<E>).transpose()?;
+        let shape = attention::Shape {
+            tokens,
+            position,
+            window: self.window,
+            heads,
+            kv_heads: new.keys.dim(1)?,
+            dim,
+            value_dim: new.value_dim,
+            capacity,
+            scale: scale as f32,
+            softcap: softcap.map(|cap| cap as f32),
+        };
+        let cache = attention::Cache { keys: &keys, values: values.as_deref() };
+        attention::attend(Isa::best(), Pool::global(), shape, &host::numbers(new.queries)?, cache, out);
+        Ok(())
     }
 }
 

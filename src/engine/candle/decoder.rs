@@ -1,10 +1,11 @@
 //! The decoder: token ids in, logits out, driven by a [`DecoderSpec`].
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::attention::GroupedAttention;
 use super::batch::{Batch, Piece, Sequence, Span, passes};
+use super::host;
 use super::latent::LatentAttention;
 use super::loader::{Loaded, Loader, Progress};
 use super::matrix::Matrix;
@@ -12,8 +13,10 @@ use super::mlp::Mlp;
 use super::norm::Norm;
 use super::rope::Rope;
 use super::weights::WeightSource;
-use crate::engine::LoadObserver;
-use crate::plan::PREFILL_CHUNK;
+use crate::cpu::activation;
+use crate::cpu::isa::Isa;
+use crate::cpu::pool::Pool;
+use crate::plan::{PREFILL_CHUNK, cache_number_bytes};
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
 /// A loaded model with the sequences that it goes on with.
@@ -27,6 +30,8 @@ pub struct Decoder {
     ropes: Vec<Rope>,
     /// Positions that the rotary tables have.
     positions: usize,
+    /// The type of the numbers in the caches.
+    cache_type: DType,
     sequences: Vec<Sequence>,
 }
 
@@ -64,10 +69,9 @@ impl Decoder {
         inventory: &Inventory,
         source: &(dyn WeightSource + Sync),
         device: &Device,
-        observer: &dyn LoadObserver,
         progress: Progress,
     ) -> Loaded<Self> {
-        let loader = Loader::new(&spec, inventory, source, device, observer, progress);
+        let loader = Loader::new(&spec, inventory, source, device, progress);
         let embedding = loader.matrix(Part::Embedding, 0, None)?;
         // Reading, quantizing and packing a layer keeps one thread busy; on a GPU one thread must do it all.
         let layers: Loaded<Vec<Layer>> = if device.is_cpu() {
@@ -79,7 +83,7 @@ impl Decoder {
         let norm = loader.norm(Part::FinalNorm, 0)?;
         let head = if spec.tied_embeddings { embedding.share() } else { loader.matrix(Part::Head, 0, None)? };
         drop(loader);
-        Ok(Self {
+        let mut decoder = Self {
             spec,
             device: device.clone(),
             embedding,
@@ -88,8 +92,19 @@ impl Decoder {
             head,
             ropes: Vec::new(),
             positions: 0,
+            cache_type: DType::F32,
             sequences: Vec::new(),
-        })
+        };
+        let bits = decoder.held().0 as f64 * 8.0 / inventory.parameters().max(1) as f64;
+        if cache_number_bytes(device.is_cpu(), bits) == DType::F16.size_in_bytes() as u64 {
+            decoder.cache_type = DType::F16;
+        }
+        Ok(decoder)
+    }
+
+    /// The type of the numbers in the caches.
+    pub fn cache_type(&self) -> DType {
+        self.cache_type
     }
 
     pub fn spec(&self) -> &DecoderSpec {
@@ -155,7 +170,7 @@ impl Decoder {
         }
         // Freed before the new ones are made, so that both never stand beside each other.
         self.sequences.clear();
-        let sequence = |room: &usize| Sequence::new(&self.spec, *room, &self.device);
+        let sequence = |room: &usize| Sequence::new(&self.spec, *room, self.cache_type, &self.device);
         self.sequences = rooms.iter().map(sequence).collect::<Result<_>>()?;
         Ok(())
     }
@@ -193,7 +208,7 @@ impl Decoder {
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let logits = self.head.forward(hidden)?;
         match self.spec.final_softcap {
-            Some(cap) => (logits / cap)?.tanh()? * cap,
+            Some(cap) => squash(logits, cap),
             None => Ok(logits),
         }
     }
@@ -210,7 +225,7 @@ impl Decoder {
         for (index, (layer, spec)) in self.layers.iter().zip(&self.spec.layers).enumerate() {
             let rope = spec.rope.and_then(|rope| self.ropes.get(rope));
             let batch = Batch { spans: &spans, layer: index, window: spec.window, rope };
-            x = layer.forward(&x, self.spec.residual, &batch)?;
+            x = layer.forward(x, self.spec.residual, &batch)?;
         }
         for piece in pass {
             self.sequences[piece.sequence].advance(piece.ids.len());
@@ -269,16 +284,17 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: &Tensor, residual: Residual, batch: &Batch) -> Result<Tensor> {
-        let attended = self.attend(&apply(&self.attention_norm, x)?, batch)?;
+    /// `x` is nobody else's.
+    fn forward(&self, x: Tensor, residual: Residual, batch: &Batch) -> Result<Tensor> {
+        let attended = self.attend(&apply(&self.attention_norm, &x)?, batch)?;
         let attended = apply(&self.attention_out_norm, &attended)?;
         if residual == Residual::Parallel {
-            let mlp = self.mlp.forward(&apply(&self.mlp_norm, x)?)?;
-            return (x + attended)? + mlp;
+            let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
+            return add(add(x, &attended)?, &mlp);
         }
-        let x = (x + attended)?;
+        let x = add(x, &attended)?;
         let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
-        x + apply(&self.mlp_out_norm, &mlp)?
+        add(x, &apply(&self.mlp_out_norm, &mlp)?)
     }
 
     fn attend(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
@@ -292,4 +308,23 @@ impl Layer {
 /// The norm, where there is one.
 fn apply(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor> {
     norm.as_ref().map_or_else(|| Ok(x.clone()), |norm| norm.forward(x))
+}
+
+/// `x + y`; `x` is nobody else's.
+fn add(x: Tensor, y: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return x + y;
+    }
+    let numbers = host::numbers(y)?;
+    host::in_place(&x, |x| activation::add(Isa::best(), Pool::global(), x, &numbers, 1.0))?;
+    Ok(x)
+}
+
+/// `cap · tanh(x / cap)`; `x` is nobody else's.
+fn squash(x: Tensor, cap: f64) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return (x / cap)?.tanh()? * cap;
+    }
+    host::in_place(&x, |x| activation::squash(Isa::best(), Pool::global(), x, cap as f32))?;
+    Ok(x)
 }

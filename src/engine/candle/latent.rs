@@ -6,7 +6,7 @@
 use candle_core::{D, Result, Tensor};
 
 use super::attention::attend;
-use super::batch::Batch;
+use super::batch::{Batch, New};
 use super::loader::{Loaded, Loader};
 use super::matrix::{Matrix, all_finite};
 use super::norm::Norm;
@@ -109,18 +109,25 @@ impl LatentAttention {
         let latent = self.norm.forward(&down.narrow(1, 0, kv_rank)?.contiguous()?)?.unsqueeze(1)?;
         let key = down.narrow(1, kv_rank, rope)?.unsqueeze(1)?;
 
-        let attended = batch.each(|context| {
-            // [tokens, heads, dim] → [heads, tokens, dim]
-            let own = |y: &Tensor| context.rows_of(y)?.transpose(0, 1);
-            let join = |still: &Tensor, turning: &Tensor| {
-                Tensor::cat(&[own(still)?, context.turn(&own(turning)?)?], D::Minus1)
-            };
-            let query = (join(&absorbed, &turning)? * self.scale)?.unsqueeze(0)?;
-            // All heads share one key, and the latent part of it is the value.
-            let keys = context.append(context.cache.keys(), &join(&latent, &key)?)?;
-            let values = keys.narrow(D::Minus1, 0, kv_rank)?.contiguous()?;
-            attend(&query, &keys, &values, None, context.mask)?.squeeze(0)?.transpose(0, 1)
-        })?;
+        // All heads share one key, and the latent part of it is the value.
+        let attended = if x.device().is_cpu() {
+            let queries = Tensor::cat(&[absorbed, turning], D::Minus1)?.contiguous()?;
+            let keys = Tensor::cat(&[latent, key], D::Minus1)?.contiguous()?;
+            let new = New { queries: &queries, keys: &keys, values: None, value_dim: kv_rank, turned_from: kv_rank };
+            batch.attend(new, self.scale, None)?.reshape((rows, self.heads, kv_rank))?
+        } else {
+            batch.each(|context| {
+                // [tokens, heads, dim] → [heads, tokens, dim]
+                let own = |y: &Tensor| context.rows_of(y)?.transpose(0, 1);
+                let join = |still: &Tensor, turning: &Tensor| {
+                    Tensor::cat(&[own(still)?, context.turn(&own(turning)?)?], D::Minus1)
+                };
+                let query = (join(&absorbed, &turning)? * self.scale)?.unsqueeze(0)?;
+                let keys = context.append(context.cache.keys(), &join(&latent, &key)?)?;
+                let values = keys.narrow(D::Minus1, 0, kv_rank)?.contiguous()?;
+                attend(&query, &keys, &values, None, context.mask)?.squeeze(0)?.transpose(0, 1)
+            })?
+        };
         let attended = attended.transpose(0, 1)?.contiguous()?.matmul(&self.value_up)?.transpose(0, 1)?;
         self.output.forward(&attended.reshape((rows, self.heads * value))?)
     }

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::matrix::Matrix;
 use super::norm::Norm;
 use super::weights::{Rows, WeightSource};
-use crate::engine::{EngineError, LoadObserver};
+use crate::engine::EngineError;
 use crate::spec::{DecoderSpec, Inventory, Kind, NormKind, Part, Weight};
 
 /// Takes weights by their place, and counts them. Shared by the threads that load layers side by side.
@@ -17,7 +17,6 @@ pub struct Loader<'a> {
     weights: HashMap<(Part, usize, Kind), &'a Weight>,
     source: &'a (dyn WeightSource + Sync),
     device: &'a Device,
-    observer: &'a dyn LoadObserver,
     progress: Mutex<(u64, Progress<'a>)>,
 }
 
@@ -33,11 +32,10 @@ impl<'a> Loader<'a> {
         inventory: &'a Inventory,
         source: &'a (dyn WeightSource + Sync),
         device: &'a Device,
-        observer: &'a dyn LoadObserver,
         progress: Progress<'a>,
     ) -> Self {
         let weights = inventory.weights.iter().map(|weight| ((weight.part, weight.layer, weight.kind), weight));
-        Self { spec, weights: weights.collect(), source, device, observer, progress: Mutex::new((0, progress)) }
+        Self { spec, weights: weights.collect(), source, device, progress: Mutex::new((0, progress)) }
     }
 
     pub fn spec(&self) -> &'a DecoderSpec {
@@ -53,9 +51,7 @@ impl<'a> Loader<'a> {
             Some(bias) => Some(self.source.vector(bias, rows, self.device)?),
             None => None,
         };
-        let matrix = matrix.with_bias(bias);
-        // Of these rows are read, or they are read once.
-        Ok(if matches!(part, Part::Embedding | Part::LatentUp) { matrix } else { matrix.packed(self.observer)? })
+        Ok(matrix.with_bias(bias))
     }
 
     pub fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Result, Tensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{DType, Device, Error, Result, Tensor};
 
-use crate::catalog::Quantization;
-use crate::engine::{LoadObserver, LoadPart, told};
-use crate::spec::{self, Inventory, Part};
+use super::host;
+use crate::cpu::bytes::Bytes;
+use crate::cpu::matrix::{HostMatrix, products};
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
@@ -19,20 +19,30 @@ pub struct Matrix {
 
 #[derive(Clone)]
 enum Weight {
+    /// On the host, of any type, as it lies in its file.
+    Host(HostMatrix),
     Dense(Tensor),
     Quantized(Arc<QTensor>),
 }
 
-/// Rows of a 16-bit matrix that are widened at a time on the CPU, which has no 16-bit product of its own in candle.
+/// Rows that are looked through at a time.
 const WIDENED_ROWS: usize = 1024;
 
 impl Matrix {
-    pub fn dense(weight: Tensor) -> Self {
-        Self { name: String::new(), weight: Weight::Dense(weight), bias: None }
-    }
-
-    pub fn quantized(weight: QTensor) -> Self {
-        Self { name: String::new(), weight: Weight::Quantized(Arc::new(weight)), bias: None }
+    /// Numbers or blocks of a type, row by row.
+    ///
+    /// # Errors
+    /// Bytes that are no such matrix, or that the device has no memory for.
+    pub fn new(kind: GgmlDType, (rows, columns): (usize, usize), bytes: Bytes, device: &Device) -> Result<Self> {
+        let weight = match dense_type(kind) {
+            _ if device.is_cpu() => Weight::Host(HostMatrix::new(kind, rows, columns, bytes).map_err(Error::wrap)?),
+            Some(dtype) => Weight::Dense(Tensor::from_raw_buffer(&bytes, dtype, &[rows, columns], device)?),
+            None => {
+                let storage = QStorage::from_data(bytes.as_slice().into(), device, kind)?;
+                Weight::Quantized(Arc::new(QTensor::new(storage, (rows, columns))?))
+            }
+        };
+        Ok(Self { name: String::new(), weight, bias: None })
     }
 
     pub fn name(&self) -> &str {
@@ -52,6 +62,7 @@ impl Matrix {
     /// Its name, if any of its numbers is none or infinite.
     pub fn damaged(&self) -> Result<Option<String>> {
         let (rows, device) = match &self.weight {
+            Weight::Host(weight) => (weight.rows(), Device::Cpu),
             Weight::Dense(weight) => (weight.dim(0)?, weight.device().clone()),
             Weight::Quantized(weight) => (weight.shape().dims2()?.0, weight.device()),
         };
@@ -67,21 +78,15 @@ impl Matrix {
         }
     }
 
-    /// Packs quantized weights for the CPU's kernels now, which candle otherwise does at their first use.
-    pub fn packed(self, observer: &dyn LoadObserver) -> Result<Self> {
-        if let Weight::Quantized(weight) = &self.weight
-            && weight.device().is_cpu()
-        {
-            let columns = weight.shape().dims2()?.1;
-            let zeros = Tensor::zeros((1, columns), DType::F32, &weight.device())?;
-            told(observer, LoadPart::Pack, || self.forward(&zeros))?;
-        }
-        Ok(self)
-    }
-
     /// The weights in float32, without the bias.
     pub fn dequantized(&self) -> Result<Tensor> {
         match &self.weight {
+            Weight::Host(weight) => {
+                let (rows, columns) = (weight.rows(), weight.columns());
+                let mut wide = vec![0.0; rows * columns];
+                weight.widen(0..rows, &mut wide);
+                Tensor::from_vec(wide, (rows, columns), &Device::Cpu)
+            }
             Weight::Dense(weight) => weight.to_dtype(DType::F32),
             Weight::Quantized(weight) => weight.dequantize(&weight.device()),
         }
@@ -94,19 +99,36 @@ impl Matrix {
 
     /// `x [.., columns]` to `[.., rows]`, both float32.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.weight {
-            Weight::Quantized(weight) => x.apply_op1_no_bwd(weight.as_ref())?,
-            Weight::Dense(weight) => dense_product(x, weight)?,
+        let [y] = Self::forward_each([self], x)?;
+        Ok(y)
+    }
+
+    /// What each of several matrices makes of the same `x`.
+    pub fn forward_each<const N: usize>(matrices: [&Self; N], x: &Tensor) -> Result<[Tensor; N]> {
+        let hosts: Option<Vec<&HostMatrix>> = matrices.iter().map(|matrix| matrix.weight.on_host()).collect();
+        let mut products = match hosts {
+            Some(hosts) => host_products(&hosts, x)?,
+            None => matrices.iter().map(|matrix| matrix.weight.product(x)).collect::<Result<_>>()?,
         };
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
+        for (product, matrix) in products.iter_mut().zip(matrices) {
+            if let Some(bias) = &matrix.bias {
+                *product = product.broadcast_add(bias)?;
+            }
         }
+        products.try_into().map_err(|_| Error::Msg("a product for each matrix".into()))
     }
 
     /// The rows that `ids` name, float32: an embedding.
     pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
         match &self.weight {
+            Weight::Host(weight) => {
+                let (ids, columns) = (ids.to_vec1::<u32>()?, weight.columns());
+                let mut wide = vec![0.0; ids.len() * columns];
+                for (id, wide) in ids.iter().map(|id| *id as usize).zip(wide.chunks_exact_mut(columns)) {
+                    weight.widen(id..id + 1, wide);
+                }
+                Tensor::from_vec(wide, (ids.len(), columns), &Device::Cpu)
+            }
             Weight::Quantized(weight) => weight.embedding(ids),
             Weight::Dense(weight) => weight.index_select(ids, 0)?.to_dtype(DType::F32),
         }
@@ -115,37 +137,55 @@ impl Matrix {
     /// Bytes as held, and their type's name.
     pub fn held(&self) -> (u64, &'static str) {
         match &self.weight {
+            Weight::Host(weight) => (weight.size() as u64, type_name(weight.dtype())),
             Weight::Dense(weight) => {
                 let bytes = (weight.elem_count() * weight.dtype().size_in_bytes()) as u64;
-                (bytes, if weight.dtype() == DType::F32 { "f32" } else { weight.dtype().as_str() })
+                (bytes, weight.dtype().as_str())
             }
             Weight::Quantized(weight) => (weight.storage_size_in_bytes() as u64, type_name(weight.dtype())),
         }
     }
 }
 
-/// Bytes of the copies that candle packs for an x86 processor's kernels beside the weights themselves, at `quantization`;
-/// 0 elsewhere. Embeddings are not multiplied with, and not packed.
-///
-/// Sizes are those of the tiles of 16 rows in candle-core's `quantized/repack_x86.rs`.
-pub fn packed_bytes(inventory: &Inventory, quantization: Quantization) -> u64 {
-    if !cfg!(target_arch = "x86_64") {
-        return 0;
+impl Weight {
+    fn on_host(&self) -> Option<&HostMatrix> {
+        match self {
+            Self::Host(weight) => Some(weight),
+            Self::Dense(_) | Self::Quantized(_) => None,
+        }
     }
-    let tiled = |weight: &&spec::Weight| {
-        weight.part != Part::Embedding && weight.rows.is_multiple_of(16) && weight.columns.is_multiple_of(256)
+
+    /// `x · weightᵀ`, on a GPU in the weights' own precision.
+    fn product(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Host(weight) => Ok(host_products(&[weight], x)?.swap_remove(0)),
+            Self::Quantized(weight) => x.apply_op1_no_bwd(weight.as_ref()),
+            Self::Dense(weight) => {
+                let (rows, columns) = weight.dims2()?;
+                let mut shape = x.dims().to_vec();
+                let flat = x.reshape(((), columns))?.to_dtype(weight.dtype())?;
+                let y = flat.matmul(&weight.t()?)?.to_dtype(DType::F32)?;
+                if let Some(last) = shape.last_mut() {
+                    *last = rows;
+                }
+                y.reshape(shape)
+            }
+        }
+    }
+}
+
+/// The products of `x [.., columns]` with each of several matrices, `[.., rows]` each.
+fn host_products(weights: &[&HostMatrix], x: &Tensor) -> Result<Vec<Tensor>> {
+    let x = x.contiguous()?;
+    let products = products(&host::numbers::<f32>(&x)?, weights).map_err(Error::wrap)?;
+    let shaped = |(product, weight): (Vec<f32>, &&HostMatrix)| {
+        let mut shape = x.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = weight.rows();
+        }
+        Tensor::from_vec(product, shape, &Device::Cpu)
     };
-    let packed = |weight: &spec::Weight| {
-        // Bytes of a tile by weights of a tile.
-        let (bytes, weights) = match weight.held_as(quantization) {
-            GgmlDType::Q4K => (3072, 4096),
-            GgmlDType::Q6K => (5120, 4096),
-            GgmlDType::Q8_0 => (544, 512),
-            _ => return 0,
-        };
-        (weight.elements() / weights).saturating_mul(bytes)
-    };
-    inventory.weights.iter().filter(tiled).map(packed).fold(0, u64::saturating_add)
+    products.into_iter().zip(weights).map(shaped).collect()
 }
 
 /// The name of the bias beside a weight.
@@ -158,27 +198,14 @@ pub fn all_finite(tensor: &Tensor) -> Result<bool> {
     Ok((tensor * 0.0)?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 
-/// `x · weightᵀ`, in the weights' precision on a GPU and in float32 on the CPU.
-fn dense_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let columns = weight.dim(1)?;
-    let mut shape = x.dims().to_vec();
-    let flat = x.reshape(((), columns))?;
-    let y = if weight.dtype() == DType::F32 {
-        flat.matmul(&weight.t()?)?
-    } else if x.device().is_cpu() {
-        let rows = weight.dim(0)?;
-        let parts = (0..rows).step_by(WIDENED_ROWS).map(|start| {
-            let part = weight.narrow(0, start, WIDENED_ROWS.min(rows - start))?.to_dtype(DType::F32)?;
-            flat.matmul(&part.t()?)
-        });
-        Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?
-    } else {
-        flat.to_dtype(weight.dtype())?.matmul(&weight.t()?)?.to_dtype(DType::F32)?
-    };
-    if let Some(last) = shape.last_mut() {
-        *last = weight.dim(0)?;
+/// The type of numbers that ggml's type is, if it is no type of block.
+pub fn dense_type(kind: GgmlDType) -> Option<DType> {
+    match kind {
+        GgmlDType::F32 => Some(DType::F32),
+        GgmlDType::F16 => Some(DType::F16),
+        GgmlDType::BF16 => Some(DType::BF16),
+        _ => None,
     }
-    y.reshape(shape)
 }
 
 /// Names of ggml's types as users write them.
@@ -199,23 +226,5 @@ pub fn type_name(kind: GgmlDType) -> &'static str {
         GgmlDType::Q5K => "q5_k",
         GgmlDType::Q6K => "q6_k",
         GgmlDType::Q8K => "q8_k",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::{DecoderSpec, shipped_shape};
-
-    #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn the_packed_copy_of_four_bits_takes_six() {
-        let spec = DecoderSpec::from_config(&shipped_shape("mistralai/Mistral-7B-Instruct-v0.3").unwrap()).unwrap();
-        let inventory = Inventory::of(&spec);
-        // 6.98e9 linear weights at 6 bits, and a head of 32,768 x 4,096 at 10.
-        let linear: u64 = 32 * (2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 14_336 * 4096);
-        let expected = linear * 6 / 8 + 32_768 * 4096 * 10 / 8;
-        assert_eq!(packed_bytes(&inventory, Quantization::Q4K), expected);
-        assert_eq!(packed_bytes(&inventory, Quantization::F32), 0);
     }
 }

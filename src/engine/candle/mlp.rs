@@ -2,9 +2,13 @@
 
 use candle_core::{Result, Tensor};
 
+use super::host;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::weights::Rows;
+use crate::cpu::activation;
+use crate::cpu::isa::Isa;
+use crate::cpu::pool::Pool;
 use crate::spec::{Activation, Experts, Part};
 
 /// A layer's MLP with its weights.
@@ -76,20 +80,34 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let up = self.up.forward(x)?;
         let inner = match &self.gate {
-            Some(gate) => (activate(self.activation, &gate.forward(x)?)? * up)?,
-            None => activate(self.activation, &up)?,
+            Some(gate) => {
+                let [gate, up] = Matrix::forward_each([gate, &self.up], x)?;
+                activate(self.activation, gate, Some(&up))?
+            }
+            None => activate(self.activation, self.up.forward(x)?, None)?,
         };
         self.down.forward(&inner)
     }
 }
 
-fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
-    match activation {
-        Activation::Silu => candle_nn::ops::silu(x),
+/// `act(x) · factor`, or without a factor `act(x)`; `x` is nobody else's.
+fn activate(activation: Activation, x: Tensor, factor: Option<&Tensor>) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        let factor = factor.map(host::numbers).transpose()?;
+        host::in_place(&x, |x| {
+            activation::activate(Isa::best(), Pool::global(), activation, x, factor.as_deref());
+        })?;
+        return Ok(x);
+    }
+    let x = match activation {
+        Activation::Silu => candle_nn::ops::silu(&x),
         Activation::Gelu => x.gelu_erf(),
         Activation::GeluTanh => x.gelu(),
+    }?;
+    match factor {
+        Some(factor) => x * factor,
+        None => Ok(x),
     }
 }
 
@@ -137,13 +155,31 @@ impl Mixture {
             None => Tensor::zeros((tokens, hidden), x.dtype(), x.device())?,
         };
         for (expert, (rows, weights)) in self.routed.iter().zip(visitors).filter(|(_, (rows, _))| !rows.is_empty()) {
-            let count = rows.len();
-            let rows = Tensor::from_vec(rows, count, x.device())?;
-            let weights = Tensor::from_vec(weights, (count, 1), x.device())?;
-            let answers = expert.forward(&x.index_select(&rows, 0)?)?.broadcast_mul(&weights)?;
-            sum = sum.index_add(&rows, &answers, 0)?;
+            sum = expert.answer(x, rows, weights, sum)?;
         }
         Ok(sum)
+    }
+}
+
+impl Dense {
+    /// Adds to `sum`, which is nobody else's, the answers to some rows of `x`, by their weights.
+    fn answer(&self, x: &Tensor, rows: Vec<u32>, weights: Vec<f32>, sum: Tensor) -> Result<Tensor> {
+        let count = rows.len();
+        let ids = Tensor::new(rows.as_slice(), x.device())?;
+        let all = count == x.dim(0)?;
+        let answers = self.forward(&if all { x.clone() } else { x.index_select(&ids, 0)? })?;
+        if x.device().is_cpu() {
+            let (numbers, width) = (host::numbers(&answers)?, sum.dim(1)?);
+            host::in_place(&sum, |sum| {
+                for ((row, weight), answer) in rows.iter().zip(&weights).zip(numbers.chunks_exact(width)) {
+                    let row = &mut sum[*row as usize * width..][..width];
+                    activation::add(Isa::best(), Pool::global(), row, answer, *weight);
+                }
+            })?;
+            return Ok(sum);
+        }
+        let weights = Tensor::from_vec(weights, (count, 1), x.device())?;
+        sum.index_add(&ids, &answers.broadcast_mul(&weights)?, 0)
     }
 }
 

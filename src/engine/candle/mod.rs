@@ -3,6 +3,7 @@
 mod attention;
 mod batch;
 mod decoder;
+mod host;
 mod latent;
 mod loader;
 mod mask;
@@ -21,13 +22,13 @@ mod weights;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{Completion, Engine, EngineError, Input, LoadObserver, Observer, Request};
 use crate::acquire::pytorch::PytorchFile;
+use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::run::FinishReason;
@@ -35,7 +36,6 @@ use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
-pub use matrix::packed_bytes;
 use memory::GpuMemory;
 use phases::PoolMarks;
 pub use phases::{PoolMemory, PoolPhases};
@@ -106,7 +106,7 @@ impl CandleEngine {
         let inventory = Inventory::of(&spec);
         let text = checkpoint.text.take();
         let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
-        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, observer, progress)?;
+        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
@@ -166,7 +166,7 @@ impl CandleEngine {
 
     /// Bytes of cache that a token of context takes.
     pub fn kv_bytes_per_token(&self) -> u64 {
-        self.spec().cache_numbers_per_token() * size_of::<f32>() as u64
+        self.spec().cache_numbers_per_token() * self.decoder.cache_type().size_in_bytes() as u64
     }
 
     /// Logits of every position, `[tokens, vocabulary]`, for scoring a text.
@@ -364,7 +364,10 @@ fn open_weights<'a>(
         Ok(Box::new(weights::Published { files, adapter, quantization, observer }))
     };
     match checkpoint.weights {
-        Weights::Safetensors(files) => Ok(published(Files::Safetensors(map(&files)?))?),
+        Weights::Safetensors(files) => {
+            let files = files.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<_, _>>()?;
+            Ok(published(Files::Safetensors(files))?)
+        }
         Weights::Pytorch(files) => {
             let open = |path: &PathBuf| {
                 let failed = |source| EngineError::PytorchFile { path: path.clone(), source: Box::new(source) };
@@ -388,14 +391,9 @@ fn open_weights<'a>(
         }
         Weights::Synthetic { seed } => {
             let quantization = quantization.unwrap_or(SYNTHETIC_QUANTIZATION);
-            Ok(Box::new(weights::Synthetic { quantization, seed }))
+            Ok(Box::new(weights::Synthetic { quantization, seed, observer }))
         }
     }
-}
-
-fn map(files: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
-    // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate them meanwhile.
-    unsafe { MmapedSafetensors::multi(files) }.map_err(EngineError::Safetensors)
 }
 
 /// The device of a name: `cpu`, `cuda` or `cuda:N`.

@@ -2,7 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
+use super::host;
 use super::matrix::{all_finite, bias_of};
+use crate::cpu::isa::Isa;
+use crate::cpu::norm;
+use crate::cpu::pool::Pool;
 use crate::spec;
 
 /// A norm with its weights on their device.
@@ -34,6 +38,9 @@ impl Norm {
 
     /// Norms the last dimension of `x`, which is contiguous.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if x.device().is_cpu() {
+            return self.on_host(x);
+        }
         match (self.kind, &self.bias) {
             (spec::NormKind::Layer, Some(bias)) => candle_nn::ops::layer_norm(x, &self.scale, bias, self.epsilon),
             (spec::NormKind::Layer, None) => {
@@ -42,6 +49,23 @@ impl Norm {
             (spec::NormKind::Rms | spec::NormKind::RmsPlusOne, _) => {
                 candle_nn::ops::rms_norm(x, &self.scale, self.epsilon)
             }
+        }
+    }
+
+    fn on_host(&self, x: &Tensor) -> Result<Tensor> {
+        let (numbers, scale) = (host::numbers(x)?, host::numbers(&self.scale)?);
+        let (kind, bias) = match self.kind {
+            spec::NormKind::Layer => (norm::Kind::Layer, self.bias.as_ref()),
+            spec::NormKind::Rms | spec::NormKind::RmsPlusOne => (norm::Kind::Rms, None),
+        };
+        let bias = bias.map(host::numbers).transpose()?;
+        let norm = norm::Norm { kind, epsilon: self.epsilon, scale: &scale, bias: bias.as_deref() };
+        // SAFETY: the kernel writes as many numbers as it is given.
+        unsafe {
+            host::made(x.shape(), |out| {
+                norm::norm(Isa::best(), Pool::global(), norm, &numbers, out);
+                Ok(())
+            })
         }
     }
 }

@@ -5,6 +5,10 @@
 
 use candle_core::{D, Device, Error, Result, Tensor};
 
+use super::host;
+use crate::cpu::isa::Isa;
+use crate::cpu::pool::Pool;
+use crate::cpu::rope::{Turn, turn};
 use crate::spec::RopeSpec;
 
 /// Cosines and sines of every position up to a limit.
@@ -48,12 +52,7 @@ impl Rope {
     /// sequence that is to hold `room` tokens.
     pub fn apply(&self, x: &Tensor, position: usize, room: usize) -> Result<Tensor> {
         let (_, tokens, head_dim) = x.dims3()?;
-        let table = match &self.long {
-            Some((limit, long)) if room > *limit => long,
-            _ => &self.table,
-        };
-        let cos = table.cos.narrow(0, position, tokens)?;
-        let sin = table.sin.narrow(0, position, tokens)?;
+        let Table { cos, sin } = self.angles(position, tokens, room)?;
         let turn = |x: &Tensor| {
             let x = x.contiguous()?.unsqueeze(0)?;
             let turned = if self.interleaved {
@@ -68,5 +67,23 @@ impl Rope {
         }
         let turned = turn(&x.narrow(D::Minus1, 0, self.dims)?)?;
         Tensor::cat(&[turned, x.narrow(D::Minus1, self.dims, head_dim - self.dims)?.contiguous()?], D::Minus1)
+    }
+
+    /// On the host, and in place: turns the numbers from `first` on of each head of `x [tokens, heads, head_dim]`.
+    pub fn turn(&self, x: &Tensor, first: usize, position: usize, room: usize) -> Result<()> {
+        let (tokens, heads, dim) = x.dims3()?;
+        let Table { cos, sin } = self.angles(position, tokens, room)?;
+        let (cos, sin) = (host::numbers(&cos)?, host::numbers(&sin)?);
+        let turned = Turn { dim, first, dims: self.dims, interleaved: self.interleaved };
+        host::in_place(x, |x| turn(Isa::best(), Pool::global(), turned, heads, x, &cos, &sin))
+    }
+
+    /// The angles of some positions of a sequence that is to hold `room` tokens.
+    fn angles(&self, position: usize, tokens: usize, room: usize) -> Result<Table> {
+        let table = match &self.long {
+            Some((limit, long)) if room > *limit => long,
+            _ => &self.table,
+        };
+        Ok(Table { cos: table.cos.narrow(0, position, tokens)?, sin: table.sin.narrow(0, position, tokens)? })
     }
 }

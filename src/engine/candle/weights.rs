@@ -1,19 +1,22 @@
 //! Where the decoder's weights come from: published files, GGUF, or made at random.
 
 use std::collections::HashSet;
+use std::io;
 use std::ops::Range;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::safetensors::MmapedSafetensors;
+use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, dense_type};
 use crate::acquire::adapter::Adapter;
 use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
-use crate::acquire::synthetic;
+use crate::acquire::safetensors::SafetensorsFile;
+use crate::acquire::{StoredTensor, synthetic};
 use crate::catalog::Quantization;
+use crate::cpu::bytes::{Buffer, Bytes};
+use crate::cpu::{self, quantize::Numbers};
 use crate::engine::{EngineError, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
@@ -68,32 +71,28 @@ fn taken(weight: &Weight, rows: Option<&Rows>) -> (usize, usize) {
 
 /// Files in which a published checkpoint keeps its tensors by name.
 pub enum Files {
-    Safetensors(MmapedSafetensors),
+    Safetensors(Vec<SafetensorsFile>),
     Pytorch(Vec<PytorchFile>),
 }
 
 impl Files {
     /// A tensor as it is stored.
-    fn tensor(&self, weight: &Weight, shape: &[usize]) -> Result<Tensor, EngineError> {
-        let missing = || EngineError::MissingWeight(weight.name.clone());
-        match self {
+    fn tensor(&self, weight: &Weight, shape: &[usize]) -> Result<StoredTensor, EngineError> {
+        let found = match self {
             Self::Safetensors(files) => {
-                expect_shape(weight, files.get(&weight.name).map_err(|_| missing())?.shape(), shape)?;
-                Ok(files.load(&weight.name, &Device::Cpu)?)
+                files.iter().find_map(|file| file.tensor(&weight.name).transpose()).transpose()?
             }
-            Self::Pytorch(files) => {
-                let found = files.iter().find_map(|file| Some((file, file.shape(&weight.name)?)));
-                let (file, stored) = found.ok_or_else(missing)?;
-                expect_shape(weight, stored, shape)?;
-                file.tensor(&weight.name)?.ok_or_else(missing)
-            }
-        }
+            Self::Pytorch(files) => files.iter().find_map(|file| file.tensor(&weight.name).transpose()).transpose()?,
+        };
+        let stored = found.ok_or_else(|| EngineError::MissingWeight(weight.name.clone()))?;
+        expect_shape(weight, &stored.shape, shape)?;
+        Ok(stored)
     }
 }
 
 /// A LoRA adapter with its matrices at hand.
 pub struct LoadedAdapter {
-    files: MmapedSafetensors,
+    file: SafetensorsFile,
     rank: usize,
     scale: f64,
 }
@@ -104,32 +103,31 @@ impl LoadedAdapter {
     /// # Errors
     /// A file that cannot be read, or one that would change what the checkpoint does not have.
     pub fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
-        // SAFETY: mapped read-only, as the weights themselves are.
-        let files = unsafe { MmapedSafetensors::new(&adapter.file) };
-        let files =
-            files.map_err(|source| EngineError::AdapterFile { path: adapter.file.clone(), source: source.into() })?;
+        let failed = |source| EngineError::AdapterFile { path: adapter.file.clone(), source: Box::new(source) };
+        let file = SafetensorsFile::open(&adapter.file).map_err(failed)?;
         let known: HashSet<String> = inventory.weights.iter().flat_map(lora_names).collect();
-        if let Some((stray, _)) = files.tensors().into_iter().find(|(name, _)| !known.contains(name)) {
+        if let Some(stray) = file.names().into_iter().find(|name| !known.contains(name)) {
             return Err(EngineError::StrayAdapter(stray));
         }
-        Ok(Self { files, rank: adapter.rank, scale: adapter.scale })
+        Ok(Self { file, rank: adapter.rank, scale: adapter.scale })
     }
 
     /// A weight with the adapter's share added, in the precision in which it is stored.
-    fn merge(&self, weight: &Weight, whole: Tensor) -> Result<Tensor, EngineError> {
+    fn merge(&self, weight: &Weight, whole: StoredTensor) -> Result<StoredTensor, EngineError> {
         let [a, b] = lora_names(weight);
-        if self.files.get(&a).is_err() && self.files.get(&b).is_err() {
+        if self.file.info(&a).is_none() && self.file.info(&b).is_none() {
             return Ok(whole);
         }
-        for (name, expected) in [(&a, [self.rank, weight.columns]), (&b, [weight.rows, self.rank])] {
-            let found = self.files.get(name).map_err(|_| EngineError::LackingAdapter(name.clone()))?.shape().to_vec();
-            if found != expected {
-                return Err(EngineError::WrongAdapter { name: name.clone(), found, expected });
+        let half = |name: &str, expected: [usize; 2]| -> Result<Tensor, EngineError> {
+            let half = self.file.tensor(name)?.ok_or_else(|| EngineError::LackingAdapter(name.into()))?;
+            if half.shape != expected {
+                return Err(EngineError::WrongAdapter { name: name.into(), found: half.shape, expected });
             }
-        }
-        let load = |name: &str| self.files.load(name, &Device::Cpu)?.to_dtype(DType::F32);
-        let share = (load(&b)?.matmul(&load(&a)?)? * self.scale)?;
-        Ok((whole.to_dtype(DType::F32)? + share)?.to_dtype(whole.dtype())?)
+            Ok(half.to_tensor()?.to_dtype(DType::F32)?)
+        };
+        let (a, b) = (half(&a, [self.rank, weight.columns])?, half(&b, [weight.rows, self.rank])?);
+        let merged = (whole.to_tensor()?.to_dtype(DType::F32)? + (b.matmul(&a)? * self.scale)?)?;
+        Ok(StoredTensor::copy_of(&merged.to_dtype(whole.dtype)?)?)
     }
 }
 
@@ -149,95 +147,115 @@ pub struct Published<'a> {
 }
 
 impl Published<'_> {
-    fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<Tensor, EngineError> {
+    fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<StoredTensor, EngineError> {
         let whole = told(self.observer, LoadPart::Read, || self.files.tensor(weight, shape))?;
         let whole = match &self.adapter {
             Some(adapter) => adapter.merge(weight, whole)?,
             None => whole,
         };
         let Some(rows) = rows else { return Ok(whole) };
-        let parts = rows.published().iter().map(|range| whole.narrow(0, range.start, range.len()));
-        Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
-    }
-
-    fn converted(&self, stored: &Tensor, dtype: DType) -> candle_core::Result<Tensor> {
-        told(self.observer, LoadPart::Quantize, || stored.to_dtype(dtype))
-    }
-
-    fn dense(&self, held: &Tensor, device: &Device) -> Result<Matrix, EngineError> {
-        Ok(Matrix::dense(moved(self.observer, device, || Ok(held.to_device(device)?))?))
+        let bytes = gathered(&whole.bytes, whole.shape[0], rows.published(), self.observer)?;
+        Ok(StoredTensor { shape: [&[rows.len()], &whole.shape[1..]].concat(), bytes, ..whole })
     }
 }
 
 impl WeightSource for Published<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let stored = self.load(weight, &[weight.rows, weight.columns], rows)?;
-        let Some(quantization) = self.quantization.filter(|_| weight.role != Role::Router) else {
-            let held = if weight.role == Role::Router { self.converted(&stored, DType::F32)? } else { stored };
-            return self.dense(&held, device);
+        let kind = match self.quantization {
+            _ if weight.role == Role::Router => GgmlDType::F32,
+            Some(quantization) => weight.held_as(quantization),
+            None => dense_kind(stored.dtype).unwrap_or(GgmlDType::F32),
         };
-        let kind = weight.held_as(quantization);
-        if let Some(dtype) = dense_type(kind) {
-            return self.dense(&self.converted(&stored, dtype)?, device);
-        }
-        let blocks = quantize(&stored, kind, self.observer)?;
-        moved(self.observer, device, || quantized(stored.dims2()?, kind, blocks, device))
+        placed(kind, taken(weight, rows), held(&stored, kind, self.observer)?, device, self.observer)
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
-        Ok(self.load(weight, &[weight.columns], rows)?.to_dtype(DType::F32)?.to_device(device)?)
+        let stored = self.load(weight, &[weight.columns], rows)?;
+        let stored = told(self.observer, LoadPart::Read, || stored.to_tensor())?;
+        Ok(stored.to_dtype(DType::F32)?.to_device(device)?)
     }
+}
+
+/// Some of the `rows` that these bytes are, in this order: as they lie if they lie together.
+fn gathered(
+    bytes: &Bytes,
+    rows: usize,
+    ranges: &[Range<usize>],
+    observer: &dyn LoadObserver,
+) -> Result<Bytes, EngineError> {
+    let row = bytes.len() / rows.max(1);
+    if let [range] = ranges
+        && let Some(part) = bytes.part(range.start * row..range.end * row)
+    {
+        return Ok(part);
+    }
+    let length: usize = ranges.iter().map(ExactSizeIterator::len).sum();
+    let mut buffer = Buffer::zeroed(length * row).map_err(EngineError::Allocation)?;
+    told(observer, LoadPart::Read, || {
+        let mut rest = &mut buffer[..];
+        for range in ranges {
+            let (part, after) = rest.split_at_mut(range.len() * row);
+            part.copy_from_slice(&bytes[range.start * row..range.end * row]);
+            rest = after;
+        }
+    });
+    Ok(buffer.into())
+}
+
+/// A matrix in the type in which it is to be held: as it lies if it is stored so.
+fn held(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
+    if dense_kind(stored.dtype) == Some(kind) {
+        return Ok(stored.bytes.clone());
+    }
+    match dense_type(kind) {
+        Some(dtype) => Ok(converted(stored, dtype, observer)?.bytes),
+        None if dense_kind(stored.dtype).is_some() => quantize(stored, kind, observer),
+        None => quantize(&converted(stored, DType::F32, observer)?, kind, observer),
+    }
+}
+
+fn converted(stored: &StoredTensor, dtype: DType, observer: &dyn LoadObserver) -> candle_core::Result<StoredTensor> {
+    let stored = told(observer, LoadPart::Read, || stored.to_tensor())?;
+    told(observer, LoadPart::Quantize, || StoredTensor::copy_of(&stored.to_dtype(dtype)?))
 }
 
 /// Rows that one task quantizes.
-const QUANTIZED_ROWS: usize = 256;
+const QUANTIZED_ROWS: usize = 64;
 
-/// A matrix's blocks, quantized by all cores; the float32 copy that quantizing needs is only ever a few rows long.
-fn quantize(stored: &Tensor, kind: GgmlDType, observer: &dyn LoadObserver) -> candle_core::Result<Vec<u8>> {
-    let rows = stored.dim(0)?;
-    let starts: Vec<usize> = (0..rows).step_by(QUANTIZED_ROWS).collect();
-    let parts: Vec<Vec<u8>> = starts
-        .into_par_iter()
-        .map(|start| {
-            let part = stored.narrow(0, start, QUANTIZED_ROWS.min(rows - start))?;
-            told(observer, LoadPart::Quantize, || {
-                // `QTensor::quantize` ignores the offset of a view, so the rows are copied out first.
-                let part = part.to_dtype(DType::F32)?.force_contiguous()?;
-                Ok(QTensor::quantize(&part, kind)?.data()?.into_owned())
-            })
-        })
-        .collect::<candle_core::Result<_>>()?;
-    Ok(parts.concat())
+/// A matrix's blocks, quantized by all cores out of the numbers as they are stored.
+fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
+    let columns = stored.shape.last().copied().unwrap_or_default();
+    let stored_row = (columns * stored.dtype.size_in_bytes()).max(1);
+    let row = columns / kind.block_size() * kind.type_size();
+    let mut blocks = Buffer::zeroed(stored.bytes.len() / stored_row * row).map_err(EngineError::Allocation)?;
+    let parts = blocks.par_chunks_mut((QUANTIZED_ROWS * row).max(1));
+    parts.zip(stored.bytes.par_chunks(QUANTIZED_ROWS * stored_row)).try_for_each(|(blocks, bytes)| {
+        let numbers = Numbers::new(stored.dtype, bytes);
+        let numbers = numbers.ok_or_else(|| candle_core::Error::Msg(format!("{:?} is not quantized", stored.dtype)))?;
+        told(observer, LoadPart::Quantize, || cpu::quantize::quantize(kind, numbers, blocks));
+        Ok::<_, EngineError>(())
+    })?;
+    Ok(blocks.into())
 }
 
-/// What a device is given, told as moving where that is not the host.
-fn moved<T>(
-    observer: &dyn LoadObserver,
+/// A matrix on its device, told as moving where that is not the host.
+fn placed(
+    kind: GgmlDType,
+    shape: (usize, usize),
+    bytes: Bytes,
     device: &Device,
-    give: impl FnOnce() -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
+    observer: &dyn LoadObserver,
+) -> Result<Matrix, EngineError> {
     if device.is_cpu() {
-        return give();
+        return Ok(Matrix::new(kind, shape, bytes, device)?);
     }
     told(observer, LoadPart::Transfer, || {
-        let given = give()?;
+        let matrix = Matrix::new(kind, shape, bytes, device)?;
         // The driver returns once it has a copy, before the device does.
         device.synchronize()?;
-        Ok(given)
+        Ok(matrix)
     })
-}
-
-fn quantized(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
-    let storage = QStorage::from_data(bytes.into(), device, kind)?;
-    Ok(Matrix::quantized(QTensor::new(storage, shape)?))
-}
-
-/// A matrix of blocks or numbers of a type.
-fn of_bytes(shape: (usize, usize), kind: GgmlDType, bytes: Vec<u8>, device: &Device) -> Result<Matrix, EngineError> {
-    match dense_type(kind) {
-        Some(dtype) => Ok(Matrix::dense(Tensor::from_raw_buffer(&bytes, dtype, &[shape.0, shape.1], device)?)),
-        None => quantized(shape, kind, bytes, device),
-    }
 }
 
 /// A GGUF file, held as it is.
@@ -251,12 +269,7 @@ pub struct Gguf<'a> {
 
 impl Gguf<'_> {
     /// The bytes of a weight with its rows in Hugging Face's order.
-    fn bytes(
-        &self,
-        weight: &Weight,
-        shape: &[usize],
-        rows: Option<&Rows>,
-    ) -> Result<(GgmlDType, Vec<u8>), EngineError> {
+    fn bytes(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<(GgmlDType, Bytes), EngineError> {
         let suffix = match weight.kind {
             Kind::Weight => "weight",
             Kind::Bias => "bias",
@@ -268,21 +281,20 @@ impl Gguf<'_> {
             (Part::ExpertGate(expert) | Part::ExpertUp(expert) | Part::ExpertDown(expert), [count, rest @ ..])
                 if rest.len() == 2 && expert < *count =>
             {
-                let size = bytes.len() / count;
-                (rest, &bytes[expert * size..(expert + 1) * size])
+                (rest, gathered(&bytes, *count, &[expert..expert + 1], self.observer)?)
             }
             (_, shape) => (shape, bytes),
         };
         expect_shape(weight, stored, shape)?;
-        let row = bytes.len() / stored[0].max(1);
-        let bytes = told(self.observer, LoadPart::Read, || match (rows, self.paired_head_dim) {
+        let bytes = match (rows, self.paired_head_dim) {
             // llama.cpp's converter puts the parts of a fused matrix one after another.
-            (Some(rows), _) => bytes[rows.concatenated.start * row..rows.concatenated.end * row].to_vec(),
+            (Some(rows), _) => gathered(&bytes, stored[0], std::slice::from_ref(&rows.concatenated), self.observer)?,
             (None, Some(head_dim)) if matches!(weight.part, Part::Query | Part::Key) => {
-                unpair(bytes, stored[0], head_dim)
+                told(self.observer, LoadPart::Read, || unpair(&bytes, stored[0], head_dim))
+                    .map_err(EngineError::Allocation)?
             }
-            (None, _) => bytes.to_vec(),
-        });
+            (None, _) => bytes,
+        };
         Ok((place.kind, bytes))
     }
 
@@ -304,13 +316,14 @@ impl Gguf<'_> {
                 let expected = vec![weight.rows, weight.columns];
                 return Err(EngineError::WrongShape { name: name.into(), found: place.shape.clone(), expected });
             };
-            let flat = of_bytes((heads * rows, columns), place.kind, bytes.to_vec(), device)?;
+            let flat = Matrix::new(place.kind, (heads * rows, columns), bytes, device)?;
             Ok(flat.dequantized()?.reshape((heads, rows, columns))?)
         };
         let [keys, values] = gguf_latent_halves(weight.layer);
         let joined = Tensor::cat(&[half(&keys)?.transpose(1, 2)?, half(&values)?], 1)?.flatten(0, 1)?;
         expect_shape(weight, joined.dims(), &[weight.rows, weight.columns])?;
-        Ok(Matrix::dense(joined))
+        let joined = StoredTensor::copy_of(&joined)?;
+        Ok(Matrix::new(GgmlDType::F32, (weight.rows, weight.columns), joined.bytes, device)?)
     }
 }
 
@@ -320,14 +333,15 @@ impl WeightSource for Gguf<'_> {
             return self.joined(weight, device);
         }
         let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
-        moved(self.observer, device, || of_bytes(taken(weight, rows), kind, bytes, device))
+        placed(kind, taken(weight, rows), bytes, device, self.observer)
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
         let (kind, bytes) = self.bytes(weight, &[weight.columns], rows)?;
         let dtype = dense_type(kind).ok_or_else(|| EngineError::QuantizedVector(weight.name.clone()))?;
         let length = rows.map_or(weight.columns, Rows::len);
-        Ok(Tensor::from_raw_buffer(&bytes, dtype, &[length], device)?.to_dtype(DType::F32)?)
+        let read = || Tensor::from_raw_buffer(&bytes, dtype, &[length], &Device::Cpu);
+        Ok(told(self.observer, LoadPart::Read, read)?.to_dtype(DType::F32)?.to_device(device)?)
     }
 
     fn norms_are_whole(&self) -> bool {
@@ -335,41 +349,45 @@ impl WeightSource for Gguf<'_> {
     }
 }
 
-fn dense_type(kind: GgmlDType) -> Option<DType> {
-    match kind {
-        GgmlDType::F32 => Some(DType::F32),
-        GgmlDType::F16 => Some(DType::F16),
-        GgmlDType::BF16 => Some(DType::BF16),
+fn dense_kind(dtype: DType) -> Option<GgmlDType> {
+    match dtype {
+        DType::F32 => Some(GgmlDType::F32),
+        DType::F16 => Some(GgmlDType::F16),
+        DType::BF16 => Some(GgmlDType::BF16),
         _ => None,
     }
 }
 
 /// Undoes llama.cpp's permutation: row `(head, 2i + j)` of the file is row `(head, j · head_dim/2 + i)` of the model.
-fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> Vec<u8> {
+fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> io::Result<Bytes> {
     let row = bytes.len() / rows.max(1);
-    let mut ordered = Vec::with_capacity(bytes.len());
-    for at in 0..rows {
+    let mut ordered = Buffer::zeroed(bytes.len())?;
+    for (at, ordered) in ordered.chunks_exact_mut(row.max(1)).enumerate() {
         let (head, within) = (at / head_dim, at % head_dim);
         let (j, i) = (within / (head_dim / 2), within % (head_dim / 2));
         let from = (head * head_dim + 2 * i + j) * row;
-        ordered.extend_from_slice(&bytes[from..from + row]);
+        ordered.copy_from_slice(&bytes[from..from + row]);
     }
-    ordered
+    Ok(ordered.into())
 }
 
 /// Random weights, the same for the same seed and name.
-pub struct Synthetic {
+pub struct Synthetic<'a> {
     pub quantization: Quantization,
     pub seed: u64,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl WeightSource for Synthetic {
+impl WeightSource for Synthetic<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let kind = weight.held_as(self.quantization);
         let (rows, columns) = taken(weight, rows);
         let name =
             weight.name.bytes().fold(self.seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
-        of_bytes((rows, columns), kind, synthetic::blocks(kind, rows * columns, name), device)
+        let size = rows * columns / kind.block_size() * kind.type_size();
+        let mut buffer = Buffer::zeroed(size).map_err(EngineError::Allocation)?;
+        synthetic::fill(kind, &mut buffer, name);
+        placed(kind, (rows, columns), buffer.into(), device, self.observer)
     }
 
     /// Norms scale by one, and biases add nothing: vectors cost no time that would show.
@@ -397,14 +415,20 @@ mod tests {
 
     #[test]
     fn unpairing_puts_the_first_of_each_pair_into_the_first_half() {
-        assert_eq!(unpair(&[0, 10, 1, 11, 2, 12, 3, 13], 8, 8), [0, 1, 2, 3, 10, 11, 12, 13]);
-        assert_eq!(unpair(&[0, 2, 1, 3, 4, 6, 5, 7], 8, 4), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(*unpair(&[0, 10, 1, 11, 2, 12, 3, 13], 8, 8).unwrap(), [0, 1, 2, 3, 10, 11, 12, 13]);
+        assert_eq!(*unpair(&[0, 2, 1, 3, 4, 6, 5, 7], 8, 4).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
-    fn quantizing_by_rows_equals_quantizing_at_once() {
-        let stored = Tensor::rand(-1f32, 1.0, (600, 256), &Device::Cpu).unwrap();
-        let whole = QTensor::quantize(&stored, GgmlDType::Q4K).unwrap();
-        assert_eq!(quantize(&stored, GgmlDType::Q4K, &()).unwrap(), whole.data().unwrap().as_ref());
+    fn quantizing_by_rows_equals_quantizing_at_once_whatever_the_numbers_are() {
+        let numbers = Tensor::rand(-1f32, 1.0, (150, 256), &Device::Cpu).unwrap();
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::F64] {
+            let stored = StoredTensor::copy_of(&numbers.to_dtype(dtype).unwrap()).unwrap();
+            let widened = stored.to_tensor().unwrap().to_dtype(DType::F32).unwrap();
+            let widened = StoredTensor::copy_of(&widened).unwrap();
+            let mut expected = vec![0; 150 * GgmlDType::Q4K.type_size()];
+            cpu::quantize::quantize(GgmlDType::Q4K, Numbers::new(DType::F32, &widened.bytes).unwrap(), &mut expected);
+            assert_eq!(*held(&stored, GgmlDType::Q4K, &()).unwrap(), expected, "{dtype:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ mod tests;
 
 use super::words;
 use crate::compare::{Check, FigureCheck, RowCheck, Verdict};
+use crate::measure::units::Share;
 use crate::report::escape::in_xml;
 
 /// The document. Ends with a line feed.
@@ -104,7 +105,7 @@ impl Case {
             words::value(figure.metric, figure.after),
             words::counts(figure),
             words::change(figure),
-            words::share(figure.tolerance),
+            Share(figure.tolerance),
             words::verdict(&figure.judgement.verdict)
         );
         Self { name: format!("{place} {}", figure.metric.label()).trim_start().to_owned(), finding, details }

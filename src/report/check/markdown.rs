@@ -2,6 +2,7 @@
 
 use super::words::{self, Weight};
 use crate::compare::{Check, FigureCheck};
+use crate::measure::units::Share;
 use crate::report::escape::escaped;
 use crate::report::markdown::Table;
 
@@ -66,7 +67,7 @@ fn cells(figure: &FigureCheck) -> [String; 9] {
         words::value(figure.metric, figure.after),
         words::counts(figure),
         words::change(figure),
-        words::share(figure.tolerance),
+        Share(figure.tolerance).to_string(),
     ]
 }
 
@@ -98,9 +99,9 @@ mod tests {
         | qwen2.5-7b q4_k | speed pp512+tg64 | TTFT | improved | 2.00 s | 1.60 s | 20+20 | -20.0 % (-20.6 … -19.4 %) | 5 % |
         | qwen2.5-7b q4_k | speed pp512+tg64 | decode | inconclusive | 19.5 tok/s | 18.7 tok/s | 20+20 | -4.1 % (-7.6 … -0.5 %) | 5 % |
         | qwen2.5-7b q4_k | interview | decode | inconclusive | 19.0 tok/s | 19.0 tok/s | 1+1 | — | 5 % |
-        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | +0.0 % (-0.2 … +0.2 %) | 5 % |
+        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | 0 % (-0.2 … +0.2 %) | 5 % |
         | qwen2.5-7b q4_k |  | load | \~ | 4.20 s | 4.30 s | 1+1 | +2.4 % (-6.9 … +12.6 %) | 25 % |
-        | 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100% | speed pp128+tg64 | decode | \~ | 10.0 tok/s | 10.0 tok/s | 20+20 | +0.0 % (-0.6 … +0.6 %) | 5 % |
+        | 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100% | speed pp128+tg64 | decode | \~ | 10.0 tok/s | 10.0 tok/s | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
         | gemma-2-9b q8_0 | speed pp128+tg64 | decode | incomparable | 10.0 tok/s | 10.0 tok/s | 20+20 | — | 5 % |
         | llama-3-8b q8_0 | speed pp128+tg64 | decode | incomparable | 10.0 tok/s | — | 20+0 | — | 5 % |
         | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | inconclusive | 10.0 tok/s | 10.0 tok/s | 20+20 | — | 5 % |
@@ -112,7 +113,7 @@ mod tests {
 
         - gemma-2-9b q8_0, speed pp128+tg64: commit of the checkpoint was a09a35458c702b33eeacc393d103063234e8bc28 and is b20e87b4c5c0e0f00527c57df41dd19db03ed98d
         - llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
-        - qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
+        - qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         - qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
         - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust\|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
         - qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_check_that_found_nothing() {
-        insta::assert_snapshot!(render(&testing::unchanged()), @r#"
+        insta::assert_snapshot!(render(&testing::unchanged()), @r"
         <!-- bench check -->
         ### Check passed: 4 within noise
 
@@ -136,13 +137,13 @@ mod tests {
 
         | candidate | prompts | metric | verdict | before | after | n | change | tolerance |
         | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | \~ | 500 ms | 500 ms | 20+20 | +0.0 % (-0.6 … +0.6 %) | 5 % |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | \~ | 20.0 tok/s | 20.0 tok/s | 20+20 | +0.0 % (-0.6 … +0.6 %) | 5 % |
-        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | +0.0 % (-0.2 … +0.2 %) | 5 % |
-        | qwen2.5-7b q4_k |  | load | \~ | 4.20 s | 4.20 s | 1+1 | +0.0 % (-9.1 … +10.0 %) | 25 % |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | \~ | 500 ms | 500 ms | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | \~ | 20.0 tok/s | 20.0 tok/s | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
+        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | 0 % (-0.2 … +0.2 %) | 5 % |
+        | qwen2.5-7b q4_k |  | load | \~ | 4.20 s | 4.20 s | 1+1 | 0 % (-9.1 … +10.0 %) | 25 % |
 
         </details>
-        "#);
+        ");
     }
 
     #[test]

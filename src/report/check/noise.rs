@@ -1,7 +1,7 @@
 //! Noise as a person reads it.
 
-use super::words;
 use crate::compare::{Noise, Subject};
+use crate::measure::units::Share;
 use crate::report::grid::{Align, Column, Grid, Tone};
 use crate::report::table::Layout;
 
@@ -17,7 +17,7 @@ pub fn render(noise: &Noise, layout: &Layout) -> String {
                 Subject::named(&figure.metric).map_or(figure.metric.clone(), |subject| subject.label().to_owned())
             }),
         ],
-        columns: vec![column("noise", Align::Right, &|figure| words::share(figure.share))],
+        columns: vec![column("noise", Align::Right, &|figure| Share(figure.share).to_string())],
         tones: noise.figures.iter().map(|_| Tone::Plain).collect(),
     };
     format!(

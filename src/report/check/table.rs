@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::compare::{Check, FigureCheck};
+use crate::measure::units::Share;
 use crate::report::grid::{Align, Column, Grid, Tone};
 use crate::report::prose::{bold, paragraph};
 use crate::report::table::Layout;
@@ -37,7 +38,7 @@ fn grid(check: &Check) -> Grid {
             column("before", Align::Right, &|figure| words::value(figure.metric, figure.before)),
             column("after", Align::Right, &|figure| words::value(figure.metric, figure.after)).joined(),
             column("n", Align::Right, &words::counts).joined(),
-            column("tolerance", Align::Right, &|figure| words::share(figure.tolerance)).joined(),
+            column("tolerance", Align::Right, &|figure| Share(figure.tolerance).to_string()).joined(),
             // All in one table do not fit eighty columns.
             column("change", Align::Right, &words::change),
             column("verdict", Align::Left, &|figure| words::verdict_cell(&figure.judgement.verdict).to_owned())
@@ -64,9 +65,9 @@ mod tests {
         qwen2.5-7b q4_k               speed pp512+tg64  TTFT        2.00 s      1.60 s  20+20        5 %  -20.0 % (-20.6 … -19.4 %)  improved
         qwen2.5-7b q4_k               speed pp512+tg64  decode  19.5 tok/s  18.7 tok/s  20+20        5 %     -4.1 % (-7.6 … -0.5 %)  inconclusive
         qwen2.5-7b q4_k               interview         decode  19.0 tok/s  19.0 tok/s    1+1        5 %                          —  inconclusive
-        qwen2.5-7b q4_k                                 memory    4.00 GiB    4.00 GiB    1+1        5 %     +0.0 % (-0.2 … +0.2 %)  ~
+        qwen2.5-7b q4_k                                 memory    4.00 GiB    4.00 GiB    1+1        5 %        0 % (-0.2 … +0.2 %)  ~
         qwen2.5-7b q4_k                                 load        4.20 s      4.30 s    1+1       25 %    +2.4 % (-6.9 … +12.6 %)  ~
-        한국어 <모델>|"큰" & '작은',  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %     +0.0 % (-0.6 … +0.6 %)  ~
+        한국어 <모델>|"큰" & '작은',  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %        0 % (-0.6 … +0.6 %)  ~
         둘째: 100%
         gemma-2-9b q8_0               speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %                          —  incomparable
         llama-3-8b q8_0               speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %                          —  incomparable
@@ -74,7 +75,7 @@ mod tests {
 
         qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
-        qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
+        qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
         한국어 <모델>|"큰" & '작은',
         둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
@@ -138,11 +139,11 @@ mod tests {
         q4_k
         qwen2.5-7b   interview         decode                          —  inconclusive
         q4_k
-        qwen2.5-7b                     memory     +0.0 % (-0.2 … +0.2 %)  ~
+        qwen2.5-7b                     memory        0 % (-0.2 … +0.2 %)  ~
         q4_k
         qwen2.5-7b                     load      +2.4 % (-6.9 … +12.6 %)  ~
         q4_k
-        한국어       speed pp128+tg64  decode     +0.0 % (-0.6 … +0.6 %)  ~
+        한국어       speed pp128+tg64  decode        0 % (-0.6 … +0.6 %)  ~
         <모델>|"큰"
         & '작은',
         둘째: 100%
@@ -158,9 +159,9 @@ mod tests {
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %,
           99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s:
-          -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5
-          %; about 565 more trials on each side would decide; the smallest fall that
-          this run could have seen is 10.1 %
+          -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %;
+          about 565 more trials on each side would decide; the smallest fall that this
+          run could have seen is 10.1 %
         qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1
           now: it takes 5 more
         한국어 <모델>|"큰" & '작은',
@@ -190,18 +191,18 @@ mod tests {
 
     #[test]
     fn a_check_that_found_nothing() {
-        insta::assert_snapshot!(render(&testing::unchanged(), &Layout { width: None, color: false }), @r#"
+        insta::assert_snapshot!(render(&testing::unchanged(), &Layout { width: None, color: false }), @r"
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
-        candidate        prompts           metric      before       after      n  tolerance                   change  verdict
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  speed pp128+tg64  TTFT        500 ms      500 ms  20+20        5 %   +0.0 % (-0.6 … +0.6 %)  ~
-        qwen2.5-7b q4_k  speed pp128+tg64  decode  20.0 tok/s  20.0 tok/s  20+20        5 %   +0.0 % (-0.6 … +0.6 %)  ~
-        qwen2.5-7b q4_k                    memory    4.00 GiB    4.00 GiB    1+1        5 %   +0.0 % (-0.2 … +0.2 %)  ~
-        qwen2.5-7b q4_k                    load        4.20 s      4.20 s    1+1       25 %  +0.0 % (-9.1 … +10.0 %)  ~
+        candidate        prompts           metric      before       after      n  tolerance                change  verdict
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  speed pp128+tg64  TTFT        500 ms      500 ms  20+20        5 %   0 % (-0.6 … +0.6 %)  ~
+        qwen2.5-7b q4_k  speed pp128+tg64  decode  20.0 tok/s  20.0 tok/s  20+20        5 %   0 % (-0.6 … +0.6 %)  ~
+        qwen2.5-7b q4_k                    memory    4.00 GiB    4.00 GiB    1+1        5 %   0 % (-0.2 … +0.2 %)  ~
+        qwen2.5-7b q4_k                    load        4.20 s      4.20 s    1+1       25 %  0 % (-9.1 … +10.0 %)  ~
 
         Check passed: 4 within noise
-        "#);
+        ");
     }
 
     #[test]

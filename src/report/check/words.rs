@@ -6,7 +6,7 @@ use crate::compare::{
     ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
 };
 use crate::measure::Direction;
-use crate::measure::units::UNKNOWN;
+use crate::measure::units::{Change, Share, UNKNOWN};
 use crate::report::prose::other_programs;
 use crate::summarize::Interval;
 
@@ -76,28 +76,22 @@ pub(super) fn counts(figure: &FigureCheck) -> String {
     format!("{}+{}", figure.n.0, figure.n.1)
 }
 
-/// A share as a change: `+10.4 %`.
-fn percent(ratio: f64) -> String {
-    format!("{:+.1} %", 100.0 * (ratio - 1.0))
-}
-
-/// A share as it is: `5 %`, `3.5 %`.
-pub(super) fn share(share: f64) -> String {
-    let percents = (1000.0 * share).round() / 10.0;
-    format!("{percents} %")
-}
-
 /// `+8.1 … +12.9 %`
 fn interval(interval: Interval) -> String {
     format!("{:+.1} … {:+.1} %", 100.0 * (interval.low - 1.0), 100.0 * (interval.high - 1.0))
+}
+
+/// By how much what is so many times as much differs.
+fn by(ratio: f64) -> Change {
+    Change(ratio - 1.0)
 }
 
 /// A figure's change, and where it lies.
 pub(super) fn change(figure: &FigureCheck) -> String {
     let Some(evidence) = figure.judgement.evidence else { return UNKNOWN.to_owned() };
     match evidence.interval {
-        Some(within) if within.low < within.high => format!("{} ({})", percent(evidence.ratio), interval(within)),
-        _ => percent(evidence.ratio),
+        Some(within) if within.low < within.high => format!("{} ({})", by(evidence.ratio), interval(within)),
+        _ => by(evidence.ratio).to_string(),
     }
 }
 
@@ -111,14 +105,14 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
     let judgement = &figure.judgement;
     let measured = || {
         let (before, after) = (value(figure.metric, figure.before), value(figure.metric, figure.after));
-        let level = judgement.evidence.map_or(0.0, |evidence| 100.0 * evidence.level);
+        let level = Share(judgement.evidence.map_or(0.0, |evidence| evidence.level));
         let within =
             judgement.evidence.and_then(|evidence| evidence.interval).filter(|within| within.low < within.high);
-        let within = within.map(|within| format!(", {level:.1} % interval {}", interval(within))).unwrap_or_default();
-        let ratio = judgement.evidence.map_or(UNKNOWN.to_owned(), |evidence| percent(evidence.ratio));
+        let within = within.map(|within| format!(", {level} interval {}", interval(within))).unwrap_or_default();
+        let ratio = judgement.evidence.map_or(UNKNOWN.to_owned(), |evidence| by(evidence.ratio).to_string());
         format!("{} was {before} and is {after}: {ratio}{within}", figure.metric.label())
     };
-    let tolerance = share(figure.tolerance);
+    let tolerance = Share(figure.tolerance);
     Some(match &judgement.verdict {
         Verdict::WithinNoise => return None,
         Verdict::Regressed => format!("{}; the tolerance is {tolerance}", measured()),
@@ -131,7 +125,7 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             let detectable = judgement.evidence.and_then(|evidence| evidence.detectable);
             let worse = if figure.metric.direction() == Direction::Higher { "fall" } else { "rise" };
             let seen = detectable
-                .map(|seen| format!("; the smallest {worse} that this run could have seen is {}", share(seen)))
+                .map(|seen| format!("; the smallest {worse} that this run could have seen is {}", Share(seen)))
                 .unwrap_or_default();
             format!("{}, which reaches over the tolerance of {tolerance}; {more}{seen}", measured())
         }

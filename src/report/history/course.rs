@@ -10,7 +10,7 @@ use super::sparkline::{BREAK, sparkline};
 use super::{minute, table};
 use crate::compare::difference;
 use crate::measure::Metric;
-use crate::measure::units::{Known, UNKNOWN};
+use crate::measure::units::{Change, Known, UNKNOWN};
 use crate::report::figure;
 use crate::report::prose::paragraph;
 use crate::report::table::Layout;
@@ -108,7 +108,7 @@ fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone, width: Option<u1
         for (index, (run, figure)) in runs.iter().zip(figures).enumerate() {
             let change = match series.new_level_at(index) {
                 Some(level) => match level.change() {
-                    Some(change) => format!("{NEW_LEVEL} {:+.1} %", 100.0 * change),
+                    Some(change) => format!("{NEW_LEVEL} {}", Change(change)),
                     None => NEW_LEVEL.to_string(),
                 },
                 None if series.breaks.contains(&index) => BREAK.to_string(),

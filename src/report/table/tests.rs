@@ -5,7 +5,9 @@ use crate::recommend::recommend;
 use crate::run::{FailureKind, Row, RowOutcome, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
-use crate::summarize::testing::{beside, failed, load, ran, row, run, speed_trial, text_trial};
+use crate::summarize::testing::{
+    beside, beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
+};
 use crate::telemetry::BusyProgram;
 
 fn show(run: &Run, width: Option<usize>) -> String {
@@ -296,4 +298,42 @@ fn a_busy_machine_is_told() {
     told(&run, "");
     run.rows[0].trials[1].readings[1].busiest = vec![BusyProgram { name: "rustc".into(), cpu_seconds: 1.2 }];
     told(&run, " (rustc)");
+}
+
+#[test]
+fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
+    let possible = [speed_trial("pp512+tg64", 512, 500, 80), text_trial(200, 80, 11, "가")].into();
+    let run = run_on_l4([beyond_an_l4().rows, vec![llama_8b("b", possible)]].concat());
+    insta::assert_snapshot!(show(&run, Some(130)), @r"
+    Run 20261120-051733-4f2a on NVIDIA L4 (cuda:0, 2 threads)
+
+    Speed: medians on prompts of so many (@) token ids, prefill in tok/s
+    candidate  precision    memory    load  n     TTFT  prefill      MFU  decode  95 %          MBU
+                                                  @512     @512     @512   tok/s  interval  of peak
+    ───────────────────────────────────────────────────────────────────────────────────────────────
+    a          bf16       17.0 GiB  4.20 s  1  10.0 ms   51,200  596.4 %     100  —         505.1 %
+    b          bf16       17.0 GiB  4.20 s  1   500 ms    1,024   11.9 %    12.5  —          63.1 %
+
+    Text: interview
+    candidate  precision  n  TTFT  TTFT  prefill  decode  95 %      chars/s  chars/s  chars/tok  chars/tok      MBU
+                              p50   p95    tok/s   tok/s  interval       ko       en         ko         en  of peak
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    b          bf16       1     —     —      500    12.5  —            1.25        —     0.0909          —   62.7 %
+
+    ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
+      pp512+tg64 needs 722 TFLOPS, 5.96 times the card's 121; suspect the card's row in gpus.toml, the count of tokens, or the clock
+    — p50 needs 11 requests and there are 1: `--repeat 11` gives 11
+    — p95 needs 130 requests and there are 1: `--repeat 130` gives 130
+    — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
+    capacity: NVIDIA L4 holds 26 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of b bf16's weights
+    quality is not judged: read the answers before you decide (`bench export`)
+
+    Recommendation: b bf16
+      score 1.00: decode 12.5 tok/s, TTFT 500 ms, Korean text 1.25 chars/s, memory 17.0 GiB
+    Rejected:
+      a bf16: impossible, decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed pp512+tg64 needs
+        722 TFLOPS, 5.96 times the card's 121: its figures are not to be believed
+    Compared by prompts of token ids. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3,
+      Korean text 0.15, memory 0.1.
+    ");
 }

@@ -131,7 +131,7 @@ fn a_check_as_tests() {
         </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="speed pp512+tg64 TTFT" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="speed pp512+tg64 decode" time="0">
-          <skipped message="decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95.0 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %">19.5 tok/s before, 18.7 tok/s now, n 20+20, change -4.1 % (-7.6 … -0.5 %), tolerance 5 %: inconclusive</skipped>
+          <skipped message="decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %">19.5 tok/s before, 18.7 tok/s now, n 20+20, change -4.1 % (-7.6 … -0.5 %), tolerance 5 %: inconclusive</skipped>
         </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="interview decode" time="0">
           <skipped message="too few trials for an interval, 1 before and 1 now: it takes 5 more">19.0 tok/s before, 19.0 tok/s now, n 1+1, change —, tolerance 5 %: inconclusive</skipped>
@@ -144,7 +144,7 @@ fn a_check_as_tests() {
     speed pp512+tg64 TTFT: 2.00 s before, 1.60 s now, n 20+20, change -20.0 % (-20.6 … -19.4 %), tolerance 5 %: improved
     speed pp512+tg64 decode: 19.5 tok/s before, 18.7 tok/s now, n 20+20, change -4.1 % (-7.6 … -0.5 %), tolerance 5 %: inconclusive
     interview decode: 19.0 tok/s before, 19.0 tok/s now, n 1+1, change —, tolerance 5 %: inconclusive
-    memory: 4.00 GiB before, 4.00 GiB now, n 1+1, change +0.0 % (-0.2 … +0.2 %), tolerance 5 %: within noise
+    memory: 4.00 GiB before, 4.00 GiB now, n 1+1, change 0 % (-0.2 … +0.2 %), tolerance 5 %: within noise
     load: 4.20 s before, 4.30 s now, n 1+1, change +2.4 % (-6.9 … +12.6 %), tolerance 25 %: within noise
     answers: 41 answers compared
     </system-out>
@@ -159,7 +159,7 @@ fn a_check_as_tests() {
         <testcase classname="한국어 &lt;모델&gt;|&quot;큰&quot; &amp; '작은',&#10;둘째: 100%" name="answers" time="0">
           <failure type="answers" message="2 prompts are answered with other tokens">21 answers compared&#10;speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now&#10;interview ko p|1, trial 0: the answer parts at output token 2: token 13 before, the end now</failure>
         </testcase>
-        <system-out>speed pp128+tg64 decode: 10.0 tok/s before, 10.0 tok/s now, n 20+20, change +0.0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
+        <system-out>speed pp128+tg64 decode: 10.0 tok/s before, 10.0 tok/s now, n 20+20, change 0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
     answers: 21 answers compared&#10;speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now&#10;interview ko p|1, trial 0: the answer parts at output token 2: token 13 before, the end now
     </system-out>
         <system-err/>
@@ -225,10 +225,10 @@ fn a_check_that_found_nothing() {
         <testcase classname="qwen2.5-7b q4_k" name="memory" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="load" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="answers" time="0"/>
-        <system-out>speed pp128+tg64 TTFT: 500 ms before, 500 ms now, n 20+20, change +0.0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
-    speed pp128+tg64 decode: 20.0 tok/s before, 20.0 tok/s now, n 20+20, change +0.0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
-    memory: 4.00 GiB before, 4.00 GiB now, n 1+1, change +0.0 % (-0.2 … +0.2 %), tolerance 5 %: within noise
-    load: 4.20 s before, 4.20 s now, n 1+1, change +0.0 % (-9.1 … +10.0 %), tolerance 25 %: within noise
+        <system-out>speed pp128+tg64 TTFT: 500 ms before, 500 ms now, n 20+20, change 0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
+    speed pp128+tg64 decode: 20.0 tok/s before, 20.0 tok/s now, n 20+20, change 0 % (-0.6 … +0.6 %), tolerance 5 %: within noise
+    memory: 4.00 GiB before, 4.00 GiB now, n 1+1, change 0 % (-0.2 … +0.2 %), tolerance 5 %: within noise
+    load: 4.20 s before, 4.20 s now, n 1+1, change 0 % (-9.1 … +10.0 %), tolerance 25 %: within noise
     answers: 20 answers compared
     </system-out>
         <system-err/>

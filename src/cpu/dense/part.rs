@@ -1,0 +1,196 @@
+//! What one task multiplies: some rows with some tokens, tile by tile.
+//!
+//! The values of a tile's tokens are copied to where they lie side by side and stay in the first cache while all of the
+//! part's rows go by; those stay in the second one for the next tile.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::lanes::{Lanes, Plain};
+use super::tile::{Bf16, F16, F32, Weight, tile};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
+use super::{Dense, Kind};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::isa::Isa;
+
+/// Columns that are multiplied at a time. With half of them it takes 7 % longer, since lanes are added up twice as often;
+/// with twice as many the values of a tile do not fit in the first cache.
+const COLUMNS: usize = 1024;
+
+/// Tokens of the widest tile.
+const WIDEST: usize = 8;
+
+/// Tokens of a tile where there are more than fit one: those that take the fewest loads a product.
+const BEST: usize = 6;
+
+pub struct Part<'a> {
+    pub weights: Dense<'a>,
+    /// Of all tokens, as many as the weights have columns.
+    pub x: &'a [f32],
+    /// Of all tokens, as many as the weights have rows.
+    pub y: &'a Disjoint<'a, f32>,
+    pub rows: Range<usize>,
+    pub tokens: Range<usize>,
+}
+
+/// Computes a part's results.
+///
+/// # Safety
+/// The processor has the instructions; the part lies within its matrix and values, and no other has the same rows and tokens.
+pub type Kernel = unsafe fn(&Part);
+
+pub fn kernel(isa: Isa, kind: Kind) -> Kernel {
+    match kind {
+        Kind::Bf16 => kernel_of::<Bf16>(isa),
+        Kind::F16 => kernel_of::<F16>(isa),
+        Kind::F32 => kernel_of::<F32>(isa),
+    }
+}
+
+fn kernel_of<W: Weight>(isa: Isa) -> Kernel {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::<W>,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::<W>,
+        _ => portable::<W>,
+    }
+}
+
+/// Rows of a part are best a multiple of this, which those of every tile divide.
+pub const ROWS: usize = 24;
+
+/// Goes through a part in tiles of so many rows by 1, 2, … tokens.
+macro_rules! tiles {
+    ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {{
+        // One for all: without optimization each would have a place of its own on the stack.
+        let mut values = Values(MaybeUninit::uninit());
+        for (columns, tokens) in blocks($part, [$($tokens),+].len()) {
+            match tokens.len() {
+                $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start, &mut values),)+
+                count => unreachable!("{count} tokens in a tile"),
+            }
+        }
+    }};
+}
+
+/// # Safety
+/// As of every [`Kernel`].
+unsafe fn portable<W: Weight>(part: &Part) {
+    // SAFETY: the caller's promise.
+    unsafe { tiles!(Plain, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
+}
+
+/// 16 registers: at most 12 sums.
+///
+/// # Safety
+/// As of every [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn avx2<W: Weight>(part: &Part) {
+    // SAFETY: the caller's promise.
+    unsafe { tiles!(Avx2, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
+}
+
+/// 32 registers: at most 24 sums.
+///
+/// # Safety
+/// As of every [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn avx512<W: Weight>(part: &Part) {
+    // SAFETY: the caller's promise.
+    unsafe { tiles!(Avx512, W, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
+}
+
+/// Columns and tokens of a part's tiles, of which those with the same columns follow each other and are about as wide.
+fn blocks(part: &Part, widest: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let (columns, tokens) = (part.weights.columns, part.tokens.clone());
+    let tiles = if tokens.len() <= widest { 1 } else { tokens.len().div_ceil(BEST) };
+    let bound = move |tile: usize| tokens.start + tile * tokens.len() / tiles;
+    // No columns are a block, too: one with sums of 0.
+    (0..columns.max(1)).step_by(COLUMNS).flat_map(move |start| {
+        let bound = bound.clone();
+        (0..tiles).map(move |tile| (start..columns.min(start + COLUMNS), bound(tile)..bound(tile + 1)))
+    })
+}
+
+/// The values of a tile's tokens, as [`tile`] takes them.
+#[repr(align(64))]
+struct Values(MaybeUninit<[f32; WIDEST * COLUMNS]>);
+
+impl Part<'_> {
+    /// Multiplies all rows with `T` tokens over some columns.
+    ///
+    /// # Safety
+    /// As of every [`Kernel`], with the instructions of `L`; there are so many tokens, and at most `COLUMNS` columns.
+    #[inline(always)]
+    unsafe fn multiply<L: Lanes, W: Weight, const R: usize, const T: usize>(
+        &self,
+        columns: Range<usize>,
+        token: usize,
+        values: &mut Values,
+    ) {
+        let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
+        let to: *mut f32 = values.0.as_mut_ptr().cast();
+        // SAFETY: all tokens have `width` values; 8 tokens at most, and 1024 columns, which are a multiple of `L::COUNT`.
+        unsafe { gather::<L, T>(self.x.as_ptr().add(token * width + columns.start), width, columns.len(), to) };
+        // Only the first tile has to wait for memory.
+        let ahead = if token == self.tokens.start { R * width * W::SIZE } else { 0 };
+        for row in self.rows.clone().step_by(R) {
+            let mut starts = [bytes.as_ptr(); R];
+            for (at, start) in starts.iter_mut().enumerate() {
+                // What is beyond the last row is computed once more.
+                let row = (row + at).min(self.rows.end - 1);
+                *start = start.wrapping_add((row * width + columns.start) * W::SIZE);
+            }
+            // SAFETY: the rows and columns lie within the matrix; the rest is the caller's promise.
+            let sums = unsafe { tile::<L, W, R, T>(starts, to, columns.len(), ahead) };
+            let count = R.min(self.rows.end - row);
+            for (at, sums) in sums.iter().enumerate() {
+                let start = (token + at) * row_count + row;
+                // SAFETY: of this part, and gone at once.
+                let y = unsafe { self.y.part(start..start + count) };
+                // Nearly always all of them: then their number is known to the compiler.
+                match y.first_chunk_mut::<R>() {
+                    Some(y) => put(y, sums, columns.start),
+                    None => put(y, sums, columns.start),
+                }
+            }
+        }
+    }
+}
+
+/// Sets sums over the first columns, and adds those over others.
+#[inline(always)]
+fn put(y: &mut [f32], sums: &[f32], column: usize) {
+    for (y, sum) in y.iter_mut().zip(sums) {
+        *y = if column == 0 { *sum } else { *y + sum };
+    }
+}
+
+/// Copies values of `T` tokens, `L::COUNT` of each in turn, and then 0 up to that.
+///
+/// # Safety
+/// The processor has the instructions of `L`; each token has `count` values, `width` after those of the one before, and `to`
+/// has room.
+#[inline(always)]
+unsafe fn gather<L: Lanes, const T: usize>(from: *const f32, width: usize, count: usize, to: *mut f32) {
+    let rest = count % L::COUNT;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..count - rest).step_by(L::COUNT) {
+            for token in 0..T {
+                to.add(at * T + token * L::COUNT).copy_from_nonoverlapping(from.add(token * width + at), L::COUNT);
+            }
+        }
+        if rest > 0 {
+            let (from, to) = (from.add(count - rest), to.add((count - rest) * T));
+            to.write_bytes(0, T * L::COUNT);
+            for token in 0..T {
+                to.add(token * L::COUNT).copy_from_nonoverlapping(from.add(token * width), rest);
+            }
+        }
+    }
+}

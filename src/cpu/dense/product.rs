@@ -1,0 +1,317 @@
+//! Products of activations and weights, shared out to threads.
+
+use super::Dense;
+use super::part::{Kernel, Part, ROWS, kernel};
+use crate::cpu::disjoint::Disjoint;
+use crate::cpu::isa::Isa;
+use crate::cpu::pool::Pool;
+
+/// A product to compute: `y[token][row] = Σ x[token][column] · weights[row][column]`.
+pub struct Job<'a> {
+    pub x: &'a [f32],
+    pub tokens: usize,
+    pub weights: Dense<'a>,
+    pub y: &'a mut [f32],
+}
+
+/// Tasks for each thread, so that one that is held up is not waited for long.
+const TASKS: usize = 8;
+
+/// Rows of a task at the most: over the columns that are multiplied at a time they stay in the second cache.
+const MOST_ROWS: usize = 192;
+
+/// Tokens that a task has at the least where a job's tokens are shared out, too: each task reads all of its weights.
+const LEAST_TOKENS: usize = 48;
+
+/// Computes several products in one operation of the pool, since each costs the time that it takes all threads to meet.
+///
+/// The results depend neither on the number of threads nor on the other tokens of a job.
+///
+/// # Panics
+/// If a job's `x` or `y` has another size than the product.
+pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
+    for Job { x, tokens, weights, y } in &*jobs {
+        assert_eq!(x.len(), tokens * weights.columns, "{tokens} tokens of {} columns", weights.columns);
+        assert_eq!(y.len(), tokens * weights.rows, "results of {} rows for {tokens} tokens", weights.rows);
+    }
+    let work: usize = jobs.iter().map(|job| job.weights.rows * work_of_row(job.weights.columns, job.tokens)).sum();
+    let of_task = work / (TASKS * pool.threads());
+    let isa = isa.min(Isa::best());
+    let mut tasks = 0;
+    let plans: Vec<Plan> = jobs
+        .iter_mut()
+        .map(|job| {
+            let plan = Plan::new(job, isa, of_task, tasks);
+            tasks += plan.tasks();
+            plan
+        })
+        .collect();
+    pool.run(tasks, &|task| {
+        let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
+        // SAFETY: this processor has the instructions, and each task is done once.
+        unsafe { plan.run(task - plan.first_task) };
+    });
+}
+
+/// A weight that is multiplied with few tokens takes as long to come from memory as 8 products.
+fn work_of_row(columns: usize, tokens: usize) -> usize {
+    columns * tokens.max(8)
+}
+
+/// How a job is cut into tasks.
+struct Plan<'a> {
+    kernel: Kernel,
+    x: &'a [f32],
+    y: Disjoint<'a, f32>,
+    weights: Dense<'a>,
+    first_task: usize,
+    token_count: usize,
+    /// Of a task.
+    rows: usize,
+    tokens: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn new(job: &'a mut Job, isa: Isa, of_task: usize, first_task: usize) -> Self {
+        let Dense { rows, columns, .. } = job.weights;
+        // Rows of all tokens; where that is few, rather more rows of fewer tokens.
+        let fair = of_task / work_of_row(columns, job.tokens).max(1);
+        let parts = MOST_ROWS.div_ceil(fair.max(1)).clamp(1, (job.tokens / LEAST_TOKENS).max(1));
+        let rows_of_task = (fair * parts).next_multiple_of(ROWS).clamp(ROWS, MOST_ROWS).min(rows.max(1));
+        Self {
+            kernel: kernel(isa, job.weights.kind),
+            x: job.x,
+            y: Disjoint::new(job.y),
+            weights: job.weights,
+            first_task,
+            token_count: job.tokens,
+            rows: rows_of_task,
+            tokens: job.tokens.div_ceil(parts).max(1),
+        }
+    }
+
+    fn tasks(&self) -> usize {
+        self.weights.rows.div_ceil(self.rows) * self.token_count.div_ceil(self.tokens)
+    }
+
+    /// # Safety
+    /// The processor has the kernel's instructions, and each task is done once.
+    unsafe fn run(&self, task: usize) {
+        let parts = self.token_count.div_ceil(self.tokens);
+        let (row, token) = (task / parts * self.rows, task % parts * self.tokens);
+        let part = Part {
+            weights: self.weights,
+            x: self.x,
+            y: &self.y,
+            rows: row..self.weights.rows.min(row + self.rows),
+            tokens: token..self.token_count.min(token + self.tokens),
+        };
+        // SAFETY: tasks' rows or tokens differ; the rest is the caller's promise.
+        unsafe { (self.kernel)(&part) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use half::{bf16, f16};
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+    use crate::cpu::dense::Kind;
+
+    const KINDS: [Kind; 3] = [Kind::Bf16, Kind::F16, Kind::F32];
+
+    /// Weights as they are stored, and what they stand for.
+    fn stored(kind: Kind, weights: &[f32]) -> (Vec<u8>, Vec<f32>) {
+        let one = |weight: f32| match kind {
+            Kind::Bf16 => (bf16::from_f32(weight).to_le_bytes().to_vec(), bf16::from_f32(weight).to_f32()),
+            Kind::F16 => (f16::from_f32(weight).to_le_bytes().to_vec(), f16::from_f32(weight).to_f32()),
+            Kind::F32 => (weight.to_le_bytes().to_vec(), weight),
+        };
+        let (bytes, values): (Vec<_>, Vec<_>) = weights.iter().map(|weight| one(*weight)).unzip();
+        (bytes.concat(), values)
+    }
+
+    fn random(rng: &mut StdRng, count: usize) -> Vec<f32> {
+        (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    fn multiplied(pool: &Pool, isa: Isa, x: &[f32], weights: Dense) -> Vec<f32> {
+        let tokens = x.len() / weights.columns();
+        // What was there before does not matter.
+        let mut y = vec![f32::NAN; tokens * weights.rows()];
+        product(pool, isa, &mut [Job { x, tokens, weights, y: &mut y }]);
+        y
+    }
+
+    /// Holds a product against float64. Rounding 700 additions of lanes gives far less than a millionth of the sum of absolute
+    /// products; 3000 columns are several blocks.
+    fn check(rng: &mut StdRng, pool: &Pool, isa: Isa, kind: Kind, [tokens, rows, columns]: [usize; 3]) {
+        let x = random(rng, tokens * columns);
+        let (mut bytes, values) = stored(kind, &random(rng, rows * columns));
+        let offset = rng.random_range(0..64);
+        bytes.splice(..0, vec![0xff; offset]);
+        let y = multiplied(pool, isa, &x, Dense::new(kind, rows, columns, &bytes[offset..]).unwrap());
+        for token in 0..tokens {
+            for row in 0..rows {
+                let (x, weights) = (&x[token * columns..][..columns], &values[row * columns..][..columns]);
+                let products = || x.iter().zip(weights).map(|(x, weight)| f64::from(*x) * f64::from(*weight));
+                let (exact, size) = (products().sum::<f64>(), products().map(f64::abs).sum::<f64>());
+                let result = f64::from(y[token * rows + row]);
+                assert!(
+                    (result - exact).abs() <= 1e-6 * size,
+                    "{isa:?} {kind:?}: {tokens} tokens, {rows} rows, {columns} columns: {result} for {exact} at {token}, {row}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_those_of_float64() {
+        let (mut rng, pool) = (StdRng::seed_from_u64(1), Pool::new(2));
+        let mut any = |range: RangeInclusive<usize>| rng.random_range(range);
+        let mut shapes: Vec<[usize; 3]> = (0..8).map(|_| [any(1..=40), any(1..=70), any(1..=700)]).collect();
+        // Every width of a tile, and several blocks of columns.
+        shapes.extend((1..=20).map(|tokens| [tokens, any(1..=12), any(1..=70)]));
+        shapes.extend([[1, 25, 3000], [7, 9, 2048], [14, 5, 1025]]);
+        for isa in Isa::all() {
+            for kind in KINDS {
+                for shape in &shapes {
+                    check(&mut rng, &pool, isa, kind, *shape);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_depends_neither_on_threads_nor_on_other_tokens() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let (pool, alone) = (Pool::new(4), Pool::new(1));
+        let (tokens, rows, columns) = (130, 50, 1100);
+        let x = random(&mut rng, tokens * columns);
+        let weights = random(&mut rng, rows * columns);
+        for isa in Isa::all() {
+            for kind in KINDS {
+                let (bytes, _) = stored(kind, &weights);
+                let weights = Dense::new(kind, rows, columns, &bytes).unwrap();
+                let y = multiplied(&pool, isa, &x, weights);
+                for count in [1, 2, 3, 5, 7, 8, 9, 130] {
+                    let fewer = multiplied(&alone, isa, &x[..count * columns], weights);
+                    assert_eq!(fewer, y[..count * rows], "{isa:?} {kind:?}: {count} tokens");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn jobs_are_computed_together_as_alone() {
+        let (mut rng, pool) = (StdRng::seed_from_u64(3), Pool::new(3));
+        let shapes = [(Kind::Bf16, 3, 300, 64), (Kind::F32, 1, 1, 7), (Kind::F16, 20, 33, 500), (Kind::F16, 0, 5, 3)];
+        let inputs = shapes.map(|(kind, tokens, rows, columns)| {
+            (
+                random(&mut rng, tokens * columns),
+                stored(kind, &random(&mut rng, rows * columns)).0,
+                vec![0.0; tokens * rows],
+            )
+        });
+        let mut together = inputs.clone();
+        fn matrix((kind, _, rows, columns): (Kind, usize, usize, usize), bytes: &[u8]) -> Dense<'_> {
+            Dense::new(kind, rows, columns, bytes).unwrap()
+        }
+        let mut jobs: Vec<Job> = together
+            .iter_mut()
+            .zip(shapes)
+            .map(|((x, bytes, y), shape)| Job { x, tokens: shape.1, weights: matrix(shape, bytes), y })
+            .collect();
+        product(&pool, Isa::best(), &mut jobs);
+        for (((x, bytes, _), shape), (.., y)) in inputs.iter().zip(shapes).zip(&together) {
+            assert_eq!(&multiplied(&pool, Isa::best(), x, matrix(shape, bytes)), y, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_in_its_row_and_token() {
+        let (rows, columns, tokens) = (30, 37, 11);
+        for isa in Isa::all() {
+            for kind in KINDS {
+                let (mut x, mut weights) = (vec![1.0; tokens * columns], vec![0.5; rows * columns]);
+                (x[2 * columns + 36], x[3 * columns]) = (f32::NAN, f32::NEG_INFINITY);
+                (weights[4 * columns + 36], weights[5 * columns + 1]) = (f32::INFINITY, f32::NAN);
+                let (bytes, _) = stored(kind, &weights);
+                let y = multiplied(&Pool::new(1), isa, &x, Dense::new(kind, rows, columns, &bytes).unwrap());
+                for (at, y) in y.into_iter().enumerate() {
+                    let what = format!("{isa:?} {kind:?}: {y} of token {}, row {}", at / rows, at % rows);
+                    match (at / rows, at % rows) {
+                        (2, _) | (_, 5) | (3, 4) => assert!(y.is_nan(), "{what}"),
+                        (3, _) => assert_eq!(y, f32::NEG_INFINITY, "{what}"),
+                        (_, 4) => assert_eq!(y, f32::INFINITY, "{what}"),
+                        _ => assert_eq!(y, 18.5, "{what}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_columns_sum_up_to_zero() {
+        for isa in Isa::all() {
+            let mut y = [1.0; 6];
+            let weights = Dense::new(Kind::Bf16, 2, 0, &[]).unwrap();
+            product(&Pool::new(1), isa, &mut [Job { x: &[], tokens: 3, weights, y: &mut y }]);
+            assert_eq!(y, [0.0; 6]);
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_size_are_no_matrix() {
+        assert_eq!(
+            Dense::new(Kind::F16, 2, 3, &[0; 13]).unwrap_err().to_string(),
+            "13 bytes are not 2 rows of 3 weights"
+        );
+        assert!(Dense::new(Kind::F32, usize::MAX, 3, &[0; 12]).is_err());
+    }
+
+    /// A page of weights, and one behind it that nobody may read.
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_read_beyond_the_weights() {
+        let mut rng = StdRng::seed_from_u64(4);
+        // SAFETY: asks for a size.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+        // SAFETY: a new mapping.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                2 * page,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(start, libc::MAP_FAILED);
+        // SAFETY: the second half of that mapping.
+        assert_eq!(unsafe { libc::mprotect(start.add(page), page, libc::PROT_NONE) }, 0);
+        // SAFETY: the first half of it, which lives as long as the process.
+        let memory: &'static mut [u8] = unsafe { std::slice::from_raw_parts_mut(start.cast(), page) };
+        for isa in Isa::all() {
+            for kind in KINDS {
+                for tokens in 1..=9 {
+                    for (rows, columns) in [(1, 1), (3, 17), (7, 31), (8, 33), (25, 40)] {
+                        let (bytes, _) = stored(kind, &random(&mut rng, rows * columns));
+                        let at = page - bytes.len();
+                        memory[at..].copy_from_slice(&bytes);
+                        let x = random(&mut rng, tokens * columns);
+                        let [here, there] = [&memory[at..], &bytes].map(|bytes| {
+                            multiplied(&Pool::new(1), isa, &x, Dense::new(kind, rows, columns, bytes).unwrap())
+                        });
+                        assert_eq!(here, there);
+                    }
+                }
+            }
+        }
+    }
+}
