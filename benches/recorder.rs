@@ -51,7 +51,7 @@ fn token_and_text_under_a_progress_bar(bencher: Bencher) {
 /// One look of the watcher, which is due each 100 ms, or each 40 ms where it looks at a GPU too. Target: under 0.5 % of that.
 #[divan::bench]
 fn look_at_the_machine(bencher: Bencher) {
-    bencher.bench_local(|| Reading::now(black_box(0), None));
+    bencher.bench_local(|| Reading::within(black_box(0), None));
 }
 
 fn tell_all(observer: &mut dyn Observer) {

@@ -1,6 +1,5 @@
 //! A tensor as a file holds it.
 
-
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::cpu::bytes::{Buffer, Bytes};

@@ -3,6 +3,7 @@
 mod audit;
 mod baseline;
 mod baselines;
+mod card;
 mod check;
 mod checkpoint;
 mod compare;
@@ -10,7 +11,6 @@ mod doctor;
 mod export;
 mod gpu;
 mod history;
-mod occupied;
 mod plan;
 mod pull;
 mod recommend;

@@ -272,7 +272,7 @@ const DOUBTFUL: f64 = 0.2;
 fn disturbed(before: &RowDigest, after: Option<&RowDigest>) -> Option<Doubt> {
     let doubtful = |row: &RowDigest| row.disturbed as f64 > DOUBTFUL * row.trials() as f64;
     let row = [Some(before), after].into_iter().flatten().find(|row| doubtful(row))?;
-    Some(Doubt::Disturbed { disturbed: row.disturbed, trials: row.trials() })
+    Some(Doubt::Disturbed { disturbed: row.disturbed, trials: row.trials(), by: row.disturbed_by.clone() })
 }
 
 fn missing(row: &RowDigest, current: &Digest) -> Difference {

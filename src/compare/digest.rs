@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
-use crate::measure::{Ceiling, METRICS, Measurement, disturbances};
+use crate::measure::{Ceiling, METRICS, Measurement, culprits, disturbances};
 use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
@@ -35,6 +35,9 @@ pub struct RowDigest {
     pub memory_bytes: Vec<u64>,
     /// Measured trials whose times are not the candidate's: other programs were busy, or the GPU was hot or shared.
     pub disturbed: usize,
+    /// Those programs by name, the busiest first; none where the system names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disturbed_by: Vec<String>,
     pub prompts: Vec<PromptDigest>,
 }
 
@@ -91,6 +94,7 @@ impl RowDigest {
         let measured: Vec<&Trial> = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured).collect();
         let mut seen = BTreeSet::new();
         let prompts = measured.iter().filter(|trial| seen.insert(prompt(trial)));
+        let (disturbed, disturbed_by) = disturbed(&measured, environment);
         let ceiling = Ceiling::of(row, environment);
         Self {
             candidate: row.candidate.clone(),
@@ -98,7 +102,8 @@ impl RowDigest {
             checkpoint: row.checkpoint.clone(),
             load_seconds: row.load.iter().map(|load| six_digits(load.load_seconds)).collect(),
             memory_bytes: Memory::of(row).measured_bytes.into_iter().collect(),
-            disturbed: disturbed(&measured, environment),
+            disturbed,
+            disturbed_by,
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
@@ -116,6 +121,9 @@ impl RowDigest {
         self.load_seconds.extend(&more.load_seconds);
         self.memory_bytes.extend(&more.memory_bytes);
         self.disturbed += more.disturbed;
+        let unheard: Vec<_> =
+            more.disturbed_by.iter().filter(|name| !self.disturbed_by.contains(name)).cloned().collect();
+        self.disturbed_by.extend(unheard);
         for prompt in &mut self.prompts {
             let Some(more) = more.prompts.iter().find(|more| more.key() == prompt.key()) else { continue };
             prompt.trials += more.trials;
@@ -169,11 +177,12 @@ impl PromptDigest {
     }
 }
 
-/// Trials whose times are not the candidate's: the GPU was hot or shared, or other programs kept the processors busy.
-fn disturbed(trials: &[&Trial], environment: &Environment) -> usize {
+/// Trials whose times are not the candidate's, the GPU being hot or shared or the processors busy, and with which programs.
+fn disturbed(trials: &[&Trial], environment: &Environment) -> (usize, Vec<String>) {
     let (faulty, others): (Vec<&Trial>, Vec<&Trial>) =
         trials.iter().partition(|trial| GpuVerdict::fault(&trial.readings).is_some());
-    faulty.len() + disturbances(&others, environment).len()
+    let busy = disturbances(&others, environment);
+    (faulty.len() + busy.len(), culprits(&busy))
 }
 
 fn prompt(trial: &Trial) -> PromptKey<'_> {
@@ -195,6 +204,6 @@ mod tests {
         let trial = || text_trial(200, 100, 5, "가");
         let trials =
             [on_gpu(0x20, 0, trial()), on_gpu(0, 1, trial()), on_gpu(4, 0, trial()), beside(2.0, trial()), trial()];
-        assert_eq!(disturbed(&trials.iter().collect::<Vec<_>>(), &run(Vec::new()).environment), 3);
+        assert_eq!(disturbed(&trials.iter().collect::<Vec<_>>(), &run(Vec::new()).environment).0, 3);
     }
 }

@@ -73,6 +73,7 @@ fn now() -> Digest {
     };
     llama.prompts.clear();
     exaone.disturbed = 9;
+    exaone.disturbed_by = vec!["rust|c".into(), "ld".into()];
     rows.push(RowDigest { prompts: vec![tokens("pp128+tg64", &[])], ..row("new|one", None) });
     digest("20261120-051733-4f2a", rows)
 }
@@ -105,6 +106,7 @@ fn row(id: &str, quantization: Option<Quantization>) -> RowDigest {
         load_seconds: Vec::new(),
         memory_bytes: Vec::new(),
         disturbed: 0,
+        disturbed_by: Vec::new(),
         prompts: Vec::new(),
     }
 }

@@ -54,7 +54,7 @@ pub enum Verdict {
 }
 
 /// Why a change is not decided.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Doubt {
     /// The interval reaches over the tolerance's bad edge.
@@ -66,7 +66,12 @@ pub enum Doubt {
     /// There are too few values for an interval, at the level that so many figures at once ask for.
     TooFew { more_trials: usize },
     /// Other programs were busy on the machine, or its GPU was too hot, during so many of the trials.
-    Disturbed { disturbed: usize, trials: usize },
+    Disturbed {
+        disturbed: usize,
+        trials: usize,
+        /// Those programs by name, as far as the system named them.
+        by: Vec<String>,
+    },
 }
 
 /// What a verdict rests on.

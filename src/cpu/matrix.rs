@@ -111,9 +111,7 @@ pub fn products(x: &[f32], matrices: &[&HostMatrix]) -> Result<Vec<Vec<f32>>, Ma
     for (view, y) in views.into_iter().zip(&mut products) {
         match view {
             View::Dense(weights) => with_dense.push(dense::Job { x, tokens, weights, y }),
-            View::Blocks(weights) => {
-                with_blocks.push(quantized::Job { activations: &activations, weights, output: y })
-            }
+            View::Blocks(weights) => with_blocks.push(quantized::Job { activations: &activations, weights, output: y }),
         }
     }
     dense::product(pool, isa, &mut with_dense);

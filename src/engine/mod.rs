@@ -4,12 +4,15 @@
 //! recorder behind it reads the clock.
 
 pub mod candle;
+mod loading;
 pub mod scripted;
 
 use std::path::PathBuf;
 
 use crate::run::FinishReason;
 use crate::text::{Message, TextError};
+
+pub use loading::{LoadObserver, LoadPart, told};
 
 /// What is asked of an engine.
 #[derive(Debug, Clone, PartialEq)]

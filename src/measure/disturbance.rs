@@ -1,5 +1,7 @@
 //! Disturbance: whether something else kept the machine busy while a trial ran, so that its times are not the candidate's.
 
+use std::collections::BTreeMap;
+
 use crate::run::Trial;
 use crate::telemetry::Environment;
 
@@ -10,20 +12,46 @@ const TOLERATED_SHARE: f64 = 0.1;
 /// Processor time is counted in ticks of 10 ms, so of less than some ticks nothing can be said.
 const SHORTEST_SECONDS: f64 = 0.1;
 
-/// For each trial that was disturbed, how many processors everything else kept busy meanwhile, on average: so many that
-/// fewer were left than the engine computes with. Trials that are too short to tell by themselves are judged together.
-/// Empty where all trials were alone, and where the system does not tell.
-pub fn disturbances(trials: &[&Trial], environment: &Environment) -> Vec<f64> {
-    let watched: Vec<Watched> = trials.iter().filter_map(|trial| Watched::of(trial)).collect();
-    let (short, long): (Vec<Watched>, Vec<Watched>) =
-        watched.into_iter().partition(|watched| watched.seconds < SHORTEST_SECONDS);
-    let together = short.iter().fold(Watched::default(), |sum, one| Watched {
+/// Share of what others took that makes a program worth naming, and how many are named.
+const NAMED_SHARE: f64 = 0.1;
+const NAMED: usize = 3;
+
+/// A trial that was disturbed.
+#[derive(Debug, Clone, Copy)]
+pub struct Disturbance<'t> {
+    /// How many processors everything else kept busy meanwhile, on average.
+    pub processors: f64,
+    pub trial: &'t Trial,
+}
+
+/// The trials that were disturbed: others kept so many processors busy that fewer were left than the engine computes with.
+/// Trials that are too short to tell by themselves are judged together. Empty where all trials were alone, and where the
+/// system does not tell.
+pub fn disturbances<'t>(trials: &[&'t Trial], environment: &Environment) -> Vec<Disturbance<'t>> {
+    let watched = trials.iter().filter_map(|trial| Some((*trial, Watched::of(trial)?)));
+    let (short, long): (Vec<_>, Vec<_>) = watched.partition(|(_, watched)| watched.seconds < SHORTEST_SECONDS);
+    let together = short.iter().fold(Watched::default(), |sum, (_, one)| Watched {
         seconds: sum.seconds + one.seconds,
         others_cpu_seconds: sum.others_cpu_seconds + one.others_cpu_seconds,
     });
     let together = together.disturbed_by(environment);
-    let long = long.iter().filter_map(|watched| watched.disturbed_by(environment));
-    long.chain(short.iter().filter_map(|_| together)).collect()
+    let long = long.into_iter().map(|(trial, watched)| (trial, watched.disturbed_by(environment)));
+    let all = long.chain(short.into_iter().map(|(trial, _)| (trial, together)));
+    all.filter_map(|(trial, processors)| Some(Disturbance { processors: processors?, trial })).collect()
+}
+
+/// The programs that took most of what the others took, by name, the busiest first. Empty where the system names none: it may
+/// hide the processes of other users, and knows nothing of other guests of the same host.
+pub fn culprits(disturbances: &[Disturbance]) -> Vec<String> {
+    let taken: f64 = disturbances.iter().filter_map(|one| Some(Watched::of(one.trial)?.others_cpu_seconds)).sum();
+    let mut programs: BTreeMap<&str, f64> = BTreeMap::new();
+    for program in disturbances.iter().filter_map(|one| one.trial.readings.last()).flat_map(|last| &last.busiest) {
+        *programs.entry(&program.name).or_default() += program.cpu_seconds;
+    }
+    let mut programs: Vec<(&str, f64)> =
+        programs.into_iter().filter(|(_, seconds)| *seconds >= NAMED_SHARE * taken).collect();
+    programs.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    programs.into_iter().take(NAMED).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// How long a machine was watched, and how long its processors were busy with other things.
@@ -55,6 +83,7 @@ impl Watched {
 mod tests {
     use super::*;
     use crate::summarize::testing;
+    use crate::telemetry::BusyProgram;
 
     /// What is found where the others kept so many processors busy, beside an engine with two threads.
     fn found(others: f64, processors: usize) -> Vec<f64> {
@@ -64,7 +93,8 @@ mod tests {
     fn found_of(trials: &[Trial], processors: usize) -> Vec<f64> {
         let mut environment = testing::run(Vec::new()).environment;
         environment.processors = Some(processors);
-        disturbances(&trials.iter().collect::<Vec<_>>(), &environment)
+        let trials: Vec<&Trial> = trials.iter().collect();
+        disturbances(&trials, &environment).iter().map(|one| one.processors).collect()
     }
 
     #[test]
@@ -87,6 +117,24 @@ mod tests {
         short.readings[1].others_cpu_seconds = Some(70.01);
         assert!(found_of(&vec![short.clone(); 2], 2).is_empty());
         assert_eq!(found_of(&vec![short; 10], 2).len(), 10);
+    }
+
+    #[test]
+    fn programs_that_took_much_of_it_are_named_the_busiest_first() {
+        let environment = testing::run(Vec::new()).environment;
+        // Others took 2.0 of 4 s in two trials.
+        let trial = |busiest: &[(&str, f64)]| {
+            let mut trial = testing::beside(0.5, testing::text_trial(200, 100, 5, "가"));
+            let program =
+                |(name, cpu_seconds): &(&str, f64)| BusyProgram { name: (*name).into(), cpu_seconds: *cpu_seconds };
+            trial.readings[1].busiest = busiest.iter().map(program).collect();
+            trial
+        };
+        let trials = [trial(&[("rustc", 0.5), ("ld", 0.3), ("sshd", 0.19)]), trial(&[("ld", 0.7)])];
+        let disturbed = disturbances(&[&trials[0], &trials[1]], &environment);
+        assert_eq!(disturbed.len(), 2);
+        assert_eq!(culprits(&disturbed), ["ld", "rustc"]);
+        assert_eq!(culprits(&disturbances(&[&trial(&[])], &environment)), [""; 0], "hidden, or another guest");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod metric;
 pub mod units;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
-pub use disturbance::disturbances;
+pub use disturbance::{Disturbance, culprits, disturbances};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use memory::MemoryPhases;

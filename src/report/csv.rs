@@ -8,6 +8,7 @@ use std::io::Write;
 
 use super::{ReportError, figure, hardware};
 use crate::catalog::{Quantization, Source};
+use crate::engine::candle::{PoolMemory, PoolPhases};
 use crate::measure::{Energy, EnergySource, METRICS, Metric};
 use crate::run::{FailureKind, LoadFacts, Phase, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
@@ -149,7 +150,34 @@ fn columns() -> Vec<Column> {
         column("energy_source", |line| Some(energy_source(line)?.into())),
         column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
+    columns.extend(pool());
+    columns.extend([
+        column("downloaded_bytes", |line| number(line.load()?.downloaded_bytes)),
+        column("load_read_seconds", |line| number(line.load()?.parts.map(|parts| parts.read_seconds))),
+        column("load_quantize_seconds", |line| number(line.load()?.parts.map(|parts| parts.quantize_seconds))),
+        column("load_transfer_seconds", |line| number(line.load()?.parts.map(|parts| parts.transfer_seconds))),
+        column("tenth_ttft_seconds", |line| number(line.summary?.cold_start?.tenth_ttft_seconds)),
+    ]);
     columns
+}
+
+/// Memory of the GPU's pool, by phase.
+fn pool() -> Vec<Column> {
+    type Phase = fn(&PoolPhases) -> Option<PoolMemory>;
+    type Mark = fn(PoolMemory) -> u64;
+    let phases: [(&str, Phase); 4] = [
+        ("loaded", |pool| Some(pool.loaded)),
+        ("load_peak", |pool| Some(pool.load_peak)),
+        ("prefill_peak", |pool| pool.prefill_peak),
+        ("decode_peak", |pool| pool.decode_peak),
+    ];
+    let marks: [(&str, Mark); 2] = [("used", |memory| memory.used_bytes), ("reserved", |memory| memory.reserved_bytes)];
+    let both = |(phase, of): (&str, Phase)| {
+        marks.map(|(mark, bytes)| {
+            column(format!("pool_{phase}_{mark}_bytes"), move |line| number(of(line.load()?.pool.as_ref()?).map(bytes)))
+        })
+    };
+    phases.into_iter().flat_map(both).collect()
 }
 
 /// What ran, where, and what came of it.
@@ -417,6 +445,22 @@ mod tests {
         };
         assert_eq!(of(0), ["", "", "", "17.25"]);
         assert_eq!(of(1), ["60", "15", "counter", "17.25"]);
+    }
+
+    #[test]
+    fn each_phase_of_the_gpus_pool_has_both_its_marks() {
+        let memory = |used_bytes| PoolMemory { used_bytes, reserved_bytes: used_bytes + 1 };
+        let mut run = sample::run();
+        run.rows[0].load.as_mut().expect("loaded").pool = Some(PoolPhases {
+            loaded: memory(40),
+            load_peak: memory(50),
+            prefill_peak: Some(memory(70)),
+            decode_peak: None,
+        });
+        let line = &lines(&run)[0];
+        let of = |phase: &str| ["used", "reserved"].map(|mark| field(line, &format!("pool_{phase}_{mark}_bytes")));
+        assert_eq!((of("loaded"), of("load_peak")), (["40", "41"], ["50", "51"]));
+        assert_eq!((of("prefill_peak"), of("decode_peak")), (["70", "71"], ["", ""]));
     }
 
     #[test]

@@ -101,9 +101,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::engine::candle::{PoolMemory, PoolPhases};
+    use crate::run::LoadParts;
     use crate::schemas::RUN;
     use crate::store::sample;
     use crate::summarize::{summarize, testing};
+    use crate::telemetry::{BusyProgram, GpuReading, GpuVerdict};
 
     fn exported(run: &Run) -> String {
         let mut out = Vec::new();
@@ -123,6 +126,25 @@ mod tests {
     #[test]
     fn an_export_satisfies_its_schema() {
         assert_eq!(RUN.complaints(&document()), Vec::<String>::new());
+    }
+
+    /// What is absent from most runs.
+    #[test]
+    fn an_export_of_a_run_on_a_busy_machines_gpu_satisfies_it_too() {
+        let memory = PoolMemory { used_bytes: 1, reserved_bytes: 2 };
+        let mut run = sample::run();
+        let row = &mut run.rows[0];
+        let load = row.load.as_mut().expect("loaded");
+        load.pool =
+            Some(PoolPhases { loaded: memory, load_peak: memory, prefill_peak: Some(memory), decode_peak: None });
+        load.parts = Some(LoadParts::default());
+        row.trials[0].readings[0].gpu = Some(GpuReading::default());
+        row.trials[0].readings[0].busiest = vec![BusyProgram { name: "컴파일러".into(), cpu_seconds: 0.5 }];
+        row.trials[0].repeated = Some(GpuVerdict::Shared);
+        let mut out = Vec::new();
+        write(&run, &summarize(&run), &mut out).expect("writing to memory");
+        assert_eq!(RUN.complaints(&serde_json::from_slice(&out).expect("JSON")), Vec::<String>::new());
+        assert_eq!(read(&String::from_utf8(out).expect("JSON is UTF-8")).expect("reading"), run);
     }
 
     #[test]

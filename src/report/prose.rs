@@ -26,6 +26,12 @@ pub(super) fn paragraph(text: &str, layout: &Layout) -> String {
     lines.join("\n")
 }
 
+/// `other programs (rustc, ld)`, by whichever names are known.
+pub(super) fn other_programs(names: &[String]) -> String {
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!("other programs{names}")
+}
+
 /// In bold, where colours are on.
 pub(super) fn bold(text: &str, layout: &Layout) -> String {
     if layout.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }

@@ -2,10 +2,10 @@
 
 use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
-use super::prose::{bold, paragraph};
+use super::prose::{bold, other_programs, paragraph};
 use super::{cold_start, gpu, hardware, sampling};
-use crate::measure::disturbances;
 use crate::measure::metric::{DECODE, TTFT};
+use crate::measure::{Disturbance, culprits, disturbances};
 use crate::recommend::{Recommendation, explain};
 use crate::run::{Outcome, Phase, Row, Run, Trial};
 use crate::summarize::{Interval, Percentile, RowSummary, Summary, request_limits};
@@ -143,16 +143,16 @@ fn failures(row: &Row) -> Option<String> {
     ))
 }
 
-/// How many trials had to share the processors, and with how much else at the most.
+/// How many trials had to share the processors, with what, and with how much at the most.
 fn disturbed(run: &Run) -> Option<String> {
     let measured = run.rows.iter().map(|row| row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured));
     let rows: Vec<Vec<&Trial>> = measured.map(Iterator::collect).collect();
-    let busy: Vec<f64> = rows.iter().flat_map(|trials| disturbances(trials, &run.environment)).collect();
-    let most = busy.iter().copied().max_by(f64::total_cmp)?;
+    let busy: Vec<Disturbance> = rows.iter().flat_map(|trials| disturbances(trials, &run.environment)).collect();
+    let most = busy.iter().map(|one| one.processors).max_by(f64::total_cmp)?;
     let trials: usize = rows.iter().map(Vec::len).sum();
     Some(format!(
-        "! other programs were busy on this machine during {} of {trials} trials, on up to {most:.1} processors: run again \
-         when it is quiet",
+        "! {} were busy on this machine during {} of {trials} trials, on up to {most:.1} processors: run again when it is quiet",
+        other_programs(&culprits(&busy)),
         busy.len(),
     ))
 }

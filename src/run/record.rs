@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::load_times::LoadParts;
 use super::trial::{FailureKind, Trial};
 use crate::catalog::{Candidate, Requirements};
+use crate::engine::candle::PoolPhases;
 use crate::plan::FitEstimate;
 use crate::spec::Config;
 use crate::telemetry::Environment;
@@ -130,8 +132,14 @@ pub struct LoadFacts {
     pub kv_bytes_per_token: u64,
     /// Download, or finding it in the cache.
     pub acquire_seconds: f64,
-    /// Reading, quantizing and moving the weights to the device, and one short forward pass (which packs weights).
+    /// Bytes that were received for it; 0 if all was there. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub downloaded_bytes: Option<u64>,
+    /// Reading, quantizing and moving the weights to the device, and one short forward pass.
     pub load_seconds: f64,
+    /// What threads did meanwhile. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub parts: Option<LoadParts>,
     /// That pass alone. `None` for runs stored before this and what follows were kept.
     #[serde(default)]
     pub first_pass_seconds: Option<f64>,
@@ -140,10 +148,15 @@ pub struct LoadFacts {
     #[serde(default)]
     pub disk_read_bytes: Option<u64>,
     /// Memory in use before the load, after it, and at the most until the last trial ended: of the process, or of the device
-    /// on a GPU, whose peak is the highest that was seen.
+    /// on a GPU. Its peak is what was in use before and the most that tensors took of its pool since; of a GPU without one, the
+    /// most that was seen in use.
     pub baseline_bytes: Option<u64>,
     pub loaded_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
+    /// What it took of the GPU's pool, by the driver's own marks. `None` on a CPU, on a GPU without a pool, and for runs stored
+    /// before this was kept.
+    #[serde(default)]
+    pub pool: Option<PoolPhases>,
     /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
     #[serde(default)]
     pub idle_milliwatts: Option<u32>,

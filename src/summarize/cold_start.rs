@@ -5,14 +5,22 @@ use serde::Serialize;
 use super::distribution::median;
 use crate::catalog::Source;
 use crate::measure::Measurement;
-use crate::run::{Outcome, Phase, Row, Trial};
+use crate::run::{LoadParts, Outcome, Phase, Row, Trial};
+
+/// Which request of the first prompt is told beside the first one: by then caches are filled and clocks have settled.
+const TENTH: usize = 10;
 
 /// The first request of a process against the same request later, and the load before it. A service that loads at the first
 /// request makes its first user wait for the sum of the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ColdStart {
+    /// Downloading the checkpoint before, in seconds. `None` where nothing was received, and where nobody counted.
+    pub download_seconds: Option<f64>,
     /// Reading, quantizing and moving the weights to the device, and one short pass, in seconds.
     pub load_seconds: f64,
+    /// What threads did meanwhile, and that pass alone. `None` for runs stored before these were kept.
+    pub parts: Option<LoadParts>,
+    pub first_pass_seconds: Option<f64>,
     /// Share of the checkpoint's bytes that came from storage meanwhile, 0 to 1: the rest lay in the page cache. `None` where
     /// the system does not tell.
     pub from_disk: Option<f64>,
@@ -20,6 +28,9 @@ pub struct ColdStart {
     pub first_ttft_seconds: f64,
     /// Median time to the first token of the measured requests of the same prompt, in seconds.
     pub later_ttft_seconds: f64,
+    /// Time to the first token of the tenth request of that prompt, warm-up counted, in seconds. `None` if there were fewer,
+    /// or it failed.
+    pub tenth_ttft_seconds: Option<f64>,
 }
 
 impl ColdStart {
@@ -29,18 +40,21 @@ impl ColdStart {
         let load = row.load.as_ref().filter(|_| !matches!(row.candidate.source, Source::Synthetic { .. }))?;
         let (first, later) = row.trials.split_first()?;
         let prompt = |trial: &Trial| (trial.key.suite.clone(), trial.key.language, trial.key.prompt.clone());
-        let again = later
-            .iter()
-            .filter(|trial| trial.key.phase() == Phase::Measured && prompt(trial) == prompt(first))
-            .filter_map(ttft);
+        let same = || later.iter().filter(|trial| prompt(trial) == prompt(first));
+        let again = same().filter(|trial| trial.key.phase() == Phase::Measured).filter_map(ttft);
         let stored: u64 = row.checkpoint.iter().flat_map(|checkpoint| &checkpoint.files).map(|file| file.bytes).sum();
         // More may be read than the files hold: whole blocks, and what is read ahead.
         let share = |bytes: u64| (bytes as f64 / stored as f64).min(1.0);
         Some(Self {
+            download_seconds: load.downloaded_bytes.filter(|bytes| *bytes > 0).map(|_| load.acquire_seconds),
             load_seconds: load.load_seconds,
+            parts: load.parts,
+            first_pass_seconds: load.first_pass_seconds,
             from_disk: load.disk_read_bytes.filter(|_| stored > 0).map(share),
             first_ttft_seconds: ttft(first)?,
             later_ttft_seconds: median(&again.collect::<Vec<_>>())?,
+            // The first is no longer among them.
+            tenth_ttft_seconds: same().nth(TENTH - 2).and_then(ttft),
         })
     }
 
@@ -97,6 +111,30 @@ mod tests {
         assert_eq!((cold.first_ttft_seconds, cold.later_ttft_seconds), (0.8, 0.2));
         assert!((cold.lazy_seconds() - 5.0).abs() < 1e-9 && (cold.saved_seconds() - 4.8).abs() < 1e-9, "{cold:?}");
         assert_eq!(cold.from_disk, Some(0.25));
+    }
+
+    #[test]
+    fn the_tenth_request_is_counted_among_those_of_the_first_prompt() {
+        let mut trials = trials();
+        let slow = trials.pop().unwrap();
+        for ttft in [101, 102, 103, 104, 105, 106, 107] {
+            trials.extend([text_trial(ttft, 100, 5, "가"), slow.clone()]);
+        }
+        // One warm-up and three are there before.
+        let tenth = |trials: &[Trial]| ColdStart::of(&row(trials.to_vec(), None)).unwrap().tenth_ttft_seconds;
+        assert_eq!(tenth(&trials), Some(0.106));
+        assert_eq!(tenth(&trials[..4]), None);
+    }
+
+    #[test]
+    fn a_download_is_told_only_if_something_was_received() {
+        let told = |downloaded_bytes| {
+            let mut row = row(trials(), None);
+            let load = row.load.as_mut().unwrap();
+            (load.acquire_seconds, load.downloaded_bytes) = (60.0, downloaded_bytes);
+            ColdStart::of(&row).unwrap().download_seconds
+        };
+        assert_eq!((told(Some(1000)), told(Some(0)), told(None)), (Some(60.0), None, None));
     }
 
     #[test]

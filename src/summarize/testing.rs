@@ -115,12 +115,15 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         weights_bytes: peak / 2,
         kv_bytes_per_token: 1024,
         acquire_seconds: 0.0,
+        downloaded_bytes: None,
         load_seconds: 4.2,
+        parts: None,
         first_pass_seconds: None,
         disk_read_bytes: None,
         baseline_bytes: Some(BASELINE),
         loaded_bytes: Some(BASELINE + peak / 2),
         peak_bytes: Some(BASELINE + peak),
+        pool: None,
         idle_milliwatts: None,
     }
 }

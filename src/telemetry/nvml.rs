@@ -190,12 +190,6 @@ pub fn of_device(device: &str) -> Result<Gpu, String> {
     Ok(gpu(library, locate(library, device)?))
 }
 
-/// Free memory of a device named `cuda` or `cuda:N`, in bytes; `None` where the driver does not tell.
-pub fn free_bytes(device: &str) -> Option<u64> {
-    let gpu = of_device(device).ok()?;
-    gpu.memory_bytes?.checked_sub(gpu.used_bytes?)
-}
-
 /// Asks the driver's library about one GPU.
 pub struct NvmlProbe {
     device: Device<'static>,

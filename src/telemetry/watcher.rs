@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{GpuProbe, Reading, host};
+use super::processes::Processes;
+use super::{GpuProbe, Reading};
 use crate::run::clock::Clock;
 
-/// Time between two looks. A look reads three small files of /proc, some 40 µs of processor time: far below a thousandth of it.
+/// Time between two looks. What one takes is measured by `benches/watcher.rs`: to be below 0.5 % of a processor together.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The same where there is a GPU to look at: 25 looks a second, however many milliseconds of them its driver takes.
@@ -24,10 +25,17 @@ impl Watcher {
     /// Takes the first look, and starts looking; the other readings are stamped with the time of `clock` since it returns.
     pub fn start<C: Clock + Send + 'static>(clock: C, gpu: Option<Arc<dyn GpuProbe>>) -> Self {
         let (stop, stopped) = channel();
-        // Here and not in the thread, which may begin late: it is of the time before, and costs nothing that is timed.
-        let first = at_an_end(0, gpu.as_deref());
+        // Here and not in the thread, which may begin late: they are of the time before, and cost nothing that is timed.
+        let before = Processes::now();
+        let first = Reading::at_an_end(0, gpu.as_deref());
         let start = clock.now();
-        let thread = std::thread::spawn(move || watch(&clock, start, first, gpu.as_deref(), &stopped));
+        let thread = std::thread::spawn(move || {
+            let mut readings = watch(&clock, start, first, gpu.as_deref(), &stopped);
+            if let Some(last) = readings.last_mut() {
+                last.busiest = Processes::now().busiest_since(&before);
+            }
+            readings
+        });
         Self { stop, thread }
     }
 
@@ -36,11 +44,6 @@ impl Watcher {
         drop(self.stop);
         self.thread.join().unwrap_or_default()
     }
-}
-
-/// A look that may take longer, for no trial is under way.
-fn at_an_end(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Reading {
-    Reading { cpu_megahertz: host::cpu_megahertz(), ..Reading::now(at_ns, gpu) }
 }
 
 fn watch(
@@ -55,11 +58,11 @@ fn watch(
     let mut due = start + interval;
     let mut readings = vec![first];
     while stopped.recv_timeout(due.saturating_sub(clock.now())) == Err(RecvTimeoutError::Timeout) {
-        readings.push(Reading::now(at_ns(), gpu));
+        readings.push(Reading::within(at_ns(), gpu));
         // A look that took too long is not made up for.
         due = (due + interval).max(clock.now());
     }
-    readings.push(at_an_end(at_ns(), gpu));
+    readings.push(Reading::at_an_end(at_ns(), gpu));
     readings
 }
 
@@ -75,6 +78,27 @@ mod tests {
         let readings = Watcher::start(SystemClock::new(), None).stop();
         assert!(readings.len() >= 2);
         assert!(readings.is_sorted_by_key(|reading| reading.at_ns));
+        let host = |reading: &Reading| reading.cpu_seconds.is_some() && reading.resident_bytes.is_some();
+        assert!(!cfg!(target_os = "linux") || (host(&readings[0]) && readings.last().is_some_and(host)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_busy_program_is_named_in_the_last_reading() {
+        let busy = ["-c", "while :; do :; done"];
+        let mut child = std::process::Command::new("sh").args(busy).spawn().unwrap();
+        // On a machine that is busy it may take several turns until it has had a tick.
+        let named = (0..100).any(|_| {
+            let watcher = Watcher::start(SystemClock::new(), None);
+            std::thread::sleep(Duration::from_millis(100));
+            let readings = watcher.stop();
+            let (last, others) = readings.split_last().unwrap();
+            assert!(others.iter().all(|reading| reading.busiest.is_empty()));
+            last.busiest.iter().any(|program| program.name == "sh")
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(named);
     }
 
     #[test]

@@ -187,11 +187,17 @@ impl RunListener for RunProgress {
 pub struct DownloadProgress<'a> {
     bars: &'a MultiProgress,
     bar: Option<ProgressBar>,
+    received_bytes: u64,
 }
 
 impl<'a> DownloadProgress<'a> {
     pub fn new(bars: &'a MultiProgress) -> Self {
-        Self { bars, bar: None }
+        Self { bars, bar: None, received_bytes: 0 }
+    }
+
+    /// Of all downloads that it was told of, those that had to be begun again included.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     fn with(&self, act: impl FnOnce(&ProgressBar)) {
@@ -215,6 +221,7 @@ impl FetchProgress for DownloadProgress<'_> {
     }
 
     fn advance(&mut self, bytes: u64) {
+        self.received_bytes += bytes;
         self.with(|bar| bar.inc(bytes));
     }
 

@@ -90,9 +90,24 @@ fn several_precisions_of_a_candidate_are_rows_of_their_own_and_flagged() {
     let rows = run["run"]["rows"].as_array().unwrap();
     let bytes: Vec<u64> = rows.iter().map(|row| row["load"]["weights_bytes"].as_u64().unwrap()).collect();
     assert!(bytes[0] > 2 * bytes[1] && bytes[1] > bytes[2], "{bytes:?}");
+    rows.iter().for_each(says_what_its_load_was_made_of);
 
     let one = bench.run("compare --prompts prompts --suite count --quantization q8_0").exits(0);
     assert_eq!(one.stdout.matches("넓은-모델  ").count(), 1, "{one}");
+}
+
+/// Times of threads: none without work, and no more of them than threads could spend while it lasted. The file holds
+/// bfloat16, so that each row has another type.
+fn says_what_its_load_was_made_of(row: &Value) {
+    let load = &row["load"];
+    let part = |name: &str| load["parts"][format!("{name}_seconds")].as_f64().unwrap();
+    let parts = ["read", "quantize", "transfer"].map(part);
+    assert!(parts[0] > 0.0 && parts[1] > 0.0 && parts[2] == 0.0, "{load}");
+    // The thread that the others work for is one more.
+    let threads = std::thread::available_parallelism().unwrap().get() + 1;
+    let most = load["load_seconds"].as_f64().unwrap() * threads as f64;
+    assert!(parts.iter().sum::<f64>() <= most, "{load}, {threads} threads");
+    assert_eq!(load["downloaded_bytes"], 0, "it was at hand");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
-use bench::measure::{Energy, EnergySource, Measurement};
+use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::Step;
 use bench::run::clock::ManualClock;
 use bench::run::{Instruments, Row, RunListener, Trial, execute};
@@ -55,6 +55,9 @@ fn memory_rises_and_falls() {
     let probe = probe(&driver);
     let used: Vec<_> = (0..4).map(|_| probe.look().used_bytes).collect();
     assert_eq!(used, [1000, 5000, 3000, 3000].map(Some));
+    let driver = FakeDriver::l4().says("memory.used", "1000 7000");
+    let trial = trial(Arc::new(self::probe(&driver)));
+    assert_eq!(MemoryPhases::of(&trial).decode_bytes, Some(7000), "the look before the trial is not of it");
 }
 
 #[test]
@@ -124,19 +127,25 @@ fn others_are_told_from_this_process_also_where_numbers_are_the_hosts() {
 
 #[test]
 fn a_gpu_that_is_lost_in_mid_run_leaves_readings_without_it_and_a_trial_that_ends() {
-    let lost = "!15";
-    let driver = FakeDriver::l4();
-    let probe = Arc::new(probe(&driver));
-    let questions = ["memory.used", "processes", "power", "energy", "temperature", "clock.sm", "clock.memory"];
-    let mut driver = driver;
-    for question in questions.into_iter().chain(["utilization", "throttle"]) {
-        driver = driver.says(question, lost);
+    // Told at the look before the trial, and lost from then on. Processes are counted before they are listed, and were
+    // before the probe was there.
+    let mut driver = FakeDriver::l4().says("processes", "- self:900 self:900 !15");
+    let numbers =
+        ["memory.used", "power", "energy", "temperature", "clock.sm", "clock.memory", "utilization", "throttle"];
+    for question in numbers {
+        driver = driver.says(question, "1 !15");
     }
+    let probe = Arc::new(probe(&driver));
     let trial = trial(probe.clone());
-    assert!(!trial.readings.is_empty());
-    assert!(trial.readings.iter().all(|reading| reading.gpu == Some(GpuReading::default())));
-    assert!(probe.untold().iter().all(|untold| untold.reason.contains("fell off the bus")));
+    let looks: Vec<&GpuReading> = trial.readings.iter().filter_map(|reading| reading.gpu.as_ref()).collect();
+    let [first, later @ ..] = looks.as_slice() else { panic!("{trial:?}") };
+    assert_eq!((first.used_bytes, first.process_bytes, first.energy_millijoules), (Some(1), Some(900), Some(1)));
+    assert!(!later.is_empty() && later.iter().all(|look| **look == GpuReading::default()), "{later:?}");
+    let untold = probe.untold();
+    assert!(untold.len() == 9 && untold.iter().all(|untold| untold.reason.contains("fell off the bus")), "{untold:?}");
     assert_eq!(trial.timeline.arrivals_ns.len(), 2, "it ran to its end");
+    assert_eq!(MemoryPhases::of(&trial), MemoryPhases { process_bytes: Some(900), ..MemoryPhases::default() });
+    assert_eq!(Energy::of(&trial), None);
 }
 
 struct Deaf;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::occupied::occupied;
+use super::card::{occupied, settings};
 use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
 use crate::catalog::Requirements;
 use crate::cli;
@@ -61,8 +61,8 @@ pub struct Task {
     chosen: Chosen,
     device: Device,
     instruments: Instruments<SystemClock>,
-    /// What of the GPU is in the way of measuring on it.
-    in_the_way: Option<String>,
+    /// What is to be known of the GPU before; nothing on a CPU.
+    card: Card,
 }
 
 impl Task {
@@ -90,13 +90,13 @@ impl Task {
     fn of(chosen: Chosen, device: &str, threads: usize, path: &Path) -> Result<Self, Error> {
         let environment = Environment::detect(device, threads);
         threads::use_threads(environment.threads);
-        let (instruments, in_the_way) = look_around(&environment.device);
+        let (instruments, card) = look_around(&environment.device);
         let device = candle::device(&environment.device)?;
         let run = chosen.new_run(new_run_id(wall_time(), rand::random()), wall_time(), environment);
         // Last: what is refused leaves nothing behind.
         let mut store = Store::open(path)?;
         store.create_run(&run)?;
-        Ok(Self { run, store, chosen, device, instruments, in_the_way })
+        Ok(Self { run, store, chosen, device, instruments, card })
     }
 
     /// The rest of a stored run.
@@ -107,9 +107,9 @@ impl Task {
         let chosen = Chosen::again(&run.id, candidates, run.settings.clone(), run.requirements.clone(), prompts)?;
         choose::same_environment(&run.environment)?;
         threads::use_threads(run.environment.threads);
-        let (instruments, in_the_way) = look_around(&run.environment.device);
+        let (instruments, card) = look_around(&run.environment.device);
         let device = candle::device(&run.environment.device)?;
-        Ok(Self { run, store, chosen, device, instruments, in_the_way })
+        Ok(Self { run, store, chosen, device, instruments, card })
     }
 
     /// That the user stopped it, and the command that goes on with it.
@@ -124,10 +124,11 @@ impl Task {
     /// # Errors
     /// A store that cannot be written any more. What fails of a candidate is its outcome.
     pub fn measure(&mut self, printer: &Printer) -> Result<Ended, Error> {
-        let Self { run, store, chosen, device, instruments, in_the_way } = self;
+        let Self { run, store, chosen, device, instruments, card } = self;
         let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
         printer.say(&opening(run, chosen));
-        in_the_way.take().iter().for_each(|what| printer.warn(what));
+        card.settings.iter().for_each(|settings| printer.say(settings));
+        card.in_the_way.take().iter().for_each(|what| printer.warn(what));
         let cancel = on_interrupt();
         let least = chosen.schedule.least();
         let works = run.rows.iter().map(|row| work(row, &least)).collect();
@@ -164,19 +165,30 @@ impl Task {
     }
 }
 
-/// What trials on a device are measured with, and what is in the way. To be called before anything computes on it: who is
-/// there already is another.
-fn look_around(device: &str) -> (Instruments<SystemClock>, Option<String>) {
+/// A GPU as it is before a run, in words.
+#[derive(Default)]
+struct Card {
+    settings: Option<String>,
+    /// What of it is in the way of measuring on it.
+    in_the_way: Option<String>,
+}
+
+/// What trials on a device are measured with, and what it is like. To be called before anything computes on it: who is there
+/// already is another.
+fn look_around(device: &str) -> (Instruments<SystemClock>, Card) {
     let instruments = Instruments { clock: SystemClock::new(), gpu: telemetry::probe(device) };
     if instruments.gpu.is_none() {
-        return (instruments, None);
+        return (instruments, Card::default());
     }
-    let in_the_way = match nvml::of_device(device) {
-        Ok(gpu) => occupied(&gpu)
-            .map(|occupied| format!("{device}: {occupied}; trials beside another process are marked as shared")),
-        Err(reason) => Some(format!("nothing is measured of {device}: {reason}")),
+    let card = match nvml::of_device(device) {
+        Ok(gpu) => Card {
+            settings: Some(format!("{device}: {}", settings(&gpu))),
+            in_the_way: occupied(&gpu)
+                .map(|occupied| format!("{device}: {occupied}; trials beside another process are marked as shared")),
+        },
+        Err(reason) => Card { settings: None, in_the_way: Some(format!("nothing is measured of {device}: {reason}")) },
     };
-    (instruments, in_the_way)
+    (instruments, card)
 }
 
 /// Whether nothing is left to be done for a row. A failed one is tried again.

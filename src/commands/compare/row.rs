@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
-use crate::engine::candle::{CandleEngine, memory};
+use crate::engine::candle::CandleEngine;
+use crate::engine::candle::memory::{self, GpuMemory};
 use crate::engine::{Engine, EngineError};
 use crate::error::{Error, chain};
 use crate::measure::units::Bytes;
 use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
 use crate::run::clock::{Clock, SystemClock};
 use crate::run::{
-    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, Row, RowOutcome, RunListener, Settings, Trial,
-    TrialKey, execute,
+    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, LoadTimes, Row, RowOutcome, RunListener, Settings,
+    Trial, TrialKey, execute,
 };
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::summarize::suffices;
-use crate::telemetry::{host, nvml};
+use crate::telemetry::host;
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
 
 /// What all rows of a run share.
@@ -87,7 +88,7 @@ impl RowRunner<'_> {
                 if self.trials(row, &schedule, &mut engine)? == Ended::Cancelled {
                     return Ok(false);
                 }
-                self.keep_peak(row);
+                self.keep_peak(row, &engine);
                 (RowOutcome::Ran, None)
             }
             Err(Stop::Cancelled) => return Ok(false),
@@ -119,6 +120,7 @@ impl RowRunner<'_> {
         self.check_fit(row, &preview, &schedule.least())?;
         let checkpoint = acquire::acquire(&candidate, &mut downloads, self.cancel)?;
         let acquired = clock.now();
+        let downloaded_bytes = Some(downloads.received_bytes());
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Stop::Cancelled);
         }
@@ -137,7 +139,8 @@ impl RowRunner<'_> {
         let idle_milliwatts = self.instruments.gpu.as_ref().and_then(|gpu| gpu.look().power_milliwatts);
         let (before, disk_before) = (clock.now(), host::disk_read_bytes());
         let progress = &mut *self.progress;
-        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &mut |done| {
+        let times = LoadTimes::new(clock);
+        let mut engine = CandleEngine::read(checkpoint, candidate.quantization, self.device, &times, &mut |done| {
             progress.loading(done, total);
         })?;
         let read = clock.now();
@@ -152,12 +155,15 @@ impl RowRunner<'_> {
             weights_bytes: engine.weights_bytes(),
             kv_bytes_per_token: engine.kv_bytes_per_token(),
             acquire_seconds: acquired.as_secs_f64(),
+            downloaded_bytes,
             load_seconds: (ready - before).as_secs_f64(),
+            parts: Some(times.parts()),
             first_pass_seconds: Some((ready - read).as_secs_f64()),
             disk_read_bytes,
             baseline_bytes,
             loaded_bytes: self.memory(),
             peak_bytes: None,
+            pool: None,
             idle_milliwatts,
         };
         self.printer.detail(&format!(
@@ -168,14 +174,16 @@ impl RowRunner<'_> {
         ));
         self.progress.loaded(&facts);
         row.load = Some(facts);
-        self.keep_peak(row);
+        self.keep_peak(row, &engine);
         Ok(engine)
     }
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
     fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
         let on_cpu = self.device.is_cpu();
-        let available = if on_cpu { host::available_bytes() } else { nvml::free_bytes(self.device_name) };
+        // Of the device that the engine opened: others may be visible under its number.
+        let available =
+            if on_cpu { host::available_bytes() } else { GpuMemory::of(self.device).map(|memory| memory.free) };
         let available = available.unwrap_or(u64::MAX);
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
         let layout = row.candidate.quantization.map(Layout::Held);
@@ -196,14 +204,17 @@ impl RowRunner<'_> {
         }
     }
 
-    /// Keeps the most of it since the row began to load: on a GPU the most that was seen.
-    fn keep_peak(&self, row: &mut Row) {
+    /// Keeps the most of it since the row began to load.
+    fn keep_peak(&self, row: &mut Row, engine: &CandleEngine) {
         let readings = row.trials.iter().flat_map(|trial| &trial.readings);
         let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
-        if let Some(load) = &mut row.load {
-            let on_gpu = self.instruments.gpu.is_some();
-            load.peak_bytes = if on_gpu { seen.max(load.loaded_bytes) } else { host::peak_resident_bytes() };
-        }
+        let Some(load) = &mut row.load else { return };
+        load.pool = engine.pool();
+        load.peak_bytes = match load.pool {
+            _ if self.device.is_cpu() => host::peak_resident_bytes(),
+            Some(pool) => Some(load.baseline_bytes.unwrap_or_default() + pool.peak().used_bytes),
+            None => seen.max(load.loaded_bytes),
+        };
     }
 
     fn trials(&mut self, row: &mut Row, schedule: &Schedule, engine: &mut dyn Engine) -> Result<Ended, Error> {

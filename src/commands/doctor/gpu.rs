@@ -1,7 +1,7 @@
 //! The GPUs: what they are, who else is on them, and what of them cannot be measured.
 
 use super::Finding;
-use crate::commands::occupied::occupied;
+use crate::commands::card::{occupied, settings};
 use crate::measure::units::{Bytes, Known, Seconds, UNKNOWN};
 use crate::run::clock::{Clock, SystemClock};
 use crate::telemetry::GpuProbe;
@@ -36,21 +36,14 @@ fn shown(gpu: &Gpu) -> String {
     if let (None, None, [.., reason]) = (&gpu.name, gpu.memory_bytes, gpu.untold.as_slice()) {
         return format!("{UNKNOWN} for {reason}");
     }
-    let known = |text: Option<String>| Known(text).to_string();
-    let switch = |on: Option<bool>| known(on.map(|on| if on { "on" } else { "off" }.to_owned()));
-    let megahertz = |clock: Option<u32>| known(clock.map(|clock| clock.to_string()));
     format!(
-        "{}, {}, {} in use, driver {}, CUDA {}, limit {} W, clocks to {} and {} MHz, ECC {}, persistence {}",
-        known(gpu.name.clone()),
+        "{}, {}, {} in use, driver {}, CUDA {}, {}",
+        Known(gpu.name.as_ref()),
         Known(gpu.memory_bytes.map(Bytes)),
         Known(gpu.used_bytes.map(Bytes)),
-        known(gpu.driver.clone()),
-        known(gpu.cuda.clone()),
-        known(gpu.power_limit_milliwatts.map(|limit| format!("{:.0}", f64::from(limit) / 1e3))),
-        megahertz(gpu.sm_megahertz),
-        megahertz(gpu.memory_megahertz),
-        switch(gpu.ecc),
-        switch(gpu.persistence)
+        Known(gpu.driver.as_ref()),
+        Known(gpu.cuda.as_ref()),
+        settings(gpu)
     )
 }
 

@@ -10,6 +10,8 @@ use std::fmt;
 
 use candle_core::{Device, Result};
 
+use super::phases::PoolMemory;
+
 /// Keeps freed blocks, of any size, for the next operation. Does nothing on the host where the allocator is not glibc's.
 ///
 /// # Errors
@@ -50,7 +52,7 @@ pub struct GpuMemory {
     pub total: u64,
     /// What nobody holds, neither another process nor this one's pool.
     pub free: u64,
-    /// The most that tensors took since the model began to load; `None` where the device has no pool that counts it.
+    /// The most that tensors took since the marks of its pool were taken last; `None` where the device has no pool.
     pub peak: Option<u64>,
 }
 
@@ -62,6 +64,24 @@ impl GpuMemory {
             Device::Cuda(device) => super::pool::memory(device).ok(),
             _ => None,
         }
+    }
+}
+
+/// What the pool of a GPU holds now; `None` of a device without any.
+pub fn pool_held(device: &Device) -> Option<PoolMemory> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => super::pool::held(device).ok()?,
+        _ => None,
+    }
+}
+
+/// The most that it held since this was asked last, or since the model began to load.
+pub fn take_pool_peak(device: &Device) -> Option<PoolMemory> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => super::pool::take_peak(device).ok()?,
+        _ => None,
     }
 }
 

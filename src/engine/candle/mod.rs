@@ -11,6 +11,7 @@ mod matrix;
 pub mod memory;
 mod mlp;
 mod norm;
+mod phases;
 #[cfg(feature = "cuda")]
 mod pool;
 mod predict;
@@ -25,7 +26,7 @@ use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Completion, Engine, EngineError, Input, Observer, Request};
+use super::{Completion, Engine, EngineError, Input, LoadObserver, Observer, Request};
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
@@ -36,6 +37,8 @@ use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits};
 use memory::GpuMemory;
+use phases::PoolMarks;
+pub use phases::{PoolMemory, PoolPhases};
 pub use predict::{Windows, predict};
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
@@ -50,6 +53,7 @@ pub struct CandleEngine {
     device: Device,
     weights_bytes: u64,
     precision: String,
+    pool: PoolMarks,
     /// Neither `Send` nor `Sync`.
     _of_this_thread: PhantomData<*const ()>,
 }
@@ -71,12 +75,12 @@ impl CandleEngine {
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
-        let mut engine = Self::read(checkpoint, quantization, device, progress)?;
+        let mut engine = Self::read(checkpoint, quantization, device, &(), progress)?;
         engine.first_pass()?;
         Ok(engine)
     }
 
-    /// The first part of [`CandleEngine::load`]: has the weights on the device.
+    /// The first part of [`CandleEngine::load`]: has the weights on the device. `observer` is told how.
     ///
     /// # Errors
     /// As there.
@@ -84,28 +88,30 @@ impl CandleEngine {
         checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
+        observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         memory::keep_freed(device)?;
-        Self::read_onto(checkpoint, quantization, device, progress).map_err(|error| settled(error, device))
+        Self::read_onto(checkpoint, quantization, device, observer, progress).map_err(|error| settled(error, device))
     }
 
     fn read_onto(
         mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
         device: &Device,
+        observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
         let text = checkpoint.text.take();
-        let source = open_weights(checkpoint, quantization, &spec, &inventory)?;
+        let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
         let (device, _of_this_thread) = (device.clone(), PhantomData);
-        Ok(Self { decoder, text, device, weights_bytes, precision, _of_this_thread })
+        Ok(Self { decoder, text, device, weights_bytes, precision, pool: PoolMarks::default(), _of_this_thread })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -126,6 +132,7 @@ impl CandleEngine {
         {
             return Err(EngineError::DamagedWeight(name));
         }
+        self.pool = PoolMarks::loaded(&self.device);
         Ok(())
     }
 
@@ -150,6 +157,11 @@ impl CandleEngine {
     /// The types in which the weights are held, with their share of the bytes.
     pub fn precision(&self) -> &str {
         &self.precision
+    }
+
+    /// What it took of the GPU's pool so far, by phase; `None` on a CPU.
+    pub fn pool(&self) -> Option<PoolPhases> {
+        self.pool.phases()
     }
 
     /// Bytes of cache that a token of context takes.
@@ -248,6 +260,7 @@ impl CandleEngine {
         let mut logits = self.decoder.forward(&[&prompt_ids], Logits::Last)?;
         self.device.synchronize()?;
         observer.prefilled();
+        self.pool.prefilled(&self.device);
 
         let mut sampler = Sampler::new(request.sampling);
         let mut answer = Answer::new(self.text.as_ref());
@@ -278,7 +291,9 @@ impl CandleEngine {
 
 impl Engine for CandleEngine {
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
-        self.answer(request, observer).map_err(|error| settled(error, &self.device))
+        let answer = self.answer(request, observer).map_err(|error| settled(error, &self.device));
+        self.pool.answered(&self.device);
+        answer
     }
 }
 
@@ -337,15 +352,16 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn open_weights(
+fn open_weights<'a>(
     checkpoint: Checkpoint,
     quantization: Option<Quantization>,
     spec: &DecoderSpec,
     inventory: &Inventory,
-) -> Result<Box<dyn WeightSource + Sync>, EngineError> {
+    observer: &'a dyn LoadObserver,
+) -> Result<Box<dyn WeightSource + Sync + 'a>, EngineError> {
     let published = |files| -> Result<Box<weights::Published>, EngineError> {
         let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
-        Ok(Box::new(weights::Published { files, adapter, quantization }))
+        Ok(Box::new(weights::Published { files, adapter, quantization, observer }))
     };
     match checkpoint.weights {
         Weights::Safetensors(files) => {
@@ -368,14 +384,14 @@ fn open_weights(
             // Mistral's files carry the architecture `llama` too.
             let paired = checkpoint.facts.architecture == "llama";
             let paired_head_dim = paired.then_some(spec.attention.heads.dim);
-            Ok(Box::new(weights::Gguf { file, paired_head_dim }))
+            Ok(Box::new(weights::Gguf { file, paired_head_dim, observer }))
         }
         Weights::Synthetic { .. } if checkpoint.adapter.is_some() => {
             Err(EngineError::UnmergeableAdapter("random weights"))
         }
         Weights::Synthetic { seed } => {
             let quantization = quantization.unwrap_or(SYNTHETIC_QUANTIZATION);
-            Ok(Box::new(weights::Synthetic { quantization, seed }))
+            Ok(Box::new(weights::Synthetic { quantization, seed, observer }))
         }
     }
 }

@@ -10,12 +10,39 @@ use candle_core::cuda_backend::cudarc::driver::sys::{CUmemPool_attribute as Attr
 use candle_core::{CudaDevice, Result};
 
 use super::memory::GpuMemory;
+use super::phases::PoolMemory;
 
-/// Lets the pool hold all that it ever had, and starts its high-water mark anew.
+/// Lets the pool hold all that it ever had, and starts its high-water marks anew.
 pub fn keep_freed(device: &CudaDevice) -> Result<()> {
     let Some(pool) = pool(device)? else { return Ok(()) };
     set(pool, Attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX)?;
-    set(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0)
+    start_marks(pool)
+}
+
+/// What the pool holds now.
+pub fn held(device: &CudaDevice) -> Result<Option<PoolMemory>> {
+    let Some(pool) = pool(device)? else { return Ok(None) };
+    Ok(Some(PoolMemory {
+        used_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?,
+        reserved_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?,
+    }))
+}
+
+/// The most that it held since its marks were started, which starts them anew.
+pub fn take_peak(device: &CudaDevice) -> Result<Option<PoolMemory>> {
+    let Some(pool) = pool(device)? else { return Ok(None) };
+    let peak = PoolMemory {
+        used_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)?,
+        reserved_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH)?,
+    };
+    start_marks(pool)?;
+    Ok(Some(peak))
+}
+
+/// A mark that is set to 0 goes on from what is held now; it can be set to nothing else.
+fn start_marks(pool: CUmemoryPool) -> Result<()> {
+    set(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0)?;
+    set(pool, Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH, 0)
 }
 
 /// Returns to the driver what the pool holds and no tensor uses.
@@ -46,13 +73,13 @@ fn pool(device: &CudaDevice) -> Result<Option<CUmemoryPool>> {
 }
 
 fn set(pool: CUmemoryPool, attribute: Attribute, mut value: u64) -> Result<()> {
-    // SAFETY: the device's own pool; both attributes that are set here are 64 bits wide.
+    // SAFETY: the device's own pool; the attributes that are set here are 64 bits wide.
     unsafe { mem_pool::set_attribute(pool, attribute, (&raw mut value).cast()) }.w()
 }
 
 fn get(pool: CUmemoryPool, attribute: Attribute) -> Result<u64> {
     let mut value: u64 = 0;
-    // SAFETY: the device's own pool; the attribute that is read here is 64 bits wide.
+    // SAFETY: the device's own pool; the attributes that are read here are 64 bits wide.
     unsafe { mem_pool::get_attribute(pool, attribute, (&raw mut value).cast()) }.w()?;
     Ok(value)
 }

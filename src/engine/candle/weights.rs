@@ -17,7 +17,7 @@ use crate::acquire::{StoredTensor, synthetic};
 use crate::catalog::Quantization;
 use crate::cpu::bytes::{Buffer, Bytes};
 use crate::cpu::{self, quantize::Numbers};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
 /// Gives weights by their place.
@@ -138,27 +138,28 @@ fn lora_names(weight: &Weight) -> [String; 2] {
 }
 
 /// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
-pub struct Published {
+pub struct Published<'a> {
     pub files: Files,
     pub adapter: Option<LoadedAdapter>,
     /// `None` holds every matrix at the precision in which it is stored.
     pub quantization: Option<Quantization>,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl Published {
+impl Published<'_> {
     fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<StoredTensor, EngineError> {
-        let whole = self.files.tensor(weight, shape)?;
+        let whole = told(self.observer, LoadPart::Read, || self.files.tensor(weight, shape))?;
         let whole = match &self.adapter {
             Some(adapter) => adapter.merge(weight, whole)?,
             None => whole,
         };
         let Some(rows) = rows else { return Ok(whole) };
-        let bytes = gathered(&whole.bytes, whole.shape[0], rows.published())?;
+        let bytes = gathered(&whole.bytes, whole.shape[0], rows.published(), self.observer)?;
         Ok(StoredTensor { shape: [&[rows.len()], &whole.shape[1..]].concat(), bytes, ..whole })
     }
 }
 
-impl WeightSource for Published {
+impl WeightSource for Published<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let stored = self.load(weight, &[weight.rows, weight.columns], rows)?;
         let kind = match self.quantization {
@@ -166,17 +167,23 @@ impl WeightSource for Published {
             Some(quantization) => weight.held_as(quantization),
             None => dense_kind(stored.dtype).unwrap_or(GgmlDType::F32),
         };
-        Ok(Matrix::new(kind, taken(weight, rows), held(&stored, kind)?, device)?)
+        placed(kind, taken(weight, rows), held(&stored, kind, self.observer)?, device, self.observer)
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
         let stored = self.load(weight, &[weight.columns], rows)?;
-        Ok(stored.to_tensor()?.to_dtype(DType::F32)?.to_device(device)?)
+        let stored = told(self.observer, LoadPart::Read, || stored.to_tensor())?;
+        Ok(stored.to_dtype(DType::F32)?.to_device(device)?)
     }
 }
 
 /// Some of the `rows` that these bytes are, in this order: as they lie if they lie together.
-fn gathered(bytes: &Bytes, rows: usize, ranges: &[Range<usize>]) -> Result<Bytes, EngineError> {
+fn gathered(
+    bytes: &Bytes,
+    rows: usize,
+    ranges: &[Range<usize>],
+    observer: &dyn LoadObserver,
+) -> Result<Bytes, EngineError> {
     let row = bytes.len() / rows.max(1);
     if let [range] = ranges
         && let Some(part) = bytes.part(range.start * row..range.end * row)
@@ -185,32 +192,39 @@ fn gathered(bytes: &Bytes, rows: usize, ranges: &[Range<usize>]) -> Result<Bytes
     }
     let length: usize = ranges.iter().map(ExactSizeIterator::len).sum();
     let mut buffer = Buffer::zeroed(length * row).map_err(EngineError::Allocation)?;
-    let mut rest = &mut buffer[..];
-    for range in ranges {
-        let (part, after) = rest.split_at_mut(range.len() * row);
-        part.copy_from_slice(&bytes[range.start * row..range.end * row]);
-        rest = after;
-    }
+    told(observer, LoadPart::Read, || {
+        let mut rest = &mut buffer[..];
+        for range in ranges {
+            let (part, after) = rest.split_at_mut(range.len() * row);
+            part.copy_from_slice(&bytes[range.start * row..range.end * row]);
+            rest = after;
+        }
+    });
     Ok(buffer.into())
 }
 
 /// A matrix in the type in which it is to be held: as it lies if it is stored so.
-fn held(stored: &StoredTensor, kind: GgmlDType) -> Result<Bytes, EngineError> {
+fn held(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
     if dense_kind(stored.dtype) == Some(kind) {
         return Ok(stored.bytes.clone());
     }
     match dense_type(kind) {
-        Some(dtype) => Ok(StoredTensor::copy_of(&stored.to_tensor()?.to_dtype(dtype)?)?.bytes),
-        None if dense_kind(stored.dtype).is_some() => quantize(stored, kind),
-        None => quantize(&StoredTensor::copy_of(&stored.to_tensor()?.to_dtype(DType::F32)?)?, kind),
+        Some(dtype) => Ok(converted(stored, dtype, observer)?.bytes),
+        None if dense_kind(stored.dtype).is_some() => quantize(stored, kind, observer),
+        None => quantize(&converted(stored, DType::F32, observer)?, kind, observer),
     }
+}
+
+fn converted(stored: &StoredTensor, dtype: DType, observer: &dyn LoadObserver) -> candle_core::Result<StoredTensor> {
+    let stored = told(observer, LoadPart::Read, || stored.to_tensor())?;
+    told(observer, LoadPart::Quantize, || StoredTensor::copy_of(&stored.to_dtype(dtype)?))
 }
 
 /// Rows that one task quantizes.
 const QUANTIZED_ROWS: usize = 64;
 
 /// A matrix's blocks, quantized by all cores out of the numbers as they are stored.
-fn quantize(stored: &StoredTensor, kind: GgmlDType) -> Result<Bytes, EngineError> {
+fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
     let columns = stored.shape.last().copied().unwrap_or_default();
     let stored_row = (columns * stored.dtype.size_in_bytes()).max(1);
     let row = columns / kind.block_size() * kind.type_size();
@@ -219,21 +233,41 @@ fn quantize(stored: &StoredTensor, kind: GgmlDType) -> Result<Bytes, EngineError
     parts.zip(stored.bytes.par_chunks(QUANTIZED_ROWS * stored_row)).try_for_each(|(blocks, bytes)| {
         let numbers = Numbers::new(stored.dtype, bytes);
         let numbers = numbers.ok_or_else(|| candle_core::Error::Msg(format!("{:?} is not quantized", stored.dtype)))?;
-        cpu::quantize::quantize(kind, numbers, blocks);
+        told(observer, LoadPart::Quantize, || cpu::quantize::quantize(kind, numbers, blocks));
         Ok::<_, EngineError>(())
     })?;
     Ok(blocks.into())
 }
 
+/// A matrix on its device, told as moving where that is not the host.
+fn placed(
+    kind: GgmlDType,
+    shape: (usize, usize),
+    bytes: Bytes,
+    device: &Device,
+    observer: &dyn LoadObserver,
+) -> Result<Matrix, EngineError> {
+    if device.is_cpu() {
+        return Ok(Matrix::new(kind, shape, bytes, device)?);
+    }
+    told(observer, LoadPart::Transfer, || {
+        let matrix = Matrix::new(kind, shape, bytes, device)?;
+        // The driver returns once it has a copy, before the device does.
+        device.synchronize()?;
+        Ok(matrix)
+    })
+}
+
 /// A GGUF file, held as it is.
-pub struct Gguf {
+pub struct Gguf<'a> {
     pub file: GgufFile,
     /// Dimension of a head whose rows the file holds in pairs: llama.cpp permutes the query and key rows of `llama` files
     /// for its rotary embedding of neighbours, where Hugging Face's checkpoints pair halves.
     pub paired_head_dim: Option<usize>,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl Gguf {
+impl Gguf<'_> {
     /// The bytes of a weight with its rows in Hugging Face's order.
     fn bytes(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<(GgmlDType, Bytes), EngineError> {
         let suffix = match weight.kind {
@@ -247,16 +281,17 @@ impl Gguf {
             (Part::ExpertGate(expert) | Part::ExpertUp(expert) | Part::ExpertDown(expert), [count, rest @ ..])
                 if rest.len() == 2 && expert < *count =>
             {
-                (rest, gathered(&bytes, *count, &[expert..expert + 1])?)
+                (rest, gathered(&bytes, *count, &[expert..expert + 1], self.observer)?)
             }
             (_, shape) => (shape, bytes),
         };
         expect_shape(weight, stored, shape)?;
         let bytes = match (rows, self.paired_head_dim) {
             // llama.cpp's converter puts the parts of a fused matrix one after another.
-            (Some(rows), _) => gathered(&bytes, stored[0], std::slice::from_ref(&rows.concatenated))?,
+            (Some(rows), _) => gathered(&bytes, stored[0], std::slice::from_ref(&rows.concatenated), self.observer)?,
             (None, Some(head_dim)) if matches!(weight.part, Part::Query | Part::Key) => {
-                unpair(&bytes, stored[0], head_dim).map_err(EngineError::Allocation)?
+                told(self.observer, LoadPart::Read, || unpair(&bytes, stored[0], head_dim))
+                    .map_err(EngineError::Allocation)?
             }
             (None, _) => bytes,
         };
@@ -292,20 +327,21 @@ impl Gguf {
     }
 }
 
-impl WeightSource for Gguf {
+impl WeightSource for Gguf<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         if self.is_halved(weight) {
             return self.joined(weight, device);
         }
         let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
-        Ok(Matrix::new(kind, taken(weight, rows), bytes, device)?)
+        placed(kind, taken(weight, rows), bytes, device, self.observer)
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {
         let (kind, bytes) = self.bytes(weight, &[weight.columns], rows)?;
         let dtype = dense_type(kind).ok_or_else(|| EngineError::QuantizedVector(weight.name.clone()))?;
         let length = rows.map_or(weight.columns, Rows::len);
-        Ok(Tensor::from_raw_buffer(&bytes, dtype, &[length], device)?.to_dtype(DType::F32)?)
+        let read = || Tensor::from_raw_buffer(&bytes, dtype, &[length], &Device::Cpu);
+        Ok(told(self.observer, LoadPart::Read, read)?.to_dtype(DType::F32)?.to_device(device)?)
     }
 
     fn norms_are_whole(&self) -> bool {
@@ -336,12 +372,13 @@ fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> io::Result<Bytes> {
 }
 
 /// Random weights, the same for the same seed and name.
-pub struct Synthetic {
+pub struct Synthetic<'a> {
     pub quantization: Quantization,
     pub seed: u64,
+    pub observer: &'a dyn LoadObserver,
 }
 
-impl WeightSource for Synthetic {
+impl WeightSource for Synthetic<'_> {
     fn matrix(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Matrix, EngineError> {
         let kind = weight.held_as(self.quantization);
         let (rows, columns) = taken(weight, rows);
@@ -350,7 +387,7 @@ impl WeightSource for Synthetic {
         let size = rows * columns / kind.block_size() * kind.type_size();
         let mut buffer = Buffer::zeroed(size).map_err(EngineError::Allocation)?;
         synthetic::fill(kind, &mut buffer, name);
-        Ok(Matrix::new(kind, (rows, columns), buffer.into(), device)?)
+        placed(kind, (rows, columns), buffer.into(), device, self.observer)
     }
 
     /// Norms scale by one, and biases add nothing: vectors cost no time that would show.
@@ -391,7 +428,7 @@ mod tests {
             let widened = StoredTensor::copy_of(&widened).unwrap();
             let mut expected = vec![0; 150 * GgmlDType::Q4K.type_size()];
             cpu::quantize::quantize(GgmlDType::Q4K, Numbers::new(DType::F32, &widened.bytes).unwrap(), &mut expected);
-            assert_eq!(*held(&stored, GgmlDType::Q4K).unwrap(), expected, "{dtype:?}");
+            assert_eq!(*held(&stored, GgmlDType::Q4K, &()).unwrap(), expected, "{dtype:?}");
         }
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         - llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
         - qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         - qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
-        - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
+        - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust\|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
         - qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
         - To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds on this machine (bench check --ab)
         - not in the baseline, and not judged: new\|one

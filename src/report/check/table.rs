@@ -85,7 +85,7 @@ mod tests {
         llama-3-8b q8_0: it fails: needs 8.00 GiB,
         <6.00 GiB> | are free & so on
         llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
-        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
+        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
         To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds on this machine (bench check --ab)
         not in the baseline, and not judged: new|one
 
@@ -176,9 +176,9 @@ mod tests {
         llama-3-8b q8_0: it fails: needs 8.00 GiB,
           <6.00 GiB> | are free & so on
         llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
-        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs were busy on the
-          machine, or its GPU was too hot, during 9 of 20 trials: run again when it is
-          quiet
+        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust|c, ld) were busy
+          on the machine, or its GPU was too hot, during 9 of 20 trials: run again when
+          it is quiet
         To compare: run again what the baseline ran (bench check --measure), save a
           new baseline (bench baseline save), or compare two builds on this machine
           (bench check --ab)

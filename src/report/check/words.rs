@@ -7,6 +7,7 @@ use crate::compare::{
 };
 use crate::measure::Direction;
 use crate::measure::units::{Change, Share, UNKNOWN};
+use crate::report::prose::other_programs;
 use crate::summarize::Interval;
 
 /// A verdict in a word or two.
@@ -132,9 +133,10 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             let (before, now) = figure.n;
             format!("too few trials for an interval, {before} before and {now} now: it takes {more_trials} more")
         }
-        Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials }) => format!(
-            "other programs were busy on the machine, or its GPU was too hot, during {disturbed} of {trials} trials: run \
-             again when it is quiet"
+        Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials, by }) => format!(
+            "{} were busy on the machine, or its GPU was too hot, during {disturbed} of {trials} trials: run again when it is \
+             quiet",
+            other_programs(by)
         ),
         Verdict::Incomparable(differences) => self::differences(differences),
     })

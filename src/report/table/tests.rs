@@ -8,6 +8,7 @@ use crate::summarize::summarize;
 use crate::summarize::testing::{
     beside, beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
 };
+use crate::telemetry::BusyProgram;
 
 fn show(run: &Run, width: Option<usize>) -> String {
     let summaries = summarize(run);
@@ -287,8 +288,16 @@ fn a_run_of_nothing_is_no_error() {
 #[test]
 fn a_busy_machine_is_told() {
     let trials = vec![text_trial(200, 100, 5, "가"), beside(0.75, text_trial(200, 100, 5, "나"))];
-    let text = show(&run(vec![ran("a", trials)]), None);
-    assert!(text.contains("busy on this machine during 1 of 2 trials, on up to 0.8 processors"), "{text}");
+    let mut run = run(vec![ran("a", trials)]);
+    let told = |run: &Run, by: &str| {
+        let text = show(run, None);
+        let note =
+            format!("! other programs{by} were busy on this machine during 1 of 2 trials, on up to 0.8 processors:");
+        assert!(text.contains(&note), "{text}");
+    };
+    told(&run, "");
+    run.rows[0].trials[1].readings[1].busiest = vec![BusyProgram { name: "rustc".into(), cpu_seconds: 1.2 }];
+    told(&run, " (rustc)");
 }
 
 #[test]

@@ -313,7 +313,7 @@ impl Ran {
             (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
             // So may these tests themselves be, side by side.
-            (r"(?m)^! other programs were busy on this machine .*\n", ""),
+            (r"(?m)^! other programs .*were busy on this machine .*\n", ""),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),
         ]

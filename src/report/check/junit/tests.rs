@@ -198,7 +198,7 @@ fn a_check_as_tests() {
           <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="exaone-3.5-7.8b q8_0" name="speed pp128+tg64 decode" time="0">
-          <skipped message="other programs were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet">10.0 tok/s before, 10.0 tok/s now, n 20+20, change —, tolerance 5 %: inconclusive</skipped>
+          <skipped message="other programs (rust|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet">10.0 tok/s before, 10.0 tok/s now, n 20+20, change —, tolerance 5 %: inconclusive</skipped>
         </testcase>
         <testcase classname="exaone-3.5-7.8b q8_0" name="answers" time="0"/>
         <system-out>speed pp128+tg64 decode: 10.0 tok/s before, 10.0 tok/s now, n 20+20, change —, tolerance 5 %: inconclusive

@@ -1,7 +1,20 @@
-//! What else is on a GPU before a run, in words.
+//! A GPU before a run, in words: how it is set, and what else is on it.
 
-use crate::measure::units::Bytes;
+use crate::measure::units::{Bytes, Known};
 use crate::telemetry::nvml::Gpu;
+
+/// How a card is set, of which nothing is changed: `limit 72 W, clocks to 2040 and 6251 MHz, ECC on, persistence off`.
+pub fn settings(gpu: &Gpu) -> String {
+    let switch = |on: Option<bool>| Known(on.map(|on| if on { "on" } else { "off" }));
+    format!(
+        "limit {} W, clocks to {} and {} MHz, ECC {}, persistence {}",
+        Known(gpu.power_limit_milliwatts.map(|limit| format!("{:.0}", f64::from(limit) / 1e3))),
+        Known(gpu.sm_megahertz),
+        Known(gpu.memory_megahertz),
+        switch(gpu.ecc),
+        switch(gpu.persistence)
+    )
+}
 
 /// Memory that nobody accounts for and that is not worth a word: what the driver keeps for itself is of this size.
 const UNEXPLAINED: u64 = 512 << 20;
@@ -29,6 +42,12 @@ mod tests {
     fn with(used_bytes: Option<u64>, held: &[Option<u64>]) -> Gpu {
         let processes = held.iter().map(|used_bytes| GpuProcess { pid: 1, used_bytes: *used_bytes }).collect();
         Gpu { used_bytes, processes: Some(processes), ..Gpu::default() }
+    }
+
+    #[test]
+    fn what_a_card_is_set_to_is_told_as_far_as_it_is_known() {
+        let gpu = Gpu { power_limit_milliwatts: Some(72_000), ecc: Some(true), ..Gpu::default() };
+        assert_eq!(settings(&gpu), "limit 72 W, clocks to — and — MHz, ECC on, persistence —");
     }
 
     #[test]
