@@ -13,7 +13,7 @@ use crate::spec::{Activation, Experts, Part};
 
 /// A layer's MLP with its weights.
 pub enum Mlp {
-    Dense(Dense),
+    Dense(Box<Dense>),
     Experts(Box<Mixture>),
 }
 
@@ -24,7 +24,7 @@ impl Mlp {
             Some(experts) if loader.spec().layers[layer].experts => {
                 Ok(Self::Experts(Box::new(Mixture::load(loader, layer, experts)?)))
             }
-            _ => Ok(Self::Dense(Dense::load(loader, layer)?)),
+            _ => Ok(Self::Dense(Box::new(Dense::load(loader, layer)?))),
         }
     }
 

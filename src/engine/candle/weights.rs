@@ -281,7 +281,7 @@ impl Gguf<'_> {
             (Part::ExpertGate(expert) | Part::ExpertUp(expert) | Part::ExpertDown(expert), [count, rest @ ..])
                 if rest.len() == 2 && expert < *count =>
             {
-                (rest, gathered(&bytes, *count, &[expert..expert + 1], self.observer)?)
+                (rest, gathered(&bytes, *count, std::slice::from_ref(&(expert..expert + 1)), self.observer)?)
             }
             (_, shape) => (shape, bytes),
         };
