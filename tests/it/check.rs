@@ -8,7 +8,7 @@ use crate::support::bench::Bench;
 fn with_a_baseline() -> Bench {
     let bench = Bench::with(&["llama-gqa"]);
     bench.run("compare --local llama-gqa --prompts prompts --suite count").exits(0);
-    bench.run("baseline save --output then.json").exits(0);
+    bench.run("baseline save --force --output then.json").exits(0);
     bench
 }
 

@@ -114,7 +114,7 @@ fn so_does_a_request_of_the_system() {
 fn a_check_that_is_stopped_says_how_to_go_on_and_then_how_to_judge() {
     let bench = place();
     bench.run("compare --local llama-gqa --prompts prompts --suite count --repeat 6").exits(0);
-    bench.run("baseline save").exits(0);
+    bench.run("baseline save --force").exits(0);
     let mut running = bench.start("check --measure --prompts prompts --repeat 600");
     until_stored(&bench, &mut running, 20);
     running.signal("INT");
