@@ -78,7 +78,7 @@ fn quantizing_while_loading_holds_one_widened_matrix_a_thread_beside_the_loaded_
             (LIVE.load(Relaxed) - before, PEAK.load(Relaxed) - before)
         });
         assert!(peak - loaded < room, "{quantization}: {peak} bytes at the most, {loaded} in the end, {room} allowed");
-        // Nothing of Q5_K is packed, so what is loaded is smaller by far than what is read, and reading it all would show.
+        // What is loaded in five bits is smaller by far than what is read, and reading it all would show.
         assert!(quantization != Quantization::Q5K || stored > loaded + 2 * room, "{stored} stored, {loaded} loaded");
     }
 }

@@ -27,7 +27,7 @@ pub struct Choices {
 /// Warm-up trials after which a suite is measured, steady or not: some programs never settle.
 pub const MOST_WARMUP: u32 = 10;
 
-/// Longest answer of a warm-up trial: enough for every allocation, packing and clock that a decode step waits for.
+/// Longest answer of a warm-up trial: enough for every allocation and clock that a decode step waits for.
 const WARMUP_TOKENS: u32 = 8;
 
 /// How many: so many in any case, and then until they suffice, but no more than the most.

@@ -12,7 +12,7 @@ use crate::telemetry::{GpuVerdict, Reading};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Stored, never summarized: caches fill, weights are packed, clocks settle.
+    /// Stored, never summarized: caches fill, clocks settle.
     Warmup,
     Measured,
 }

@@ -31,7 +31,7 @@ pub struct RowWork {
     trials: u64,
 }
 
-/// Making or reading, quantizing and packing weights costs about as much as decoding so many tokens.
+/// Making, or reading and quantizing weights costs about as much as decoding so many tokens.
 const LOAD_TOKENS: u64 = 40;
 
 /// Prompt tokens go through so many at a time for the price of one decoded token.

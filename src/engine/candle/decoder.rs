@@ -73,7 +73,7 @@ impl Decoder {
     ) -> Loaded<Self> {
         let loader = Loader::new(&spec, inventory, source, device, progress);
         let embedding = loader.matrix(Part::Embedding, 0, None)?;
-        // Reading, quantizing and packing a layer keeps one thread busy; on a GPU one thread must do it all.
+        // Reading and quantizing a layer keeps one thread busy; on a GPU one thread must do it all.
         let layers: Loaded<Vec<Layer>> = if device.is_cpu() {
             (0..spec.layers.len()).into_par_iter().map(|layer| Layer::load(layer, &loader)).collect()
         } else {

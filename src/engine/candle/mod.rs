@@ -62,8 +62,8 @@ pub struct CandleEngine {
 const SYNTHETIC_QUANTIZATION: Quantization = Quantization::Q4K;
 
 impl CandleEngine {
-    /// Loads a checkpoint, and makes one short forward pass: candle packs quantized weights at their first use, and a model
-    /// is not loaded before that.
+    /// Loads a checkpoint, and makes one short forward pass: weights that lie in a mapped file are read at their first use,
+    /// and a model is not loaded before that.
     ///
     /// `quantization` of `None` holds weights as they are stored. `progress` is told how many parameters are loaded.
     ///
