@@ -1,7 +1,7 @@
 //! Kernels for the host's processors: products of quantized and 16-bit weights, attention, and what stands between them.
 //!
-//! candle has packed products for three of ggml's types, at some widths, of copies that take more memory than the weights;
-//! others run 5 to 30 times slower there. Here every type and width is multiplied as it lies in its file: on x86 by AVX2 or
+//! candle has fast products for three of ggml's types, at some widths, of copies that take more memory than the weights.
+//! Here every type and width is multiplied as it lies in its file: on x86 by AVX2 or
 //! AVX-512 with VNNI, whichever the processor has, elsewhere by plain loops, which are also what the others are tested
 //! against.
 //!

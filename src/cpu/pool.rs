@@ -140,6 +140,24 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Does the tasks of several lists as one operation: `task(list, 0)` to `task(list, counts[list] - 1)` of each.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_lists(&self, counts: &[usize], task: &(dyn Fn(usize, usize) + Sync)) {
+        let sum = |end: &mut usize, count: &usize| {
+            *end += count;
+            Some(*end)
+        };
+        let ends: Vec<usize> = counts.iter().scan(0, sum).collect();
+        self.run(ends.last().copied().unwrap_or(0), &|at| {
+            let list = ends.partition_point(|end| *end <= at);
+            task(list, at + counts[list] - ends[list]);
+        });
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.ends.store(true, SeqCst);
@@ -240,6 +258,19 @@ mod tests {
                 done[task].fetch_add(1, SeqCst);
             });
             assert!(done.iter().all(|count| count.load(SeqCst) == 1), "{tasks} tasks");
+        }
+    }
+
+    #[test]
+    fn every_task_of_every_list_is_done_once() {
+        let pool = Pool::new(3);
+        for counts in [&[][..], &[0], &[3], &[2, 0, 5, 1], &[0, 0, 7, 0]] {
+            let list = |count: &usize| (0..*count).map(|_| AtomicUsize::new(0)).collect();
+            let done: Vec<Vec<AtomicUsize>> = counts.iter().map(list).collect();
+            pool.run_lists(counts, &|list, task| {
+                done[list][task].fetch_add(1, SeqCst);
+            });
+            assert!(done.iter().flatten().all(|count| count.load(SeqCst) == 1), "{counts:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Sharing out what goes number by number.
 
+use super::disjoint::Disjoint;
 use super::pool::Pool;
 
 /// Numbers of a part: several microseconds of work, against the one or two that it takes to hand it to another thread.
@@ -8,23 +9,13 @@ const PART: usize = 1 << 14;
 /// Does a task with each part of `numbers`, cut between units of so many, and the index of its first number; what is small
 /// remains one part, and with the caller.
 pub fn by_parts<T: Send>(pool: &Pool, numbers: &mut [T], unit: usize, task: &(dyn Fn(usize, &mut [T]) + Sync)) {
-    struct Start<T>(*mut T);
-    // SAFETY: each task makes another part of it.
-    unsafe impl<T: Send> Sync for Start<T> {}
-    impl<T> Start<T> {
-        fn at(&self, index: usize) -> *mut T {
-            // SAFETY: called with an index within.
-            unsafe { self.0.add(index) }
-        }
-    }
     let count = numbers.len();
     let part = unit.max(1) * (PART / unit.max(1)).max(1);
-    let start = Start(numbers.as_mut_ptr());
+    let numbers = Disjoint::new(numbers);
     pool.run(count.div_ceil(part), &|index| {
         let first = index * part;
-        // SAFETY: parts lie within the slice and do not overlap; it is borrowed until all are done.
-        let numbers = unsafe { std::slice::from_raw_parts_mut(start.at(first), part.min(count - first)) };
-        task(first, numbers);
+        // SAFETY: parts do not overlap.
+        task(first, unsafe { numbers.part(first..count.min(first + part)) });
     });
 }
 

@@ -250,8 +250,8 @@ fn a_run_that_did_not_finish_is_no_baseline() {
     bench.run("baseline save --force").exits(2).says("has no measured trial");
 }
 
-#[test]
-fn a_tolerance_below_the_machines_noise_is_refused() {
+/// A baseline of a machine whose own runs differ by 8 % in decode.
+fn with_noisy_baseline() -> Bench {
     let bench = with_baseline();
     let noise = json!({
         "runs": 8,
@@ -260,6 +260,12 @@ fn a_tolerance_below_the_machines_noise_is_refused() {
         }]
     });
     edit(&bench, |baseline| baseline["noise"] = noise);
+    bench
+}
+
+#[test]
+fn a_tolerance_below_the_machines_noise_is_refused() {
+    let bench = with_noisy_baseline();
     let refused = check(&bench, "--tolerance decode=5%").exits(2);
     refused
         .says("a tolerance of 5 % for decode is below what this machine's own runs differ by: 8 %")
@@ -280,14 +286,7 @@ fn wrong_names_are_told() {
 
 #[test]
 fn what_is_refused_is_refused_before_anything_is_measured() {
-    let bench = with_baseline();
-    let noise = json!({
-        "runs": 8,
-        "figures": [{
-            "row": "llama-gqa", "suite": "count", "prompt": "pp16+tg4", "metric": "decode_tokens_per_second", "share": 0.08
-        }]
-    });
-    edit(&bench, |baseline| baseline["noise"] = noise);
+    let bench = with_noisy_baseline();
     let measure = "check --baseline base.json --prompts prompts --measure";
     bench.run(&format!("{measure} --metric speed")).exits(2).says("there is no metric `speed`");
     bench.run(&format!("{measure} --tolerance decode=fast")).exits(2).says("is no tolerance");

@@ -37,20 +37,10 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     let work: usize = jobs.iter().map(|job| job.weights.rows * work_of_row(job.weights.columns, job.tokens)).sum();
     let of_task = work / (TASKS * pool.threads());
     let isa = isa.min(Isa::best());
-    let mut tasks = 0;
-    let plans: Vec<Plan> = jobs
-        .iter_mut()
-        .map(|job| {
-            let plan = Plan::new(job, isa, of_task, tasks);
-            tasks += plan.tasks();
-            plan
-        })
-        .collect();
-    pool.run(tasks, &|task| {
-        let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
-        // SAFETY: this processor has the instructions, and each task is done once.
-        unsafe { plan.run(task - plan.first_task) };
-    });
+    let plans: Vec<Plan> = jobs.iter_mut().map(|job| Plan::new(job, isa, of_task)).collect();
+    let counts: Vec<usize> = plans.iter().map(Plan::tasks).collect();
+    // SAFETY: this processor has the instructions, and each task is done once.
+    pool.run_lists(&counts, &|plan, task| unsafe { plans[plan].run(task) });
 }
 
 /// A weight that is multiplied with few tokens takes as long to come from memory as 8 products.
@@ -64,7 +54,6 @@ struct Plan<'a> {
     x: &'a [f32],
     y: Disjoint<'a, f32>,
     weights: Dense<'a>,
-    first_task: usize,
     token_count: usize,
     /// Of a task.
     rows: usize,
@@ -72,7 +61,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(job: &'a mut Job, isa: Isa, of_task: usize, first_task: usize) -> Self {
+    fn new(job: &'a mut Job, isa: Isa, of_task: usize) -> Self {
         let Dense { rows, columns, .. } = job.weights;
         // Rows of all tokens; where that is few, rather more rows of fewer tokens.
         let fair = of_task / work_of_row(columns, job.tokens).max(1);
@@ -83,7 +72,6 @@ impl<'a> Plan<'a> {
             x: job.x,
             y: Disjoint::new(job.y),
             weights: job.weights,
-            first_task,
             token_count: job.tokens,
             rows: rows_of_task,
             tokens: job.tokens.div_ceil(parts).max(1),

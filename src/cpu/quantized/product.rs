@@ -84,20 +84,10 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     }
     let work: usize = jobs.iter().map(|job| job.weights.rows * work_of_row(job)).sum();
     let of_task = (work / (TASKS * pool.threads())).clamp(LEAST_WORK, MOST_WORK);
-    let mut tasks = 0;
-    let plans: Vec<Plan> = jobs
-        .iter_mut()
-        .map(|job| {
-            let plan = Plan::new(job, isa, of_task, pool.threads(), tasks);
-            tasks += plan.tasks();
-            plan
-        })
-        .collect();
-    pool.run(tasks, &|task| {
-        let plan = &plans[plans.partition_point(|plan| plan.first_task <= task) - 1];
-        // SAFETY: the processor has the instructions, and each task is done once.
-        unsafe { plan.run(task - plan.first_task) };
-    });
+    let plans: Vec<Plan> = jobs.iter_mut().map(|job| Plan::new(job, isa, of_task, pool.threads())).collect();
+    let counts: Vec<usize> = plans.iter().map(Plan::tasks).collect();
+    // SAFETY: the processor has the instructions, and each task is done once.
+    pool.run_lists(&counts, &|plan, task| unsafe { plans[plan].run(task) });
 }
 
 /// Tasks for each thread, so that one that is held up is not waited for long.
@@ -119,14 +109,13 @@ struct Plan<'a> {
     activations: &'a Activations,
     weights: Blocks<'a>,
     output: Disjoint<'a, f32>,
-    first_task: usize,
     /// Of a task.
     rows: usize,
     tokens: usize,
 }
 
 impl<'a> Plan<'a> {
-    fn new(job: &'a mut Job, isa: Isa, of_task: usize, threads: usize, first_task: usize) -> Self {
+    fn new(job: &'a mut Job, isa: Isa, of_task: usize, threads: usize) -> Self {
         let tokens = job.activations.tokens();
         let (kernel, step) = job.weights.kernels.choose(isa, tokens);
         let rows = (of_task / work_of_row(job)).max(1).next_multiple_of(step.rows);
@@ -141,7 +130,6 @@ impl<'a> Plan<'a> {
             activations: job.activations,
             weights: job.weights,
             output: Disjoint::new(job.output),
-            first_task,
             rows,
             tokens,
         }
