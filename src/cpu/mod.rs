@@ -23,6 +23,8 @@
 pub mod bytes;
 pub mod dense;
 pub mod disjoint;
+#[cfg(all(test, unix))]
+mod guarded;
 pub mod isa;
 pub mod matrix;
 pub mod activation;

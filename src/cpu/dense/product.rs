@@ -262,38 +262,18 @@ mod tests {
         assert!(Dense::new(Kind::F32, usize::MAX, 3, &[0; 12]).is_err());
     }
 
-    /// A page of weights, and one behind it that nobody may read.
     #[cfg(unix)]
     #[test]
     fn nothing_is_read_beyond_the_weights() {
         let mut rng = StdRng::seed_from_u64(4);
-        // SAFETY: asks for a size.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
-        // SAFETY: a new mapping.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                2 * page,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        assert_ne!(start, libc::MAP_FAILED);
-        // SAFETY: the second half of that mapping.
-        assert_eq!(unsafe { libc::mprotect(start.add(page), page, libc::PROT_NONE) }, 0);
-        // SAFETY: the first half of it, which lives as long as the process.
-        let memory: &'static mut [u8] = unsafe { std::slice::from_raw_parts_mut(start.cast(), page) };
+        let mut guarded = crate::cpu::guarded::Guarded::new(1);
         for isa in Isa::all() {
             for kind in KINDS {
                 for tokens in 1..=9 {
                     for (rows, columns) in [(1, 1), (3, 17), (7, 31), (8, 33), (25, 40)] {
                         let (bytes, _) = stored(kind, &random(&mut rng, rows * columns));
-                        let at = page - bytes.len();
-                        memory[at..].copy_from_slice(&bytes);
                         let x = random(&mut rng, tokens * columns);
-                        let [here, there] = [&memory[at..], &bytes].map(|bytes| {
+                        let [here, there] = [guarded.at_end(&bytes), &bytes].map(|bytes| {
                             multiplied(&Pool::new(1), isa, &x, Dense::new(kind, rows, columns, bytes).unwrap())
                         });
                         assert_eq!(here, there);

@@ -453,31 +453,20 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn nothing_behind_the_weights_is_read() {
-        use libc::{MAP_ANON, MAP_FAILED, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
+        use crate::cpu::guarded::Guarded;
         let (pool, mut rng) = (Pool::new(2), StdRng::seed_from_u64(6));
         for kind in &KINDS {
             for tokens in [1, 3, 20] {
                 let case = Case::random(&mut rng, kind, tokens);
                 let expected = Isa::all().map(|isa| case.product(&pool, isa));
-                // SAFETY: a new mapping of whole pages and one that cannot be read behind them; given back at the end.
-                unsafe {
-                    let page = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap();
-                    let size = case.bytes.len().next_multiple_of(page);
-                    let (null, flags) = (std::ptr::null_mut(), MAP_PRIVATE | MAP_ANON);
-                    let start = libc::mmap(null, size + page, PROT_NONE, flags, -1, 0);
-                    assert_ne!(start, MAP_FAILED);
-                    assert_eq!(libc::mprotect(start, size, PROT_READ | PROT_WRITE), 0);
-                    let bytes = start.cast::<u8>().add(size - case.bytes.len());
-                    let bytes = std::slice::from_raw_parts_mut(bytes, case.bytes.len());
-                    bytes.copy_from_slice(&case.bytes);
-                    for (isa, expected) in Isa::all().zip(expected) {
-                        let weights = Blocks::with(&case.kind.kernels, case.rows, case.columns, bytes).unwrap();
-                        let activations = case.activations(&pool, isa);
-                        let mut output = vec![f32::NAN; case.tokens * case.rows];
-                        product(&pool, isa, &mut [Job { activations: &activations, weights, output: &mut output }]);
-                        assert_eq!(output, expected, "{isa:?}");
-                    }
-                    libc::munmap(start, size + page);
+                let mut guarded = Guarded::new(case.bytes.len());
+                let bytes = guarded.at_end(&case.bytes);
+                for (isa, expected) in Isa::all().zip(expected) {
+                    let weights = Blocks::with(&case.kind.kernels, case.rows, case.columns, bytes).unwrap();
+                    let activations = case.activations(&pool, isa);
+                    let mut output = vec![f32::NAN; case.tokens * case.rows];
+                    product(&pool, isa, &mut [Job { activations: &activations, weights, output: &mut output }]);
+                    assert_eq!(output, expected, "{isa:?}");
                 }
             }
         }

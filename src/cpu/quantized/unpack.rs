@@ -30,6 +30,8 @@ mod tests {
     use super::super::dtype::{TYPES, Visitor, visit};
     use super::super::q8_0::Q8_0;
     use super::*;
+    #[cfg(unix)]
+    use crate::cpu::guarded::Guarded;
     use candle_core::quantized::GgmlDType;
     use rand::rngs::StdRng;
     use rand::{RngCore, SeedableRng};
@@ -95,47 +97,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn nothing_before_or_behind_the_blocks_is_read() {
-        let guarded = Guarded::new();
+        let mut guarded = Guarded::new(1);
         for (dtype, bytes) in samples() {
-            for place in [0, guarded.page - bytes.len()] {
-                // SAFETY: the page can be written, has room for them, and nobody else refers to it.
-                let blocks = unsafe {
-                    let blocks = guarded.start.add(guarded.page + place);
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), blocks, bytes.len());
-                    std::slice::from_raw_parts(blocks, bytes.len())
-                };
-                visit(dtype, Agree(blocks)).unwrap();
-            }
-        }
-    }
-
-    /// A page between two that cannot be read.
-    #[cfg(unix)]
-    struct Guarded {
-        start: *mut u8,
-        page: usize,
-    }
-
-    #[cfg(unix)]
-    impl Guarded {
-        fn new() -> Self {
-            use libc::{MAP_ANON, MAP_FAILED, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
-            // SAFETY: a new mapping, whose middle page is then allowed to be used.
-            unsafe {
-                let page = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap();
-                let start = libc::mmap(std::ptr::null_mut(), 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
-                assert_ne!(start, MAP_FAILED);
-                assert_eq!(libc::mprotect(start.byte_add(page), page, PROT_READ | PROT_WRITE), 0);
-                Self { start: start.cast(), page }
-            }
-        }
-    }
-
-    #[cfg(unix)]
-    impl Drop for Guarded {
-        fn drop(&mut self) {
-            // SAFETY: the mapping is this one's own, and nobody refers to it any more.
-            unsafe { libc::munmap(self.start.cast(), 3 * self.page) };
+            visit(dtype, Agree(guarded.at_start(&bytes))).unwrap();
+            visit(dtype, Agree(guarded.at_end(&bytes))).unwrap();
         }
     }
 
