@@ -11,6 +11,8 @@ pub enum Isa {
     Avx2,
     /// And AVX-512 F, BW, DQ, VL and VNNI.
     Avx512,
+    /// And AVX512_BF16.
+    Avx512Bf16,
 }
 
 impl Isa {
@@ -18,7 +20,9 @@ impl Isa {
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| {
-            if has_avx512() {
+            if has_avx512_bf16() {
+                Self::Avx512Bf16
+            } else if has_avx512() {
                 Self::Avx512
             } else if has_avx2() {
                 Self::Avx2
@@ -30,7 +34,7 @@ impl Isa {
 
     /// All that this processor has, for tests that hold them against each other.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| *isa <= Self::best())
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16].into_iter().filter(|isa| *isa <= Self::best())
     }
 }
 
@@ -49,6 +53,11 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
+#[cfg(target_arch = "x86_64")]
+fn has_avx512_bf16() -> bool {
+    has_avx512() && is_x86_feature_detected!("avx512bf16")
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn has_avx2() -> bool {
     false
@@ -56,5 +65,10 @@ fn has_avx2() -> bool {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn has_avx512() -> bool {
+    false
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx512_bf16() -> bool {
     false
 }

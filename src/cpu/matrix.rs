@@ -110,11 +110,11 @@ pub fn products(x: &[f32], matrices: &[&HostMatrix]) -> Result<Vec<Vec<f32>>, Ma
     let (mut with_dense, mut with_blocks) = (Vec::new(), Vec::new());
     for (view, y) in views.into_iter().zip(&mut products) {
         match view {
-            View::Dense(weights) => with_dense.push(dense::Job { x, tokens, weights, y }),
+            View::Dense(weights) => with_dense.push(dense::Job { weights, y }),
             View::Blocks(weights) => with_blocks.push(quantized::Job { activations: &activations, weights, output: y }),
         }
     }
-    dense::product(pool, isa, &mut with_dense);
+    dense::product(pool, isa, x, tokens, &mut with_dense);
     quantized::product(pool, isa, &mut with_blocks);
     Ok(products)
 }

@@ -86,7 +86,7 @@ impl Isa {
         match self.min(Self::best()) {
             // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { x86::avx512(kernel) },
+            Self::Avx512 | Self::Avx512Bf16 => unsafe { x86::avx512(kernel) },
             // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(kernel) },

@@ -1,14 +1,39 @@
-//! A register of float32 lanes, and how weights are widened into it.
+//! A register of columns, and how weights get into it.
 
-/// What is multiplied at a time, with each set of instructions.
+/// A type of weight.
+pub trait Weight {
+    /// Bytes of it.
+    const SIZE: usize;
+}
+
+pub struct Bf16;
+pub struct F16;
+pub struct F32;
+
+impl Weight for Bf16 {
+    const SIZE: usize = 2;
+}
+
+impl Weight for F16 {
+    const SIZE: usize = 2;
+}
+
+impl Weight for F32 {
+    const SIZE: usize = 4;
+}
+
+/// What is multiplied at a time, with each set of instructions: weights, values, or their sums in float32.
 ///
 /// Everything is inlined into a function that is compiled for the instructions.
 ///
 /// # Safety
-/// `load`, `load_bf16` and `load_f16` read `COUNT` numbers and nothing beyond them, wherever they start.
+/// `load` reads `COUNT` values and nothing beyond them, wherever they start.
 pub unsafe trait Lanes: Copy {
-    /// 4 to 16.
+    /// Columns: 4 to 32.
     const COUNT: usize;
+
+    /// A token's value as it is multiplied; with all bits 0 it is 0.
+    type Value: Copy;
 
     /// All lanes 0.
     ///
@@ -17,22 +42,14 @@ pub unsafe trait Lanes: Copy {
     unsafe fn zero() -> Self;
 
     /// # Safety
-    /// The processor has the instructions, and `COUNT` float32 can be read.
-    unsafe fn load(from: *const u8) -> Self;
+    /// The processor has the instructions, and `COUNT` values can be read.
+    unsafe fn load(from: *const Self::Value) -> Self;
 
-    /// # Safety
-    /// The processor has the instructions, and `COUNT` bfloat16 can be read.
-    unsafe fn load_bf16(from: *const u8) -> Self;
-
-    /// # Safety
-    /// The processor has the instructions, and `COUNT` float16 can be read.
-    unsafe fn load_f16(from: *const u8) -> Self;
-
-    /// `self + a · b` in each lane.
+    /// `self + weights · values` in each lane.
     ///
     /// # Safety
     /// The processor has the instructions.
-    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    unsafe fn add_product(self, weights: Self, values: Self) -> Self;
 
     /// The sum of all lanes of each, in an order that is the same for all four.
     ///
@@ -44,13 +61,24 @@ pub unsafe trait Lanes: Copy {
     fn prefetch(at: *const u8);
 }
 
+/// Weights of a type that are multiplied so.
+///
+/// # Safety
+/// `load_weights` reads `COUNT` weights and nothing beyond them, wherever they start.
+pub unsafe trait Load<W: Weight>: Lanes {
+    /// # Safety
+    /// The processor has the instructions, and `COUNT` weights can be read.
+    unsafe fn load_weights(from: *const u8) -> Self;
+}
+
 /// An array, which fills a register of most other processors.
 #[derive(Clone, Copy)]
 pub struct Plain([f32; 4]);
 
-// SAFETY: it reads arrays of 4.
+// SAFETY: it reads an array of 4.
 unsafe impl Lanes for Plain {
     const COUNT: usize = 4;
+    type Value = f32;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -58,29 +86,15 @@ unsafe impl Lanes for Plain {
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
+    unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller's promise.
         Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
     }
 
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u8) -> Self {
-        // SAFETY: the caller's promise.
-        let numbers = unsafe { from.cast::<[half::bf16; 4]>().read_unaligned() };
-        Self(numbers.map(half::bf16::to_f32))
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(from: *const u8) -> Self {
-        // SAFETY: the caller's promise.
-        let numbers = unsafe { from.cast::<[half::f16; 4]>().read_unaligned() };
-        Self(numbers.map(half::f16::to_f32))
-    }
-
-    #[inline(always)]
-    unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
-        for (sum, (a, b)) in self.0.iter_mut().zip(a.0.iter().zip(&b.0)) {
-            *sum += a * b;
+    unsafe fn add_product(mut self, weights: Self, values: Self) -> Self {
+        for (sum, (weight, value)) in self.0.iter_mut().zip(weights.0.iter().zip(&values.0)) {
+            *sum += weight * value;
         }
         self
     }
@@ -92,4 +106,33 @@ unsafe impl Lanes for Plain {
 
     #[inline(always)]
     fn prefetch(_: *const u8) {}
+}
+
+// SAFETY: it reads an array of 4.
+unsafe impl Load<Bf16> for Plain {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        let numbers = unsafe { from.cast::<[half::bf16; 4]>().read_unaligned() };
+        Self(numbers.map(half::bf16::to_f32))
+    }
+}
+
+// SAFETY: it reads an array of 4.
+unsafe impl Load<F16> for Plain {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        let numbers = unsafe { from.cast::<[half::f16; 4]>().read_unaligned() };
+        Self(numbers.map(half::f16::to_f32))
+    }
+}
+
+// SAFETY: it reads what values are.
+unsafe impl<L: Lanes<Value = f32>> Load<F32> for L {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from.cast()) }
+    }
 }

@@ -2,16 +2,24 @@
 //!
 //! A weight is widened in a register, where it is exact, and its products are summed up in float32: with 16 bits the result is
 //! that of the same weights in float32. One kernel serves one token and thousands: `tile`.
+//!
+//! With one exception: many tokens ([`ROUNDED_TOKENS`]) times bfloat16 weights, on a processor that has AVX512_BF16.
+//! Activations are then rounded to bfloat16, once for all products with them, and pairs of columns multiplied by `vdpbf16ps`,
+//! which does twice as many products: `round`. So do llama.cpp, whatever the number of tokens, and inference in bfloat16 on
+//! GPUs. Each activation is off by up to 2^-8 of itself. Attention, norms and sums remain float32; weights of 16 and 32 bits of
+//! other kinds, and all products of fewer tokens, decoding among them, are exact as ever.
 
 mod lanes;
 mod part;
 mod product;
+mod round;
 mod tile;
 mod widen;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use self::product::{Job, product};
+pub use self::round::ROUNDED_TOKENS;
 pub use self::widen::widen;
 
 /// A type of weight, little-endian.

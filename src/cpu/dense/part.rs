@@ -6,17 +6,19 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::lanes::{Lanes, Plain};
-use super::tile::{Bf16, F16, F32, Weight, tile};
+use half::bf16;
+
+use super::lanes::{Bf16, F16, F32, Lanes, Load, Plain, Weight};
+use super::tile::tile;
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512};
+use super::x86::{Avx2, Avx512, Pairs};
 use super::{Dense, Kind};
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::isa::Isa;
 
-/// Columns that are multiplied at a time. With half of them it takes 7 % longer, since lanes are added up twice as often;
-/// with twice as many the values of a tile do not fit in the first cache.
-const COLUMNS: usize = 1024;
+/// Bytes of a token's values that are multiplied at a time: 1024 columns, or 2048 of rounded ones. With half of them it takes
+/// 7 % longer, since lanes are added up twice as often; with twice as many the values of a tile do not fit in the first cache.
+const STRETCH: usize = 4096;
 
 /// Tokens of the widest tile.
 const WIDEST: usize = 8;
@@ -24,10 +26,11 @@ const WIDEST: usize = 8;
 /// Tokens of a tile where there are more than fit one: those that take the fewest loads a product.
 const BEST: usize = 6;
 
-pub struct Part<'a> {
+/// With values as they are, or rounded.
+pub struct Part<'a, V> {
     pub weights: Dense<'a>,
     /// Of all tokens, as many as the weights have columns.
-    pub x: &'a [f32],
+    pub x: &'a [V],
     /// Of all tokens, as many as the weights have rows.
     pub y: &'a Disjoint<'a, f32>,
     pub rows: Range<usize>,
@@ -38,23 +41,37 @@ pub struct Part<'a> {
 ///
 /// # Safety
 /// The processor has the instructions; the part lies within its matrix and values, and no other has the same rows and tokens.
-pub type Kernel = unsafe fn(&Part);
+pub type Kernel<V> = unsafe fn(&Part<V>);
 
-pub fn kernel(isa: Isa, kind: Kind) -> Kernel {
-    match kind {
-        Kind::Bf16 => kernel_of::<Bf16>(isa),
-        Kind::F16 => kernel_of::<F16>(isa),
-        Kind::F32 => kernel_of::<F32>(isa),
+/// That of values as they are.
+pub fn kernel(isa: Isa, kind: Kind) -> Kernel<f32> {
+    macro_rules! of_kind {
+        ($kernel:ident) => {
+            match kind {
+                Kind::Bf16 => $kernel::<Bf16>,
+                Kind::F16 => $kernel::<F16>,
+                Kind::F32 => $kernel::<F32>,
+            }
+        };
+    }
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx512Bf16 => of_kind!(avx512),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => of_kind!(avx2),
+        _ => of_kind!(portable),
     }
 }
 
-fn kernel_of<W: Weight>(isa: Isa) -> Kernel {
+/// That of values rounded to bfloat16, with weights that are.
+///
+/// # Panics
+/// If they are not rounded by these instructions: see [`rounds`](super::round::rounds).
+pub fn kernel_of_rounded(isa: Isa) -> Kernel<bf16> {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => avx512::<W>,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => avx2::<W>,
-        _ => portable::<W>,
+        Isa::Avx512Bf16 => avx512_bf16,
+        other => unreachable!("nothing is rounded with {other:?}"),
     }
 }
 
@@ -66,7 +83,7 @@ macro_rules! tiles {
     ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {{
         // One for all: without optimization each would have a place of its own on the stack.
         let mut values = Values(MaybeUninit::uninit());
-        for (columns, tokens) in blocks($part, [$($tokens),+].len()) {
+        for (columns, tokens) in $part.blocks([$($tokens),+].len()) {
             match tokens.len() {
                 $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start, &mut values),)+
                 count => unreachable!("{count} tokens in a tile"),
@@ -77,7 +94,10 @@ macro_rules! tiles {
 
 /// # Safety
 /// As of every [`Kernel`].
-unsafe fn portable<W: Weight>(part: &Part) {
+unsafe fn portable<W: Weight>(part: &Part<f32>)
+where
+    Plain: Load<W>,
+{
     // SAFETY: the caller's promise.
     unsafe { tiles!(Plain, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
@@ -88,7 +108,10 @@ unsafe fn portable<W: Weight>(part: &Part) {
 /// As of every [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn avx2<W: Weight>(part: &Part) {
+unsafe fn avx2<W: Weight>(part: &Part<f32>)
+where
+    Avx2: Load<W>,
+{
     // SAFETY: the caller's promise.
     unsafe { tiles!(Avx2, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
@@ -99,42 +122,57 @@ unsafe fn avx2<W: Weight>(part: &Part) {
 /// As of every [`Kernel`].
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-unsafe fn avx512<W: Weight>(part: &Part) {
+unsafe fn avx512<W: Weight>(part: &Part<f32>)
+where
+    Avx512: Load<W>,
+{
     // SAFETY: the caller's promise.
     unsafe { tiles!(Avx512, W, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
-/// Columns and tokens of a part's tiles, of which those with the same columns follow each other and are about as wide.
-fn blocks(part: &Part, widest: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let (columns, tokens) = (part.weights.columns, part.tokens.clone());
-    let tiles = if tokens.len() <= widest { 1 } else { tokens.len().div_ceil(BEST) };
-    let bound = move |tile: usize| tokens.start + tile * tokens.len() / tiles;
-    // No columns are a block, too: one with sums of 0.
-    (0..columns.max(1)).step_by(COLUMNS).flat_map(move |start| {
-        let bound = bound.clone();
-        (0..tiles).map(move |tile| (start..columns.min(start + COLUMNS), bound(tile)..bound(tile + 1)))
-    })
+/// # Safety
+/// As of every [`Kernel`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn avx512_bf16(part: &Part<bf16>) {
+    // SAFETY: the caller's promise.
+    unsafe { tiles!(Pairs, Bf16, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
 /// The values of a tile's tokens, as [`tile`] takes them.
 #[repr(align(64))]
-struct Values(MaybeUninit<[f32; WIDEST * COLUMNS]>);
+struct Values(MaybeUninit<[u8; WIDEST * STRETCH]>);
 
-impl Part<'_> {
+impl<V: Copy> Part<'_, V> {
+    /// Columns that are multiplied at a time: a multiple of any register's.
+    const COLUMNS: usize = STRETCH / size_of::<V>();
+
+    /// Columns and tokens of the tiles, of which those with the same columns follow each other and are about as wide.
+    fn blocks(&self, widest: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        let (columns, tokens) = (self.weights.columns, self.tokens.clone());
+        let tiles = if tokens.len() <= widest { 1 } else { tokens.len().div_ceil(BEST) };
+        let bound = move |tile: usize| tokens.start + tile * tokens.len() / tiles;
+        // No columns are a block, too: one with sums of 0.
+        (0..columns.max(1)).step_by(Self::COLUMNS).flat_map(move |start| {
+            let bound = bound.clone();
+            (0..tiles).map(move |tile| (start..columns.min(start + Self::COLUMNS), bound(tile)..bound(tile + 1)))
+        })
+    }
+
     /// Multiplies all rows with `T` tokens over some columns.
     ///
     /// # Safety
     /// As of every [`Kernel`], with the instructions of `L`; there are so many tokens, and at most `COLUMNS` columns.
     #[inline(always)]
-    unsafe fn multiply<L: Lanes, W: Weight, const R: usize, const T: usize>(
+    unsafe fn multiply<L: Load<W, Value = V>, W: Weight, const R: usize, const T: usize>(
         &self,
         columns: Range<usize>,
         token: usize,
         values: &mut Values,
     ) {
         let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
-        let to: *mut f32 = values.0.as_mut_ptr().cast();
-        // SAFETY: all tokens have `width` values; 8 tokens at most, and 1024 columns, which are a multiple of `L::COUNT`.
+        let to: *mut V = values.0.as_mut_ptr().cast();
+        // SAFETY: all tokens have `width` values; 8 tokens at most, and `COLUMNS`, a multiple of `L::COUNT`.
         unsafe { gather::<L, T>(self.x.as_ptr().add(token * width + columns.start), width, columns.len(), to) };
         // Only the first tile has to wait for memory.
         let ahead = if token == self.tokens.start { R * width * W::SIZE } else { 0 };
@@ -176,7 +214,7 @@ fn put(y: &mut [f32], sums: &[f32], column: usize) {
 /// The processor has the instructions of `L`; each token has `count` values, `width` after those of the one before, and `to`
 /// has room.
 #[inline(always)]
-unsafe fn gather<L: Lanes, const T: usize>(from: *const f32, width: usize, count: usize, to: *mut f32) {
+unsafe fn gather<L: Lanes, const T: usize>(from: *const L::Value, width: usize, count: usize, to: *mut L::Value) {
     let rest = count % L::COUNT;
     // SAFETY: the caller's promise.
     unsafe {

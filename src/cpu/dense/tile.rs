@@ -7,51 +7,7 @@
 //!
 //! A sum is made of the same additions in every tile: a token's results do not depend on those beside it.
 
-use super::lanes::Lanes;
-
-/// A type of weight.
-pub trait Weight {
-    /// Bytes of it.
-    const SIZE: usize;
-
-    /// # Safety
-    /// The processor has the instructions of `L`, and `L::COUNT` weights can be read.
-    unsafe fn load<L: Lanes>(from: *const u8) -> L;
-}
-
-pub struct Bf16;
-pub struct F16;
-pub struct F32;
-
-impl Weight for Bf16 {
-    const SIZE: usize = 2;
-
-    #[inline(always)]
-    unsafe fn load<L: Lanes>(from: *const u8) -> L {
-        // SAFETY: the caller's promise.
-        unsafe { L::load_bf16(from) }
-    }
-}
-
-impl Weight for F16 {
-    const SIZE: usize = 2;
-
-    #[inline(always)]
-    unsafe fn load<L: Lanes>(from: *const u8) -> L {
-        // SAFETY: the caller's promise.
-        unsafe { L::load_f16(from) }
-    }
-}
-
-impl Weight for F32 {
-    const SIZE: usize = 4;
-
-    #[inline(always)]
-    unsafe fn load<L: Lanes>(from: *const u8) -> L {
-        // SAFETY: the caller's promise.
-        unsafe { L::load(from) }
-    }
-}
+use super::lanes::{Load, Weight};
 
 /// Sums of `R` rows with `T` tokens over some columns, `[token][row]`.
 ///
@@ -63,9 +19,9 @@ impl Weight for F32 {
 /// The processor has the instructions of `L`; `columns` weights can be read from each of `rows`, and the steps that they make
 /// from `x`.
 #[inline(always)]
-pub unsafe fn tile<L: Lanes, W: Weight, const R: usize, const T: usize>(
+pub unsafe fn tile<L: Load<W>, W: Weight, const R: usize, const T: usize>(
     rows: [*const u8; R],
-    x: *const f32,
+    x: *const L::Value,
     columns: usize,
     ahead: usize,
 ) -> [[f32; R]; T] {
@@ -113,20 +69,20 @@ pub unsafe fn tile<L: Lanes, W: Weight, const R: usize, const T: usize>(
 /// The processor has the instructions of `L`; `L::COUNT` weights can be read `offset` bytes into each row, and as many values
 /// of each token from `x`.
 #[inline(always)]
-unsafe fn add_step<L: Lanes, W: Weight, const R: usize, const T: usize>(
+unsafe fn add_step<L: Load<W>, W: Weight, const R: usize, const T: usize>(
     sums: &mut [[L; R]; T],
     rows: &[*const u8; R],
     offset: usize,
-    x: *const f32,
+    x: *const L::Value,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut weights = [L::zero(); R];
         for (weights, row) in weights.iter_mut().zip(rows) {
-            *weights = W::load(row.add(offset));
+            *weights = L::load_weights(row.add(offset));
         }
         for (token, sums) in sums.iter_mut().enumerate() {
-            let x = L::load(x.add(token * L::COUNT).cast());
+            let x = L::load(x.add(token * L::COUNT));
             for (sum, weights) in sums.iter_mut().zip(weights) {
                 *sum = sum.add_product(weights, x);
             }

@@ -2,14 +2,17 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::Lanes;
+use half::bf16;
+
+use super::lanes::{Bf16, F16, Lanes, Load};
 
 #[derive(Clone, Copy)]
 pub struct Avx2(__m256);
 
-// SAFETY: it reads 32 bytes as float32, and 16 as 16 bits.
+// SAFETY: it reads 32 bytes.
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
+    type Value = f32;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -18,30 +21,15 @@ unsafe impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
+    unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller's promise.
-        Self(unsafe { _mm256_loadu_ps(from.cast()) })
+        Self(unsafe { _mm256_loadu_ps(from) })
     }
 
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u8) -> Self {
+    unsafe fn add_product(self, weights: Self, values: Self) -> Self {
         // SAFETY: the caller's promise.
-        unsafe {
-            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(from: *const u8) -> Self {
-        // SAFETY: the caller's promise.
-        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn add_product(self, a: Self, b: Self) -> Self {
-        // SAFETY: the caller's promise.
-        Self(unsafe { _mm256_fmadd_ps(a.0, b.0, self.0) })
+        Self(unsafe { _mm256_fmadd_ps(weights.0, values.0, self.0) })
     }
 
     #[inline(always)]
@@ -65,12 +53,34 @@ unsafe impl Lanes for Avx2 {
     }
 }
 
+// SAFETY: it reads 16 bytes.
+unsafe impl Load<Bf16> for Avx2 {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            Self(_mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide)))
+        }
+    }
+}
+
+// SAFETY: it reads 16 bytes.
+unsafe impl Load<F16> for Avx2 {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) })
+    }
+}
+
 #[derive(Clone, Copy)]
 pub struct Avx512(__m512);
 
-// SAFETY: it reads 64 bytes as float32, and 32 as 16 bits.
+// SAFETY: it reads 64 bytes.
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;
+    type Value = f32;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -79,30 +89,15 @@ unsafe impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
+    unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller's promise.
-        Self(unsafe { _mm512_loadu_ps(from.cast()) })
+        Self(unsafe { _mm512_loadu_ps(from) })
     }
 
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u8) -> Self {
+    unsafe fn add_product(self, weights: Self, values: Self) -> Self {
         // SAFETY: the caller's promise.
-        unsafe {
-            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
-            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(from: *const u8) -> Self {
-        // SAFETY: the caller's promise.
-        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) })
-    }
-
-    #[inline(always)]
-    unsafe fn add_product(self, a: Self, b: Self) -> Self {
-        // SAFETY: the caller's promise.
-        Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+        Self(unsafe { _mm512_fmadd_ps(weights.0, values.0, self.0) })
     }
 
     #[inline(always)]
@@ -123,5 +118,84 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     fn prefetch(at: *const u8) {
         Avx2::prefetch(at);
+    }
+}
+
+// SAFETY: it reads 32 bytes.
+unsafe impl Load<Bf16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide)))
+        }
+    }
+}
+
+// SAFETY: it reads 32 bytes.
+unsafe impl Load<F16> for Avx512 {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) })
+    }
+}
+
+/// Columns in pairs, whose products `vdpbf16ps` adds up: twice as many as there are lanes. Values are rounded to bfloat16.
+///
+/// The instruction takes denormal numbers, of weights, values and sums, for 0.
+#[derive(Clone, Copy)]
+pub struct Pairs(__m512);
+
+impl Pairs {
+    #[inline(always)]
+    fn numbers(self) -> __m512bh {
+        // SAFETY: both are 64 bytes, any bits of which are numbers.
+        unsafe { std::mem::transmute::<__m512, __m512bh>(self.0) }
+    }
+}
+
+// SAFETY: it reads 64 bytes.
+unsafe impl Lanes for Pairs {
+    const COUNT: usize = 32;
+    type Value = bf16;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_setzero_ps() })
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const bf16) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_loadu_ps(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, weights: Self, values: Self) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_dpbf16_ps(self.0, weights.numbers(), values.numbers()) })
+    }
+
+    #[inline(always)]
+    unsafe fn sums(four: [Self; 4]) -> [f32; 4] {
+        // SAFETY: the caller's promise.
+        unsafe { Avx512::sums(four.map(|lanes| Avx512(lanes.0))) }
+    }
+
+    #[inline(always)]
+    fn prefetch(at: *const u8) {
+        Avx2::prefetch(at);
+    }
+}
+
+// SAFETY: it reads 64 bytes.
+unsafe impl Load<Bf16> for Pairs {
+    #[inline(always)]
+    unsafe fn load_weights(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_loadu_ps(from.cast()) })
     }
 }

@@ -56,7 +56,7 @@ fn quantize_by(isa: Isa, kind: GgmlDType, numbers: Numbers, blocks: &mut [u8]) {
         Isa::Avx2 => unsafe { quantize_with_avx2(kind, numbers, blocks) },
         // SAFETY: the processor has the instructions.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { quantize_with_avx512(kind, numbers, blocks) },
+        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { quantize_with_avx512(kind, numbers, blocks) },
         #[cfg(not(target_arch = "x86_64"))]
         other => unreachable!("{other:?} is of another processor"),
     }

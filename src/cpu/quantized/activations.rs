@@ -74,7 +74,9 @@ impl Activations {
         let quantize = match isa {
             // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx512(values, span) },
+            Isa::Avx512 | Isa::Avx512Bf16 => {
+                |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx512(values, span) }
+            }
             // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx2(values, span) },

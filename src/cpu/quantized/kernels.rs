@@ -56,11 +56,11 @@ impl Kernels {
     pub fn choose(&self, isa: Isa, tokens: usize) -> (Kernel, Step) {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if tokens >= PANEL_TOKENS => {
+            Isa::Avx512 | Isa::Avx512Bf16 if tokens >= PANEL_TOKENS => {
                 (self.panel, Step { rows: panel::STRIP, most_tokens: panel::MOST_TOKENS })
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => (self.avx512, Step::ROWS),
+            Isa::Avx512 | Isa::Avx512Bf16 => (self.avx512, Step::ROWS),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => (self.avx2, Step::ROWS),
             _ => (self.portable, Step::ROWS),

@@ -20,7 +20,7 @@ pub fn unpack<F: Format>(isa: Isa, blocks: &[u8], span: &mut Span) {
         Isa::Avx2 => unsafe { F::unpack_avx2(blocks, span) },
         // SAFETY: the processor has it.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { F::unpack_avx512(blocks, span) },
+        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { F::unpack_avx512(blocks, span) },
         _ => F::unpack(blocks, span),
     }
 }
