@@ -78,12 +78,19 @@ pub fn kernel_of_rounded(isa: Isa) -> Kernel<bf16> {
 /// Rows of a part are best a multiple of this, which those of every tile divide.
 pub const ROWS: usize = 24;
 
+/// How far ahead of those that are multiplied with one token weights are asked for, in bytes: the processor's own reading ahead
+/// ends with a page of 4 KiB.
+const AHEAD: usize = 8192;
+
 /// Goes through a part in tiles of so many rows by 1, 2, … tokens.
 macro_rules! tiles {
-    ($lanes:ty, $weight:ty, $part:ident, [$($rows:literal by $tokens:literal),+]) => {{
+    ($lanes:ty, $weight:ty, $part:ident, [$alone:literal by 1, $($rows:literal by $tokens:literal),+]) => {{
         // One for all: without optimization each would have a place of its own on the stack.
         let mut values = Values(MaybeUninit::uninit());
-        for (columns, tokens) in $part.blocks([$($tokens),+].len()) {
+        if $part.tokens.len() == 1 {
+            return $part.multiply_one::<$lanes, $weight, $alone>(&mut values);
+        }
+        for (columns, tokens) in $part.blocks([1, $($tokens),+].len()) {
             match tokens.len() {
                 $($tokens => $part.multiply::<$lanes, $weight, $rows, $tokens>(columns, tokens.start, &mut values),)+
                 count => unreachable!("{count} tokens in a tile"),
@@ -113,7 +120,7 @@ where
     Avx2: Load<W>,
 {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx2, W, part, [8 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
+    unsafe { tiles!(Avx2, W, part, [2 by 1, 4 by 2, 4 by 3, 3 by 4, 2 by 5, 2 by 6]) }
 }
 
 /// 32 registers: at most 24 sums.
@@ -127,7 +134,7 @@ where
     Avx512: Load<W>,
 {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Avx512, W, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
+    unsafe { tiles!(Avx512, W, part, [1 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
 /// # Safety
@@ -136,7 +143,7 @@ where
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn avx512_bf16(part: &Part<bf16>) {
     // SAFETY: the caller's promise.
-    unsafe { tiles!(Pairs, Bf16, part, [8 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
+    unsafe { tiles!(Pairs, Bf16, part, [1 by 1, 8 by 2, 6 by 3, 6 by 4, 4 by 5, 4 by 6, 3 by 7, 3 by 8]) }
 }
 
 /// The values of a tile's tokens, as [`tile`] takes them.
@@ -159,6 +166,51 @@ impl<V: Copy> Part<'_, V> {
         })
     }
 
+    /// Multiplies all rows with the part's only token, `R` at a time, all columns of these before the next ones: memory is
+    /// fastest where it is read from one place on.
+    ///
+    /// # Safety
+    /// As of every [`Kernel`], with the instructions of `L`.
+    #[inline(always)]
+    unsafe fn multiply_one<L: Load<W, Value = V>, W: Weight, const R: usize>(&self, values: &mut Values) {
+        let Dense { rows: row_count, columns: width, .. } = self.weights;
+        let x = self.x[self.tokens.start * width..][..width].as_ptr();
+        let to: *mut V = values.0.as_mut_ptr().cast();
+        // Of the last columns, which a register may be too wide for, a copy is read.
+        let whole = width / Self::COLUMNS * Self::COLUMNS;
+        // SAFETY: fewer than `COLUMNS` of one token.
+        unsafe { gather::<L, 1>(x.add(whole), width, width - whole, to) };
+        for row in self.rows.clone().step_by(R) {
+            let mut sums = [0.0; R];
+            for column in (0..width).step_by(Self::COLUMNS) {
+                let (count, x) = if column < whole {
+                    (Self::COLUMNS, x.wrapping_add(column))
+                } else {
+                    (width - whole, to.cast_const())
+                };
+                // SAFETY: the rows and columns lie within the matrix; the rest is the caller's promise.
+                let [of_columns] = unsafe { tile::<L, W, R, 1>(self.starts::<W, R>(row, column), x, count, AHEAD) };
+                put(&mut sums, &of_columns, column);
+            }
+            let start = self.tokens.start * row_count + row;
+            // SAFETY: of this part, and gone at once.
+            let y = unsafe { self.y.part(start..start + R.min(self.rows.end - row)) };
+            put(y, &sums, 0);
+        }
+    }
+
+    /// Where `R` rows have the weights of a column; beyond the last row it is that one again.
+    #[inline(always)]
+    fn starts<W: Weight, const R: usize>(&self, row: usize, column: usize) -> [*const u8; R] {
+        let Dense { columns: width, bytes, .. } = self.weights;
+        let mut starts = [bytes.as_ptr(); R];
+        for (at, start) in starts.iter_mut().enumerate() {
+            let row = (row + at).min(self.rows.end - 1);
+            *start = start.wrapping_add((row * width + column) * W::SIZE);
+        }
+        starts
+    }
+
     /// Multiplies all rows with `T` tokens over some columns.
     ///
     /// # Safety
@@ -170,21 +222,15 @@ impl<V: Copy> Part<'_, V> {
         token: usize,
         values: &mut Values,
     ) {
-        let Dense { rows: row_count, columns: width, bytes, .. } = self.weights;
+        let Dense { rows: row_count, columns: width, .. } = self.weights;
         let to: *mut V = values.0.as_mut_ptr().cast();
         // SAFETY: all tokens have `width` values; 8 tokens at most, and `COLUMNS`, a multiple of `L::COUNT`.
         unsafe { gather::<L, T>(self.x.as_ptr().add(token * width + columns.start), width, columns.len(), to) };
         // Only the first tile has to wait for memory.
         let ahead = if token == self.tokens.start { R * width * W::SIZE } else { 0 };
         for row in self.rows.clone().step_by(R) {
-            let mut starts = [bytes.as_ptr(); R];
-            for (at, start) in starts.iter_mut().enumerate() {
-                // What is beyond the last row is computed once more.
-                let row = (row + at).min(self.rows.end - 1);
-                *start = start.wrapping_add((row * width + columns.start) * W::SIZE);
-            }
             // SAFETY: the rows and columns lie within the matrix; the rest is the caller's promise.
-            let sums = unsafe { tile::<L, W, R, T>(starts, to, columns.len(), ahead) };
+            let sums = unsafe { tile::<L, W, R, T>(self.starts::<W, R>(row, columns.start), to, columns.len(), ahead) };
             let count = R.min(self.rows.end - row);
             for (at, sums) in sums.iter().enumerate() {
                 let start = (token + at) * row_count + row;
