@@ -1,9 +1,8 @@
 //! Kernels for the host's processors: products of quantized and 16-bit weights, attention, and what stands between them.
 //!
 //! candle has fast products for three of ggml's types, at some widths, of copies that take more memory than the weights.
-//! Here every type and width is multiplied as it lies in its file: on x86 by AVX2 or
-//! AVX-512 with VNNI, whichever the processor has, elsewhere by plain loops, which are also what the others are tested
-//! against.
+//! Here every type and width is multiplied as it lies in its file: on x86 by AVX2, AVX-512 with VNNI, or that with BF16,
+//! whichever the processor has, elsewhere by plain loops, which are also what the others are tested against.
 //!
 //! | module | what |
 //! |---|---|

@@ -1,11 +1,10 @@
 //! The sums of some rows with some tokens: as many at a time as there are registers for.
 //!
 //! Lanes are columns. A step of `R` rows and `T` tokens loads `R + T` registers for `R · T` multiplications, so that the
-//! processor is busy with these; lanes are added up once at the end. Weights lie where they lie, nothing is transposed, and
-//! `R` rows of a few tokens are read as fast as the memory gives them: that one way does for decoding and for prompts is
-//! after llamafile's <https://justine.lol/matmul/>.
+//! processor is busy with these; lanes are added up once at the end. Weights lie where they lie, and
+//! nothing is transposed: that one way does for decoding and for prompts is after llamafile's <https://justine.lol/matmul/>.
 //!
-//! A sum is made of the same additions in every tile: a token's results do not depend on those beside it.
+//! A sum is made of the same additions in tiles of any size: a token's results do not depend on those beside it.
 
 use super::lanes::{Load, Weight};
 
