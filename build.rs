@@ -3,6 +3,8 @@
 use std::process::Command;
 
 fn main() {
+    #[cfg(feature = "cuda")]
+    compile_kernels();
     // The sources are watched too: a build of changed files says `-dirty`.
     for path in ["build.rs", "src", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
@@ -19,6 +21,16 @@ fn main() {
     }
     if let Some(version) = locked("candle-core") {
         println!("cargo::rustc-env=BENCH_CANDLE_VERSION={version}");
+    }
+}
+
+/// Compiles the kernels to `kernels.ptx`, for the compute capability that `CUDA_COMPUTE_CAP` or the machine's own GPU says.
+#[cfg(feature = "cuda")]
+fn compile_kernels() {
+    let kernels = cudaforge::KernelBuilder::new().source_files(["src/gpu/kernels/kernels.cu"]);
+    let built = kernels.arg("-std=c++17").arg("-O3").arg("--expt-relaxed-constexpr").build_ptx();
+    if let Err(error) = built {
+        println!("cargo::error=the CUDA kernels could not be compiled: {error}");
     }
 }
 

@@ -8,7 +8,7 @@
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | pure |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
-//! | load | [`engine`] (on [`cpu`]) | `Checkpoint` | an `Engine` | device |
+//! | load | [`engine`] (on [`cpu`], [`gpu`]) | `Checkpoint` | an `Engine` | device |
 //! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |
 //! | keep | [`store`] | trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
@@ -29,6 +29,7 @@ pub mod plan;
 pub mod audit;
 pub mod text;
 pub mod cpu;
+pub mod gpu;
 pub mod acquire;
 pub mod engine;
 pub mod telemetry;

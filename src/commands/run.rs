@@ -24,6 +24,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     let progress: &mut dyn FetchProgress = &mut DownloadProgress::new(printer.bars());
     let found = acquire(&candidate, progress, &cancel)?;
     let mut engine = CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?;
+    checkpoint::distrusted(&engine, &candidate.row(), printer);
 
     let request = request(args);
     let clock = SystemClock::new();

@@ -59,6 +59,11 @@ impl HostMatrix {
         self.columns
     }
 
+    /// The weights as they lie.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Bytes that the weights take.
     pub fn size(&self) -> usize {
         self.bytes.len()

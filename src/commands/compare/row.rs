@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
+use crate::commands::checkpoint::distrusted;
 use crate::engine::candle::CandleEngine;
 use crate::engine::candle::memory::{self, GpuMemory};
 use crate::engine::{Engine, EngineError};
@@ -146,6 +147,7 @@ impl RowRunner<'_> {
         let read = clock.now();
         engine.first_pass()?;
         let ready = clock.now();
+        distrusted(&engine, &candidate.row(), self.printer);
         let disk_read_bytes = host::disk_read_bytes().zip(disk_before).and_then(|(now, then)| now.checked_sub(then));
         let facts = LoadFacts {
             engine: "candle".into(),

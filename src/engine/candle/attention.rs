@@ -2,11 +2,19 @@
 
 use candle_core::{Result, Tensor};
 
-use super::batch::{Batch, New};
+use super::batch::{Batch, CachePlace, New};
+use super::decode_step::{Plan, Room, Row};
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::norm::Norm;
+use crate::gpu;
 use crate::spec::{FusedQkv, Heads, Part};
+
+/// Numbers of a head that the kernel `attend` has room for, and queries that a block of it takes.
+const LONGEST_HEAD: usize = 256;
+const QUERIES: usize = 8;
+/// Numbers that a block of the kernel `gather` puts together.
+const GATHERED: usize = 256;
 
 /// One layer's attention with its weights.
 pub struct GroupedAttention {
@@ -49,6 +57,73 @@ impl GroupedAttention {
 
     pub fn norms(&self) -> impl Iterator<Item = &Norm> {
         self.query_norm.iter().chain(&self.key_norm)
+    }
+
+    /// The matrices that take the attention's input.
+    pub fn first(&self) -> [&Matrix; 3] {
+        [&self.query, &self.key, &self.value]
+    }
+
+    /// Puts its kernels on the plan of a decode step; gives where the results will be.
+    pub fn plan(
+        &self,
+        plan: &mut Plan,
+        x: &Row,
+        room: &Room,
+        cache: &CachePlace,
+        window: Option<usize>,
+    ) -> Result<u64> {
+        let Heads { queries, keys: kv_heads, dim } = self.heads;
+        let group = queries / kv_heads.max(1);
+        if dim > LONGEST_HEAD || group * kv_heads != queries {
+            plan.refuse();
+            return Ok(0);
+        }
+        plan.product(self.first(), x, room.qkv, None)?;
+        let of = |norm: &Option<Norm>| norm.as_ref().map_or(Ok(gpu::params::Norm::default()), Norm::place);
+        let float = size_of::<f32>() as u64;
+        let (keys, values) =
+            (room.qkv + (queries * dim) as u64 * float, room.qkv + ((queries + kv_heads) * dim) as u64 * float);
+        plan.launch(
+            [kv_heads * group.div_ceil(QUERIES), room.splits],
+            gpu::params::Attend {
+                state: plan.state()?,
+                queries: room.qkv,
+                keys,
+                values,
+                query_norm: of(&self.query_norm)?,
+                key_norm: of(&self.key_norm)?,
+                cos: cache.cos,
+                sin: cache.sin,
+                key_cache: cache.keys,
+                value_cache: cache.values,
+                partial: room.partial,
+                heads: queries as u32,
+                kv_heads: kv_heads as u32,
+                dim: dim as u32,
+                dims: cache.dims as u32,
+                capacity: cache.capacity as u32,
+                window: window.unwrap_or_default() as u32,
+                splits: room.splits as u32,
+                half: u32::from(cache.half),
+                interleaved: u32::from(cache.interleaved),
+                scale: self.scale as f32,
+                softcap: self.softcap.unwrap_or_default() as f32,
+                unused: 0,
+            },
+        );
+        let gather = gpu::params::Gather {
+            partial: room.partial,
+            out: room.attended.numbers,
+            quantized: plan.quantized_for(&room.attended, &[&self.output]),
+            heads: queries as u32,
+            dim: dim as u32,
+            splits: room.splits as u32,
+            unused: 0,
+        };
+        plan.launch([(queries * dim).div_ceil(GATHERED), 1], gather);
+        plan.product([&self.output], &room.attended, room.attention, None)?;
+        Ok(room.attention)
     }
 
     /// `x [rows, hidden]` to the same shape, appending each sequence's rows to its cache.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use candle_core::{DType, Device, Result, Tensor};
 use half::f16;
 
+use super::decode_step;
 use super::host::{self, Writable};
 use super::mask::{causal_mask, first_visible};
 use super::rope::Rope;
@@ -77,6 +78,47 @@ impl Cache {
 
     pub fn values(&self) -> Result<&Tensor> {
         self.values.as_ref().ok_or_else(|| candle_core::Error::Msg("the cache is of latent attention".into()))
+    }
+}
+
+/// Where the caches of a layer and the angles of its positions lie, for the kernels of a decode step.
+pub struct CachePlace {
+    pub keys: u64,
+    pub values: u64,
+    pub capacity: usize,
+    /// The numbers are float16, else float32.
+    pub half: bool,
+    /// 0 where nothing is turned.
+    pub cos: u64,
+    pub sin: u64,
+    /// Numbers of a head that are turned.
+    pub dims: usize,
+    pub interleaved: bool,
+}
+
+impl Sequence {
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// The caches of a layer with the angles of a rotary embedding.
+    pub fn place(&self, layer: usize, rope: Option<&Rope>) -> Result<CachePlace> {
+        let cache = &self.caches[layer];
+        let (cos, sin, dims, interleaved) = rope.map_or(Ok((0, 0, 0, false)), |rope| rope.place(self.room))?;
+        Ok(CachePlace {
+            keys: decode_step::address(&cache.keys)?,
+            values: decode_step::address(cache.values()?)?,
+            capacity: self.capacity,
+            half: cache.keys.dtype() == DType::F16,
+            cos,
+            sin,
+            dims,
+            interleaved,
+        })
     }
 }
 

@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::attention::GroupedAttention;
-use super::batch::{Batch, Piece, Sequence, Span, passes};
+use super::batch::{Batch, CachePlace, Piece, Sequence, Span, passes};
+use super::decode_step::{self, Branch, DecodeStep, Plan, Room};
 use super::host;
 use super::latent::LatentAttention;
 use super::loader::{Loaded, Loader, Progress};
@@ -16,6 +17,7 @@ use super::weights::WeightSource;
 use crate::cpu::activation;
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
+use crate::gpu::Machine;
 use crate::plan::{PREFILL_CHUNK, cache_number_bytes};
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
@@ -33,7 +35,24 @@ pub struct Decoder {
     /// The type of the numbers in the caches.
     cache_type: DType,
     sequences: Vec<Sequence>,
+    /// What takes the steps of a single sequence, if anything but candle does.
+    machine: Option<Box<dyn Machine>>,
+    /// The step of the sequence that there is.
+    step: Option<DecodeStep>,
 }
+
+/// What follows a token.
+pub struct Next {
+    /// `[1, vocabulary]`; the next step may overwrite them.
+    pub logits: Tensor,
+    /// The most likely token with its logit, where it is known already. What is not a number is more than any.
+    pub likeliest: Option<(u32, f32)>,
+}
+
+/// How far logits that were computed in two ways may be apart, as a share of their spread: with weights of 16 or 32 bits, whose
+/// products round to 16 bits at the most, and with blocks, whose products round activations to 8 bits. That moves the logits of
+/// 32 layers of random weights by a fifth; what does not belong together is 1.4 apart.
+const MOST_DISTANCE: [f32; 2] = [0.1, 0.5];
 
 /// A layer's weights. Which norms are there says where they stand: see [`Residual`].
 struct Layer {
@@ -94,6 +113,8 @@ impl Decoder {
             positions: 0,
             cache_type: DType::F32,
             sequences: Vec::new(),
+            machine: None,
+            step: None,
         };
         let bits = decoder.held().0 as f64 * 8.0 / inventory.parameters().max(1) as f64;
         if cache_number_bytes(device.is_cpu(), bits) == DType::F16.size_in_bytes() as u64 {
@@ -157,18 +178,34 @@ impl Decoder {
 
     /// Forgets all sequences, and makes room for new ones: one of each of these numbers of tokens.
     pub fn reset(&mut self, rooms: &[usize]) -> Result<()> {
+        self.make_room(rooms)?;
+        if self.step.is_none() {
+            self.step = self.planned()?;
+        }
+        Ok(())
+    }
+
+    /// What a decode step has the addresses of is changed only here, where the step is dropped first.
+    fn make_room(&mut self, rooms: &[usize]) -> Result<()> {
         let positions = rooms.iter().max().map_or(0, |longest| longest.next_multiple_of(PREFILL_CHUNK));
         if positions > self.positions {
+            self.step = None;
             let rope = |rope| Rope::new(rope, positions, &self.device);
             self.ropes = self.spec.ropes.iter().map(rope).collect::<Result<_>>()?;
             self.positions = positions;
         }
         let same = self.sequences.len() == rooms.len();
         if same && self.sequences.iter().zip(rooms).all(|(sequence, room)| sequence.fits(*room)) {
-            self.sequences.iter_mut().zip(rooms).for_each(|(sequence, room)| sequence.restart(*room));
+            for (sequence, room) in self.sequences.iter_mut().zip(rooms) {
+                if self.ropes.iter().any(|rope| rope.is_long(*room) != rope.is_long(sequence.room())) {
+                    self.step = None;
+                }
+                sequence.restart(*room);
+            }
             return Ok(());
         }
         // Freed before the new ones are made, so that both never stand beside each other.
+        self.step = None;
         self.sequences.clear();
         let sequence = |room: &usize| Sequence::new(&self.spec, *room, self.cache_type, &self.device);
         self.sequences = rooms.iter().map(sequence).collect::<Result<_>>()?;
@@ -203,6 +240,84 @@ impl Decoder {
             Logits::Every => Ok(rows),
             Logits::Last => self.logits(&rows.contiguous()?),
         }
+    }
+
+    /// Lets a machine take the decode steps of single sequences, where its kernels can, once two tokens have come out as they
+    /// do without it. Forgets all sequences.
+    ///
+    /// # Errors
+    /// Why the steps are not left to the machine: that they come out otherwise, or what it says.
+    pub fn step_on(&mut self, machine: Box<dyn Machine>) -> Result<()> {
+        self.reset(&[2])?;
+        let expected = self.forward(&[&[0, 0]], Logits::Last)?;
+        self.machine = Some(machine);
+        let checked = self.first_step(&expected);
+        if checked.is_err() {
+            (self.machine, self.step) = (None, None);
+        }
+        checked
+    }
+
+    /// Holds a step against the logits that are expected after token 0 twice.
+    fn first_step(&mut self, expected: &Tensor) -> Result<()> {
+        self.reset(&[2])?;
+        if self.step.is_none() {
+            return Ok(());
+        }
+        self.forward(&[&[0]], Logits::Last)?;
+        let found = self.next(0)?.logits;
+        let size = |x: Tensor| -> Result<f32> { x.sqr()?.mean_all()?.sqrt()?.to_scalar() };
+        let distance = size((&found - expected)?)?;
+        let spread = size(expected.broadcast_sub(&expected.mean_keepdim(1)?)?)?;
+        let mut matrices = self.layers.iter().flat_map(Layer::matrices).chain([&self.embedding, &self.head]);
+        let [dense, blocks] = MOST_DISTANCE;
+        let most = if matrices.all(Matrix::is_dense) { dense } else { blocks };
+        // What is not a number is not near, either.
+
+        if distance <= most * spread {
+            return Ok(());
+        }
+        candle_core::bail!("its logits are {distance:.2} from candle's, which spread by {spread:.2}")
+    }
+
+    /// The kernels that a decode step launches on its machine; `None` where it has none, or they cannot do it.
+    pub fn launches(&self) -> Option<usize> {
+        self.step.as_ref().map(DecodeStep::launches)
+    }
+
+    /// Appends a token to the only sequence; gives what follows it.
+    pub fn next(&mut self, id: u32) -> Result<Next> {
+        let Some(step) = &mut self.step else {
+            return Ok(Next { logits: self.forward(&[&[id]], Logits::Last)?, likeliest: None });
+        };
+        let [sequence] = self.sequences.as_mut_slice() else {
+            candle_core::bail!("a step of several sequences");
+        };
+        let (logits, token, logit) = step.run(id, sequence.position())?;
+        sequence.advance(1);
+        Ok(Next { logits: logits.clone(), likeliest: Some((token, logit)) })
+    }
+
+    /// The decode step of the only sequence, if there is a machine that can do it.
+    fn planned(&self) -> Result<Option<DecodeStep>> {
+        let (Some(machine), [sequence]) = (&self.machine, self.sequences.as_slice()) else { return Ok(None) };
+        if self.spec.attention.latent.is_some() || self.spec.mlp.experts.is_some() {
+            return Ok(None);
+        }
+        let mut plan = Plan::new(machine.as_ref(), &self.device, self.spec.hidden)?;
+        let room = Room::new(&mut plan, &self.spec)?;
+        plan.embed(&self.embedding, self.spec.embedding_scale)?;
+        let mut branch = Branch::NONE;
+        for (index, (layer, spec)) in self.layers.iter().zip(&self.spec.layers).enumerate() {
+            let cache = sequence.place(index, spec.rope.and_then(|rope| self.ropes.get(rope)))?;
+            branch = layer.plan(&mut plan, &room, branch, self.spec.residual, &cache, spec.window)?;
+        }
+        let [normed, _] = &room.normed;
+        plan.residual(branch, Some(&self.norm), normed, &[&self.head])?;
+        let logits = Tensor::zeros((1, self.spec.vocabulary), DType::F32, &self.device)?;
+        plan.product([&self.head], normed, decode_step::address(&logits)?, self.spec.final_softcap)?;
+        // SAFETY: the decoder keeps its weights, and drops the step before its tables or caches.
+        unsafe { plan.prepare(logits) }
     }
 
     fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
@@ -295,6 +410,37 @@ impl Layer {
         let x = add(x, &attended)?;
         let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
         add(x, &apply(&self.mlp_out_norm, &mlp)?)
+    }
+
+    /// Puts its kernels on the plan of a decode step, behind the branch of the layer before; gives its own.
+    fn plan(
+        &self,
+        plan: &mut Plan,
+        room: &Room,
+        before: Branch,
+        residual: Residual,
+        cache: &CachePlace,
+        window: Option<usize>,
+    ) -> Result<Branch<'_>> {
+        let Attention::Grouped(attention) = &self.attention else {
+            plan.refuse();
+            return Ok(Branch::NONE);
+        };
+        let [first, second] = &room.normed;
+        plan.residual(before, self.attention_norm.as_ref(), first, &attention.first())?;
+        if residual == Residual::Parallel {
+            plan.residual(Branch::NONE, self.mlp_norm.as_ref(), second, &self.mlp.first())?;
+        }
+        let y = attention.plan(plan, first, room, cache, window)?;
+        let attended = Branch { y, z: 0, norm: self.attention_out_norm.as_ref() };
+        if residual != Residual::Parallel {
+            plan.residual(attended, self.mlp_norm.as_ref(), second, &self.mlp.first())?;
+        }
+        let z = self.mlp.plan(plan, second, room)?;
+        Ok(match residual {
+            Residual::Parallel => Branch { y, z, norm: None },
+            _ => Branch { y: z, z: 0, norm: self.mlp_out_norm.as_ref() },
+        })
     }
 
     fn attend(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {

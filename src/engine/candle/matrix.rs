@@ -5,9 +5,10 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Error, Result, Tensor};
 
-use super::host;
+use super::{decode_step, host};
 use crate::cpu::bytes::Bytes;
 use crate::cpu::matrix::{HostMatrix, products};
+use crate::gpu;
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
@@ -132,6 +133,36 @@ impl Matrix {
             Weight::Quantized(weight) => weight.embedding(ids),
             Weight::Dense(weight) => weight.index_select(ids, 0)?.to_dtype(DType::F32),
         }
+    }
+
+    /// Whether its weights are numbers, and no blocks of them.
+    pub fn is_dense(&self) -> bool {
+        match &self.weight {
+            Weight::Host(weight) => dense_type(weight.dtype()).is_some(),
+            Weight::Dense(_) => true,
+            Weight::Quantized(_) => false,
+        }
+    }
+
+    /// Where its weights lie, for the kernels of a decode step; `None` of a type that they do not know.
+    pub fn place(&self) -> Result<Option<gpu::params::Weights>> {
+        let (bytes, dtype, rows) = match &self.weight {
+            Weight::Host(weight) => (weight.bytes().as_ptr().addr() as u64, weight.dtype(), weight.rows()),
+            Weight::Dense(weight) => {
+                let dtype = match weight.dtype() {
+                    DType::F32 => GgmlDType::F32,
+                    DType::F16 => GgmlDType::F16,
+                    DType::BF16 => GgmlDType::BF16,
+                    _ => return Ok(None),
+                };
+                (decode_step::address(weight)?, dtype, weight.dim(0)?)
+            }
+            Weight::Quantized(weight) => {
+                (weight.device_ptr()?.addr() as u64, weight.dtype(), weight.shape().dims2()?.0)
+            }
+        };
+        let bias = self.bias.as_ref().map_or(Ok(0), decode_step::address)?;
+        Ok(decode_step::kind(dtype).map(|kind| gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
     }
 
     /// Bytes as held, and their type's name.

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::decode_step::{Plan, Room, Row};
 use super::host;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
@@ -33,6 +34,27 @@ impl Mlp {
             Self::Dense(dense) => dense.matrices(),
             Self::Experts(mixture) => mixture.matrices(),
         }
+    }
+
+    /// The matrices that take the MLP's input.
+    pub fn first(&self) -> Vec<&Matrix> {
+        match self {
+            Self::Dense(dense) => dense.gate.iter().chain([&dense.up]).collect(),
+            Self::Experts(_) => Vec::new(),
+        }
+    }
+
+    /// Puts its kernels on the plan of a decode step; gives where the results will be.
+    pub fn plan(&self, plan: &mut Plan, x: &Row, room: &Room) -> Result<u64> {
+        match self {
+            Self::Dense(dense) => {
+                let (gate, up, down) = (dense.gate.as_ref(), &dense.up, &dense.down);
+                plan.activated((gate, up), dense.activation, x, &room.inner, down)?;
+                plan.product([down], &room.inner, room.mlp, None)?;
+            }
+            Self::Experts(_) => plan.refuse(),
+        }
+        Ok(room.mlp)
     }
 
     /// `x [tokens, hidden]` to the same shape.

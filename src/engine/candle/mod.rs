@@ -2,6 +2,7 @@
 
 mod attention;
 mod batch;
+mod decode_step;
 mod decoder;
 mod host;
 mod latent;
@@ -31,11 +32,12 @@ use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
+use crate::gpu;
 use crate::run::FinishReason;
 use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
-pub use decoder::{Decoder, Logits};
+pub use decoder::{Decoder, Logits, Next};
 use memory::GpuMemory;
 use phases::PoolMarks;
 pub use phases::{PoolMemory, PoolPhases};
@@ -54,6 +56,7 @@ pub struct CandleEngine {
     weights_bytes: u64,
     precision: String,
     pool: PoolMarks,
+    distrust: Option<String>,
     /// Neither `Send` nor `Sync`.
     _of_this_thread: PhantomData<*const ()>,
 }
@@ -110,8 +113,8 @@ impl CandleEngine {
         drop(source);
         device.synchronize()?;
         let (weights_bytes, precision) = decoder.held();
-        let (device, _of_this_thread) = (device.clone(), PhantomData);
-        Ok(Self { decoder, text, device, weights_bytes, precision, pool: PoolMarks::default(), _of_this_thread })
+        let (device, pool, distrust) = (device.clone(), PoolMarks::default(), None);
+        Ok(Self { decoder, text, device, weights_bytes, precision, pool, distrust, _of_this_thread: PhantomData })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -132,8 +135,16 @@ impl CandleEngine {
         {
             return Err(EngineError::DamagedWeight(name));
         }
+        if let Some(machine) = gpu::machine(&self.device) {
+            self.distrust = self.decoder.step_on(machine).err().map(|error| error.to_string());
+        }
         self.pool = PoolMarks::loaded(&self.device);
         Ok(())
+    }
+
+    /// Why decode steps are left to candle on a GPU whose kernels could do them faster: a fault that should be known.
+    pub fn distrust(&self) -> Option<&str> {
+        self.distrust.as_deref()
     }
 
     pub fn spec(&self) -> &DecoderSpec {
@@ -257,7 +268,7 @@ impl CandleEngine {
         let room = self.spec().max_positions - prompt_ids.len() + 1;
         let limit = request.max_new_tokens.min(room);
         self.decoder.reset(&[prompt_ids.len() + limit])?;
-        let mut logits = self.decoder.forward(&[&prompt_ids], Logits::Last)?;
+        let mut next = Next { logits: self.decoder.forward(&[&prompt_ids], Logits::Last)?, likeliest: None };
         self.device.synchronize()?;
         observer.prefilled();
         self.pool.prefilled(&self.device);
@@ -269,7 +280,7 @@ impl CandleEngine {
             if observer.cancelled() {
                 return Err(EngineError::Cancelled);
             }
-            let Some(id) = sampler.next(&logits)? else { return Err(self.not_a_number(answer.ids.len())) };
+            let Some(id) = sampler.next(&next)? else { return Err(self.not_a_number(answer.ids.len())) };
             let ends = !request.ignore_eos && self.text.as_ref().is_some_and(|text| text.ends(id));
             if ends {
                 finish = FinishReason::Stop;
@@ -281,7 +292,7 @@ impl CandleEngine {
                 break;
             }
             if answer.ids.len() < limit {
-                logits = self.decoder.forward(&[&[id]], Logits::Last)?;
+                next = self.decoder.next(id)?;
             }
         }
         let (token_ids, text) = answer.finish(observer);

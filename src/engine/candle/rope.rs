@@ -5,7 +5,7 @@
 
 use candle_core::{D, Device, Error, Result, Tensor};
 
-use super::host;
+use super::{decode_step, host};
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
 use crate::cpu::rope::{Turn, turn};
@@ -78,12 +78,28 @@ impl Rope {
         host::in_place(x, |x| turn(Isa::best(), Pool::global(), turned, heads, x, &cos, &sin))
     }
 
+    /// Where the tables of cosines and sines lie of a sequence that is to hold `room` tokens, how many numbers of a head they
+    /// turn, and whether pairs lie side by side.
+    pub fn place(&self, room: usize) -> Result<(u64, u64, usize, bool)> {
+        let Table { cos, sin } = self.table(room);
+        Ok((decode_step::address(cos)?, decode_step::address(sin)?, self.dims, self.interleaved))
+    }
+
+    /// Whether a sequence that is to hold `room` tokens has the table of long ones.
+    pub fn is_long(&self, room: usize) -> bool {
+        self.long.as_ref().is_some_and(|(limit, _)| room > *limit)
+    }
+
+    fn table(&self, room: usize) -> &Table {
+        match &self.long {
+            Some((_, long)) if self.is_long(room) => long,
+            _ => &self.table,
+        }
+    }
+
     /// The angles of some positions of a sequence that is to hold `room` tokens.
     fn angles(&self, position: usize, tokens: usize, room: usize) -> Result<Table> {
-        let table = match &self.long {
-            Some((limit, long)) if room > *limit => long,
-            _ => &self.table,
-        };
+        let table = self.table(room);
         Ok(Table { cos: table.cos.narrow(0, position, tokens)?, sin: table.sin.narrow(0, position, tokens)? })
     }
 }

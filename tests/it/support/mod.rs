@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod decoder;
+pub mod emulator;
 pub mod fake_driver;
 pub mod hub_stand_in;
 

@@ -1,0 +1,362 @@
+//! A decode step as one list of kernels over buffers that never move: what a GPU repeats for every token of an answer.
+//!
+//! The layers put their kernels on a [`Plan`]; what one of them cannot do with these kernels makes the whole plan unfit, and
+//! the decoder goes on with candle's operations.
+
+use candle_core::quantized::GgmlDType;
+use candle_core::{DType, Device, Result, Storage, Tensor};
+
+use super::matrix::Matrix;
+use super::norm::Norm;
+use crate::gpu::params::{Embed, Pick, Product, Quantized, Residual, Weights};
+use crate::gpu::{Launch, Machine, Prepared, params};
+use crate::spec::{Activation, DecoderSpec, Heads};
+
+/// The kernels of a step, as they are put together.
+pub struct Plan<'a> {
+    machine: &'a dyn Machine,
+    device: &'a Device,
+    launches: Vec<Launch>,
+    /// What the addresses in the launches lead to, beside weights and caches.
+    held: Vec<Tensor>,
+    /// The stream that goes through the layers.
+    x: u64,
+    hidden: usize,
+    /// See `State` in `params.cuh`.
+    state: Tensor,
+    unfit: bool,
+}
+
+/// A row of numbers, and room for the same in eight bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub numbers: u64,
+    quantized: Quantized,
+    pub columns: usize,
+}
+
+/// What all layers work in, one after another.
+pub struct Room {
+    /// The stream as a layer's attention and its MLP take it.
+    pub normed: [Row; 2],
+    /// Queries, keys and values.
+    pub qkv: u64,
+    /// Shares of the attention, as many of each head.
+    pub partial: u64,
+    pub splits: usize,
+    pub attended: Row,
+    pub inner: Row,
+    /// What attention and MLP add to the stream.
+    pub attention: u64,
+    pub mlp: u64,
+}
+
+impl Room {
+    pub fn new(plan: &mut Plan, spec: &DecoderSpec) -> Result<Self> {
+        let Heads { queries, keys, dim } = spec.attention.heads;
+        let splits = (BLOCKS_OF_PROCESSOR * plan.machine.processors()).div_ceil(keys.max(1)).clamp(1, MOST_SPLITS);
+        Ok(Self {
+            normed: [plan.row(spec.hidden)?, plan.row(spec.hidden)?],
+            qkv: plan.numbers((queries + 2 * keys) * dim)?,
+            partial: plan.numbers(queries * splits * (dim + 2))?,
+            splits,
+            attended: plan.row(queries * dim)?,
+            inner: plan.row(spec.mlp.intermediate)?,
+            attention: plan.numbers(spec.hidden)?,
+            mlp: plan.numbers(spec.hidden)?,
+        })
+    }
+}
+
+/// What a block of a layer adds to the stream.
+#[derive(Clone, Copy)]
+pub struct Branch<'a> {
+    /// 0 for nothing.
+    pub y: u64,
+    /// 0 for nothing more.
+    pub z: u64,
+    pub norm: Option<&'a Norm>,
+}
+
+impl Branch<'_> {
+    pub const NONE: Self = Self { y: 0, z: 0, norm: None };
+}
+
+/// Blocks of the kernel `attend` for each processor: as many as run at once, since each takes 42 KiB of its shared memory.
+const BLOCKS_OF_PROCESSOR: usize = 2;
+/// Shares of a head at the most: all of them are put together by one thread for each number.
+const MOST_SPLITS: usize = 64;
+
+/// Numbers that a block of eight bits has.
+const GROUP: usize = 32;
+/// Results of a block of the kernel `product`: with an activation, and without.
+const ACTIVATED_ROWS: usize = 32;
+const PLAIN_ROWS: usize = 16;
+
+impl<'a> Plan<'a> {
+    pub fn new(machine: &'a dyn Machine, device: &'a Device, hidden: usize) -> Result<Self> {
+        let state = Tensor::zeros(4, DType::U32, device)?;
+        let (launches, held) = (Vec::new(), Vec::new());
+        let mut plan = Self { machine, device, launches, held, x: 0, hidden, state, unfit: false };
+        plan.x = plan.buffer(hidden, DType::F32)?;
+        Ok(plan)
+    }
+
+    pub fn state(&self) -> Result<u64> {
+        address(&self.state)
+    }
+
+    /// This step cannot be made of these kernels.
+    pub fn refuse(&mut self) {
+        self.unfit = true;
+    }
+
+    /// So many numbers in float32.
+    pub fn numbers(&mut self, count: usize) -> Result<u64> {
+        self.buffer(count, DType::F32)
+    }
+
+    pub fn row(&mut self, columns: usize) -> Result<Row> {
+        let numbers = self.numbers(columns)?;
+        let mut quantized = Quantized::default();
+        if columns.is_multiple_of(GROUP) {
+            quantized = Quantized {
+                quants: self.buffer(columns, DType::U8)?,
+                scales: self.numbers(columns / GROUP)?,
+                sums: self.numbers(2 * columns / GROUP)?,
+            };
+        }
+        Ok(Row { numbers, quantized, columns })
+    }
+
+    fn buffer(&mut self, count: usize, dtype: DType) -> Result<u64> {
+        let tensor = Tensor::zeros(count, dtype, self.device)?;
+        let place = address(&tensor)?;
+        self.held.push(tensor);
+        Ok(place)
+    }
+
+    pub fn launch<P: params::Params>(&mut self, blocks: [usize; 2], params: P) {
+        self.launches.push(Launch::new(blocks, params));
+    }
+
+    /// The embedding of the token that goes in.
+    pub fn embed(&mut self, table: &Matrix, scale: f64) -> Result<()> {
+        let Some(weights) = self.weights(table)? else { return Ok(()) };
+        let (state, columns) = (self.state()?, self.hidden as u32);
+        let Weights { bytes: table, kind, .. } = weights;
+        self.launch([1, 1], Embed { table, state, x: self.x, kind, columns, scale: scale as f32, unused: 0 });
+        Ok(())
+    }
+
+    /// Adds a branch to the stream, and gives the stream normed for the matrices that take it next.
+    pub fn residual(&mut self, branch: Branch, norm: Option<&Norm>, out: &Row, next: &[&Matrix]) -> Result<()> {
+        let of = |norm: Option<&Norm>| norm.map_or(Ok(params::Norm::default()), Norm::place);
+        let residual = Residual {
+            x: self.x,
+            y: branch.y,
+            z: branch.z,
+            post: of(branch.norm)?,
+            pre: of(norm)?,
+            out: out.numbers,
+            quantized: self.quantized_for(out, next),
+            columns: out.columns as u32,
+            unused: 0,
+        };
+        self.launch([1, 1], residual);
+        Ok(())
+    }
+
+    /// Where a row is to be quantized: nowhere if none of the matrices wants it so.
+    pub fn quantized_for(&mut self, row: &Row, next: &[&Matrix]) -> Quantized {
+        if next.iter().all(|matrix| matrix.is_dense()) {
+            return Quantized::default();
+        }
+        if row.quantized.quants == 0 {
+            self.refuse();
+        }
+        row.quantized
+    }
+
+    /// What matrices, three at the most, make of a row: one's results after another's.
+    pub fn product<const N: usize>(
+        &mut self,
+        matrices: [&Matrix; N],
+        x: &Row,
+        y: u64,
+        softcap: Option<f64>,
+    ) -> Result<()> {
+        const { assert!(N <= 3) };
+        let mut weights = [Weights::default(); 3];
+        let mut blocks = 0;
+        for (place, matrix) in weights.iter_mut().zip(matrices) {
+            let Some(weights) = self.weights(matrix)? else { return Ok(()) };
+            *place = weights;
+            // Pairs of rows are dealt to warps, and a matrix begins with a pair of its own.
+            blocks += (weights.rows as usize).next_multiple_of(2);
+        }
+        let product = Product {
+            weights,
+            x: x.numbers,
+            quantized: x.quantized,
+            y,
+            out: Quantized::default(),
+            columns: x.columns as u32,
+            count: N as u32,
+            activation: 0,
+            softcap: softcap.unwrap_or_default() as f32,
+        };
+        self.launch([blocks.div_ceil(PLAIN_ROWS), 1], product);
+        Ok(())
+    }
+
+    /// `act(gate x) · (up x)`, or without a gate `act(up x)`, for a matrix that takes it next.
+    pub fn activated(
+        &mut self,
+        (gate, up): (Option<&Matrix>, &Matrix),
+        activation: Activation,
+        x: &Row,
+        out: &Row,
+        next: &Matrix,
+    ) -> Result<()> {
+        let (Some(first), Some(second)) = (self.weights(gate.unwrap_or(up))?, self.weights(up)?) else { return Ok(()) };
+        if first.kind != second.kind {
+            self.refuse();
+        }
+        let product = Product {
+            weights: [first, second, Weights::default()],
+            x: x.numbers,
+            quantized: x.quantized,
+            y: out.numbers,
+            out: self.quantized_for(out, &[next]),
+            columns: x.columns as u32,
+            count: if gate.is_some() { 2 } else { 1 },
+            activation: match activation {
+                Activation::Silu => 1,
+                Activation::Gelu => 2,
+                Activation::GeluTanh => 3,
+            },
+            softcap: 0.0,
+        };
+        self.launch([(first.rows as usize).div_ceil(ACTIVATED_ROWS), 1], product);
+        Ok(())
+    }
+
+    fn weights(&mut self, matrix: &Matrix) -> Result<Option<Weights>> {
+        let weights = matrix.place()?;
+        if weights.is_none() {
+            self.refuse();
+        }
+        Ok(weights)
+    }
+
+    /// Makes the step ready whose logits are at this tensor; `None` if these kernels cannot do it.
+    ///
+    /// # Safety
+    /// Weights, norms, tables and caches that were put on the plan live as long as the step.
+    pub unsafe fn prepare(mut self, logits: Tensor) -> Result<Option<DecodeStep>> {
+        let count = logits.elem_count() as u32;
+        let pick = Pick { logits: address(&logits)?, state: self.state()?, count, unused: 0 };
+        self.launch([1, 1], pick);
+        if self.unfit {
+            return Ok(None);
+        }
+        let launches = self.launches.len();
+        // SAFETY: the buffers are held, and the rest is the caller's promise.
+        let prepared = unsafe { self.machine.prepare(self.launches)? };
+        Ok(Some(DecodeStep { prepared, launches, logits, state: self.state, stands: None, _held: self.held }))
+    }
+}
+
+/// A step that is ready.
+pub struct DecodeStep {
+    prepared: Box<dyn Prepared>,
+    launches: usize,
+    logits: Tensor,
+    state: Tensor,
+    /// The token and the position that the machine goes on with by itself.
+    stands: Option<[u32; 2]>,
+    _held: Vec<Tensor>,
+}
+
+impl DecodeStep {
+    /// Kernels that it launches.
+    pub fn launches(&self) -> usize {
+        self.launches
+    }
+
+    /// Appends a token at a position; gives the logits of what follows, which the next step overwrites, and the most likely
+    /// token with its logit.
+    pub fn run(&mut self, token: u32, position: usize) -> Result<(&Tensor, u32, f32)> {
+        let wanted = [token, position as u32];
+        if self.stands != Some(wanted) {
+            let wanted = Tensor::new(wanted.as_slice(), self.state.device())?;
+            self.state.slice_set(&wanted, 0, 0)?;
+        }
+        self.stands = None;
+        self.prepared.run()?;
+        // The only thing that comes back, and the only wait.
+        let state: Vec<u32> = self.state.to_vec1()?;
+        let &[token, position, id, logit] = state.as_slice() else { candle_core::bail!("a state of four words") };
+        self.stands = Some([token, position]);
+        Ok((&self.logits, id, f32::from_bits(logit)))
+    }
+}
+
+/// Where the numbers of a contiguous tensor lie.
+pub fn address(tensor: &Tensor) -> Result<u64> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Some((start, _)) = layout.contiguous_offsets() else { candle_core::bail!("a kernel was given a view") };
+    let base = match &*storage {
+        Storage::Cpu(storage) => {
+            use candle_core::CpuStorage as Cpu;
+            match storage {
+                Cpu::F32(numbers) => numbers.as_ptr().addr(),
+                Cpu::F16(numbers) => numbers.as_ptr().addr(),
+                Cpu::BF16(numbers) => numbers.as_ptr().addr(),
+                Cpu::U32(numbers) => numbers.as_ptr().addr(),
+                Cpu::U8(numbers) => numbers.as_ptr().addr(),
+                _ => candle_core::bail!("a kernel was given {:?}", tensor.dtype()),
+            }
+        }
+        #[cfg(feature = "cuda")]
+        Storage::Cuda(storage) => device_address(storage, tensor.dtype())?,
+        _ => candle_core::bail!("a kernel was given another device's tensor"),
+    };
+    Ok((base + start * tensor.dtype().size_in_bytes()) as u64)
+}
+
+#[cfg(feature = "cuda")]
+fn device_address(storage: &candle_core::CudaStorage, dtype: DType) -> Result<usize> {
+    use candle_core::cuda_backend::cudarc::driver::DevicePtr;
+    let stream = storage.device.cuda_stream();
+    let place = match dtype {
+        DType::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0,
+        DType::F16 => storage.as_cuda_slice::<half::f16>()?.device_ptr(&stream).0,
+        DType::BF16 => storage.as_cuda_slice::<half::bf16>()?.device_ptr(&stream).0,
+        DType::U32 => storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0,
+        DType::U8 => storage.as_cuda_slice::<u8>()?.device_ptr(&stream).0,
+        other => candle_core::bail!("a kernel was given {other:?}"),
+    };
+    Ok(place as usize)
+}
+
+/// A type's number among ggml's, where the kernels have it.
+pub fn kind(dtype: GgmlDType) -> Option<u32> {
+    Some(match dtype {
+        GgmlDType::F32 => 0,
+        GgmlDType::F16 => 1,
+        GgmlDType::Q4_0 => 2,
+        GgmlDType::Q4_1 => 3,
+        GgmlDType::Q5_0 => 6,
+        GgmlDType::Q5_1 => 7,
+        GgmlDType::Q8_0 => 8,
+        GgmlDType::Q2K => 10,
+        GgmlDType::Q3K => 11,
+        GgmlDType::Q4K => 12,
+        GgmlDType::Q5K => 13,
+        GgmlDType::Q6K => 14,
+        GgmlDType::BF16 => 30,
+        GgmlDType::Q8_1 | GgmlDType::Q8K => return None,
+    })
+}

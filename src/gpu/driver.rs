@@ -1,0 +1,82 @@
+//! The kernels on a CUDA device: a list of launches is a graph, which one call repeats.
+
+use std::ffi::c_void;
+
+use candle_core::cuda_backend::WrapErr;
+use candle_core::cuda_backend::cudarc::driver::sys::{
+    CUdevice_attribute, CUgraphInstantiate_flags, CUstreamCaptureMode,
+};
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaGraph, result};
+use candle_core::{CudaDevice, Result};
+
+use super::{Launch, Machine, Prepared};
+
+/// All kernels, as nvcc compiled them for the compute capability that was built for.
+const KERNELS: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
+
+/// A CUDA device, whose kernels run on candle's stream.
+pub struct Driver {
+    device: CudaDevice,
+}
+
+impl Driver {
+    pub fn new(device: &CudaDevice) -> Self {
+        Self { device: device.clone() }
+    }
+
+    fn function(&self, name: &str) -> Result<CudaFunction> {
+        Ok(self.device.get_or_load_custom_func(name, "bench", KERNELS)?.into_cuda_function())
+    }
+
+    fn launch(&self, function: &CudaFunction, launch: &Launch) -> Result<()> {
+        let [x, y] = launch.blocks;
+        let mut params = [launch.params().cast::<c_void>().cast_mut()];
+        // SAFETY: the kernel takes one structure, which lies there; the driver copies it at once. The addresses in it are the
+        // promise of who called `prepare`.
+        let launched = unsafe {
+            result::launch_kernel(
+                function.cu_function(),
+                (x, y, 1),
+                (launch.threads, 1, 1),
+                0,
+                self.device.cuda_stream().cu_stream(),
+                &mut params,
+            )
+        };
+        launched.w()
+    }
+}
+
+impl Machine for Driver {
+    fn processors(&self) -> usize {
+        let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        self.device.cuda_stream().context().attribute(attribute).map_or(1, |count| count.max(1) as usize)
+    }
+
+    unsafe fn prepare(&self, launches: Vec<Launch>) -> Result<Box<dyn Prepared>> {
+        // Loaded before the capture, in which nothing may be.
+        let functions: Vec<CudaFunction> =
+            launches.iter().map(|launch| self.function(launch.kernel)).collect::<Result<_>>()?;
+        let stream = self.device.cuda_stream();
+        stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w()?;
+        let queued = functions.iter().zip(&launches).try_for_each(|(function, launch)| self.launch(function, launch));
+        // The capture is ended in any case: nothing else could be queued before.
+        let graph = stream.end_capture(CUgraphInstantiate_flags(0)).w();
+        queued?;
+        let graph = graph?.ok_or_else(|| candle_core::Error::Msg("the driver captured no graph".into()))?;
+        graph.upload().w()?;
+        Ok(Box::new(Step { graph, _functions: functions }))
+    }
+}
+
+/// A captured graph, with the kernels that it launches.
+struct Step {
+    graph: CudaGraph,
+    _functions: Vec<CudaFunction>,
+}
+
+impl Prepared for Step {
+    fn run(&self) -> Result<()> {
+        self.graph.launch().w()
+    }
+}

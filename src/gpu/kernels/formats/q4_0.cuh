@@ -1,0 +1,20 @@
+// Q4_0: 32 weights of 4 bits with a scale. Low nibbles are the first 16 weights, high ones the others.
+#pragma once
+
+#include "group.cuh"
+
+struct BlockQ4_0 {
+    static constexpr int BYTES = 18;
+    static constexpr int WEIGHTS = 32;
+
+    static __device__ void unpack(const uint8_t *block, int, Group &group) {
+        uint32_t bits[4];
+        shifted_words_at<4>(block + 2, bits);
+        for (int i = 0; i < 4; i++) {
+            group.quants[i] = bits[i] & 0x0f0f0f0f;
+            group.quants[i + 4] = bits[i] >> 4 & 0x0f0f0f0f;
+        }
+        const float scale = half_at(block);
+        group.uniform(scale, 8.0f * scale);
+    }
+};

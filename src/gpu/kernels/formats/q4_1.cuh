@@ -1,0 +1,19 @@
+// Q4_1: as Q4_0, with a min that is added.
+#pragma once
+
+#include "group.cuh"
+
+struct BlockQ4_1 {
+    static constexpr int BYTES = 20;
+    static constexpr int WEIGHTS = 32;
+
+    static __device__ void unpack(const uint8_t *block, int, Group &group) {
+        uint32_t bits[4];
+        words_at<4>(block + 4, bits);
+        for (int i = 0; i < 4; i++) {
+            group.quants[i] = bits[i] & 0x0f0f0f0f;
+            group.quants[i + 4] = bits[i] >> 4 & 0x0f0f0f0f;
+        }
+        group.uniform(half_at(block), -half_at(block + 2));
+    }
+};

@@ -1,0 +1,74 @@
+//! Own kernels for a decode step on a GPU, and what runs them.
+//!
+//! A step is a list of [`Launch`]es whose addresses never change: it allocates nothing, and position and token lie in the
+//! GPU's memory. So a [`Machine`] can keep it whole, as a CUDA graph, and repeat it with one call.
+//!
+//! The kernels (`kernels/*.cu`) are compiled by nvcc where the feature `cuda` is on. Elsewhere the tests compile the same files
+//! with a C++ compiler and run them on the CPU.
+
+#[cfg(feature = "cuda")]
+pub mod driver;
+pub mod params;
+
+use std::ptr;
+
+use candle_core::Device;
+use params::Params;
+
+/// A kernel with its parameters.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub kernel: &'static str,
+    pub blocks: [u32; 2],
+    pub threads: u32,
+    params: Box<[u64]>,
+}
+
+impl Launch {
+    pub fn new<P: Params>(blocks: [usize; 2], params: P) -> Self {
+        const { assert!(align_of::<P>() <= align_of::<u64>()) };
+        let mut words = vec![0; size_of::<P>().div_ceil(size_of::<u64>())].into_boxed_slice();
+        // SAFETY: there is room for it, it is aligned, and it has no padding, which would stay unwritten.
+        unsafe { ptr::write(words.as_mut_ptr().cast(), params) };
+        Self { kernel: P::KERNEL, blocks: blocks.map(|count| count as u32), threads: P::THREADS, params: words }
+    }
+
+    /// The kernel's parameters, as it takes them.
+    pub fn params(&self) -> *const u64 {
+        self.params.as_ptr()
+    }
+}
+
+/// What runs kernels.
+pub trait Machine {
+    /// Processors that blocks are dealt out to.
+    fn processors(&self) -> usize;
+
+    /// Makes launches ready to be run, one after another, again and again.
+    ///
+    /// # Safety
+    /// The addresses in them are of this machine, of memory that lives as long as what is given back, and as large as the
+    /// kernels take it to be.
+    ///
+    /// # Errors
+    /// What keeps the machine from it.
+    unsafe fn prepare(&self, launches: Vec<Launch>) -> candle_core::Result<Box<dyn Prepared>>;
+}
+
+/// What runs kernels on a device; `None` of the host.
+pub fn machine(device: &Device) -> Option<Box<dyn Machine>> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => Some(Box::new(driver::Driver::new(device))),
+        _ => None,
+    }
+}
+
+/// Launches that are ready.
+pub trait Prepared {
+    /// Queues all of them behind what was queued before.
+    ///
+    /// # Errors
+    /// What the machine says.
+    fn run(&self) -> candle_core::Result<()>;
+}

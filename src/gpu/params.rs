@@ -1,0 +1,177 @@
+//! The parameters of the kernels, field by field those of `kernels/params.cuh`. Addresses are of the machine that runs them.
+
+/// Parameters of a kernel.
+///
+/// # Safety
+/// The structure is the one that the kernel of this name takes, and has no padding.
+pub unsafe trait Params: Copy {
+    /// The kernel's name.
+    const KERNEL: &'static str;
+    /// Threads of its blocks.
+    const THREADS: u32;
+}
+
+/// A row in eight bits.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quantized {
+    /// 0 for none.
+    pub quants: u64,
+    pub scales: u64,
+    pub sums: u64,
+}
+
+/// A norm's weights.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Norm {
+    /// 0 for no norm at all.
+    pub scale: u64,
+    /// 0 for none.
+    pub bias: u64,
+    pub epsilon: f32,
+    /// 1 where the mean is taken off.
+    pub layer: u32,
+}
+
+/// Rows of weights.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weights {
+    pub bytes: u64,
+    /// 0 for none.
+    pub bias: u64,
+    /// As ggml numbers its types.
+    pub kind: u32,
+    pub rows: u32,
+}
+
+/// `x = table[token] · scale`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Embed {
+    pub table: u64,
+    pub state: u64,
+    pub x: u64,
+    pub kind: u32,
+    pub columns: u32,
+    pub scale: f32,
+    pub unused: u32,
+}
+
+/// `x += post(y) + z; out = pre(x)`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Residual {
+    pub x: u64,
+    /// 0 where nothing is added.
+    pub y: u64,
+    /// 0 for none.
+    pub z: u64,
+    pub post: Norm,
+    pub pre: Norm,
+    pub out: u64,
+    pub quantized: Quantized,
+    pub columns: u32,
+    pub unused: u32,
+}
+
+/// `y = weights · x` of the first `count` matrices; with an activation `y = act(first · x) · (second · x)`, or of one matrix
+/// `y = act(first · x)`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Product {
+    pub weights: [Weights; 3],
+    pub x: u64,
+    pub quantized: Quantized,
+    pub y: u64,
+    pub out: Quantized,
+    pub columns: u32,
+    pub count: u32,
+    /// 0 for none, 1 SiLU, 2 GELU, 3 its approximation by tanh.
+    pub activation: u32,
+    /// 0 for none.
+    pub softcap: f32,
+}
+
+/// Attention of one token over the cache, to which its key and value are added.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attend {
+    pub state: u64,
+    pub queries: u64,
+    pub keys: u64,
+    pub values: u64,
+    pub query_norm: Norm,
+    pub key_norm: Norm,
+    /// 0 where nothing is turned.
+    pub cos: u64,
+    pub sin: u64,
+    pub key_cache: u64,
+    pub value_cache: u64,
+    pub partial: u64,
+    pub heads: u32,
+    pub kv_heads: u32,
+    pub dim: u32,
+    pub dims: u32,
+    pub capacity: u32,
+    /// 0 for all positions.
+    pub window: u32,
+    pub splits: u32,
+    /// 1 where the caches are of float16.
+    pub half: u32,
+    pub interleaved: u32,
+    pub scale: f32,
+    /// 0 for none.
+    pub softcap: f32,
+    pub unused: u32,
+}
+
+/// The shares of an attention put together.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gather {
+    pub partial: u64,
+    pub out: u64,
+    pub quantized: Quantized,
+    pub heads: u32,
+    pub dim: u32,
+    pub splits: u32,
+    pub unused: u32,
+}
+
+/// The most likely token becomes the next one.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pick {
+    pub logits: u64,
+    pub state: u64,
+    pub count: u32,
+    pub unused: u32,
+}
+
+/// The only place that says which structure is whose, how long it is, and how many threads take it.
+macro_rules! kernels {
+    ($($params:ident $name:literal $bytes:literal $threads:literal),* $(,)?) => {
+        $(
+            const _: () = assert!(size_of::<$params>() == $bytes);
+            // SAFETY: `params.cuh` has the same fields in the same order, and asserts the same length; fields fill it.
+            unsafe impl Params for $params {
+                const KERNEL: &'static str = $name;
+                const THREADS: u32 = $threads;
+            }
+        )*
+
+        /// Every kernel's name, the length of its parameters in bytes, and its threads.
+        pub const KERNELS: &[(&str, usize, u32)] = &[$(($name, $bytes, $threads)),*];
+    };
+}
+
+kernels! {
+    Embed "embed" 40 256,
+    Residual "residual" 112 1024,
+    Product "product" 152 256,
+    Attend "attend" 168 128,
+    Gather "gather" 56 256,
+    Pick "pick" 24 1024,
+}
