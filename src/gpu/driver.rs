@@ -1,12 +1,13 @@
 //! The kernels on a CUDA device: a list of launches is a graph, which one call repeats.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::sys::{
     CUdevice_attribute, CUgraphInstantiate_flags, CUstreamCaptureMode,
 };
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaGraph, result};
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaGraph, CudaStream, result};
 use candle_core::{CudaDevice, Result};
 
 use super::{Launch, Machine, Prepared};
@@ -65,18 +66,30 @@ impl Machine for Driver {
         queued?;
         let graph = graph?.ok_or_else(|| candle_core::Error::Msg("the driver captured no graph".into()))?;
         graph.upload().w()?;
-        Ok(Box::new(Step { graph, _functions: functions }))
+        Ok(Box::new(Step { graph, stream, _functions: functions }))
     }
 }
 
 /// A captured graph, with the kernels that it launches.
 struct Step {
     graph: CudaGraph,
+    stream: Arc<CudaStream>,
     _functions: Vec<CudaFunction>,
 }
 
 impl Prepared for Step {
     fn run(&self) -> Result<()> {
         self.graph.launch().w()
+    }
+
+    unsafe fn write(&self, place: u64, words: &[u32]) -> Result<()> {
+        // SAFETY: the caller's promise. Memory of the host that is not pinned is read before this returns.
+        unsafe { result::memcpy_htod_async(place, words, self.stream.cu_stream()) }.w()
+    }
+
+    unsafe fn read(&self, place: u64, words: &mut [u32]) -> Result<()> {
+        // SAFETY: the caller's promise; the words are not touched before they are there.
+        unsafe { result::memcpy_dtoh_async(words, place, self.stream.cu_stream()) }.w()?;
+        self.stream.synchronize().w()
     }
 }

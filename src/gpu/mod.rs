@@ -71,4 +71,22 @@ pub trait Prepared {
     /// # Errors
     /// What the machine says.
     fn run(&self) -> candle_core::Result<()>;
+
+    /// Copies words into the machine's memory, behind what was queued.
+    ///
+    /// # Safety
+    /// So many words of this machine's lie there.
+    ///
+    /// # Errors
+    /// What the machine says.
+    unsafe fn write(&self, place: u64, words: &[u32]) -> candle_core::Result<()>;
+
+    /// Waits for what was queued, and copies words out of the machine's memory.
+    ///
+    /// # Safety
+    /// So many words of this machine's lie there.
+    ///
+    /// # Errors
+    /// What the machine says.
+    unsafe fn read(&self, place: u64, words: &mut [u32]) -> candle_core::Result<()>;
 }

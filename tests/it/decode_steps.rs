@@ -139,6 +139,8 @@ fn a_greedy_answer_is_the_same_and_nothing_is_made_ready_twice() {
             let counts = counts.lock().unwrap();
             // The first token comes from the prompt's logits.
             assert_eq!((counts.prepared, counts.runs), (1, answers * 39 + 1), "{name}");
+            // The machine goes on by itself: it was told only where an answer begins.
+            assert_eq!(counts.writes, answers + 1, "{name}");
         }
     }
 }

@@ -289,15 +289,18 @@ impl DecodeStep {
     /// token with its logit.
     pub fn run(&mut self, token: u32, position: usize) -> Result<(&Tensor, u32, f32)> {
         let wanted = [token, position as u32];
+        let state = address(&self.state)?;
         if self.stands != Some(wanted) {
-            let wanted = Tensor::new(wanted.as_slice(), self.state.device())?;
-            self.state.slice_set(&wanted, 0, 0)?;
+            // SAFETY: the state has four words, and these are its first.
+            unsafe { self.prepared.write(state, &wanted)? };
         }
         self.stands = None;
         self.prepared.run()?;
         // The only thing that comes back, and the only wait.
-        let state: Vec<u32> = self.state.to_vec1()?;
-        let &[token, position, id, logit] = state.as_slice() else { candle_core::bail!("a state of four words") };
+        let mut words = [0; 4];
+        // SAFETY: as many words as the state has.
+        unsafe { self.prepared.read(state, &mut words)? };
+        let [token, position, id, logit] = words;
         self.stands = Some([token, position]);
         Ok((&self.logits, id, f32::from_bits(logit)))
     }

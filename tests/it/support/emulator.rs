@@ -25,6 +25,8 @@ pub struct Counts {
     pub prepared: usize,
     /// Lists run.
     pub runs: usize,
+    /// Times that something was copied in.
+    pub writes: usize,
     /// Kernels of the last list, in order.
     pub kernels: Vec<&'static str>,
 }
@@ -80,6 +82,19 @@ impl Prepared for Ready {
         // SAFETY: the promise of who called `prepare`.
         unsafe { Emulator::run(&self.launches) };
         self.counts.lock().unwrap().runs += 1;
+        Ok(())
+    }
+
+    unsafe fn write(&self, place: u64, words: &[u32]) -> candle_core::Result<()> {
+        self.counts.lock().unwrap().writes += 1;
+        // SAFETY: the caller's promise.
+        unsafe { (place as *mut u32).copy_from_nonoverlapping(words.as_ptr(), words.len()) };
+        Ok(())
+    }
+
+    unsafe fn read(&self, place: u64, words: &mut [u32]) -> candle_core::Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { (place as *const u32).copy_to_nonoverlapping(words.as_mut_ptr(), words.len()) };
         Ok(())
     }
 }
