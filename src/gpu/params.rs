@@ -1,12 +1,14 @@
 //! The parameters of the kernels, field by field those of `kernels/params.cuh`. Addresses are of the machine that runs them.
 
+use candle_core::quantized::GgmlDType;
+
 /// Parameters of a kernel.
 ///
 /// # Safety
-/// The structure is the one that the kernel of this name takes, and has no padding.
+/// The structure is the one that the kernels of these names take, and has no padding.
 pub unsafe trait Params: Copy {
-    /// The kernel's name.
-    const KERNEL: &'static str;
+    /// The kernels' names.
+    const KERNELS: &'static [&'static str];
     /// Threads of its blocks.
     const THREADS: u32;
 }
@@ -41,7 +43,7 @@ pub struct Weights {
     pub bytes: u64,
     /// 0 for none.
     pub bias: u64,
-    /// As ggml numbers its types.
+    /// See [`FORMATS`].
     pub kind: u32,
     pub rows: u32,
 }
@@ -76,7 +78,7 @@ pub struct Residual {
     pub unused: u32,
 }
 
-/// `y = weights · x` of the first `count` matrices; with an activation `y = act(first · x) · (second · x)`, or of one matrix
+/// `y = weights · x` of the first `count` matrices, all of one type; with an activation `y = act(first · x) · (second · x)`, or of one matrix
 /// `y = act(first · x)`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -150,28 +152,55 @@ pub struct Pick {
     pub unused: u32,
 }
 
+/// The types of weights: ggml's number of each, and the kernel that multiplies with it.
+pub const FORMATS: [(GgmlDType, u32, &str); 13] = [
+    (GgmlDType::F32, 0, "product_f32"),
+    (GgmlDType::F16, 1, "product_f16"),
+    (GgmlDType::BF16, 30, "product_bf16"),
+    (GgmlDType::Q4_0, 2, "product_q4_0"),
+    (GgmlDType::Q4_1, 3, "product_q4_1"),
+    (GgmlDType::Q5_0, 6, "product_q5_0"),
+    (GgmlDType::Q5_1, 7, "product_q5_1"),
+    (GgmlDType::Q8_0, 8, "product_q8_0"),
+    (GgmlDType::Q2K, 10, "product_q2_k"),
+    (GgmlDType::Q3K, 11, "product_q3_k"),
+    (GgmlDType::Q4K, 12, "product_q4_k"),
+    (GgmlDType::Q5K, 13, "product_q5_k"),
+    (GgmlDType::Q6K, 14, "product_q6_k"),
+];
+
+const PRODUCTS: [&str; FORMATS.len()] = {
+    let mut names = [""; FORMATS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = FORMATS[at].2;
+        at += 1;
+    }
+    names
+};
+
 /// The only place that says which structure is whose, how long it is, and how many threads take it.
 macro_rules! kernels {
-    ($($params:ident $name:literal $bytes:literal $threads:literal),* $(,)?) => {
+    ($($params:ident $names:expr, $bytes:literal $threads:literal;)*) => {
         $(
             const _: () = assert!(size_of::<$params>() == $bytes);
             // SAFETY: `params.cuh` has the same fields in the same order, and asserts the same length; fields fill it.
             unsafe impl Params for $params {
-                const KERNEL: &'static str = $name;
+                const KERNELS: &'static [&'static str] = &$names;
                 const THREADS: u32 = $threads;
             }
         )*
 
-        /// Every kernel's name, the length of its parameters in bytes, and its threads.
-        pub const KERNELS: &[(&str, usize, u32)] = &[$(($name, $bytes, $threads)),*];
+        /// The names of kernels that take the same parameters, the length of these in bytes, and the kernels' threads.
+        pub const KERNELS: &[(&[&str], usize, u32)] = &[$((&$names, $bytes, $threads)),*];
     };
 }
 
 kernels! {
-    Embed "embed" 40 256,
-    Residual "residual" 112 1024,
-    Product "product" 152 256,
-    Attend "attend" 168 128,
-    Gather "gather" 56 256,
-    Pick "pick" 24 1024,
+    Embed ["embed"], 40 256;
+    Residual ["residual"], 112 1024;
+    Product PRODUCTS, 152 256;
+    Attend ["attend"], 168 128;
+    Gather ["gather"], 56 256;
+    Pick ["pick"], 24 1024;
 }

@@ -178,7 +178,7 @@ impl Machine for Forgetful {
 
 #[test]
 fn a_machine_that_computes_something_else_is_not_trusted() {
-    for forgotten in ["embed", "residual", "product", "attend", "gather"] {
+    for forgotten in ["embed", "residual", "product_bf16", "attend", "gather"] {
         let mut engine = load(checkpoint("llama-wide"), None);
         let error = engine.decoder().step_on(Box::new(Forgetful(forgotten))).unwrap_err().to_string();
         assert!(error.contains("from candle's"), "{forgotten}: {error}");
@@ -197,8 +197,9 @@ fn a_step_launches_few_kernels() {
     let layers = engine.spec().layers.len();
     engine.decoder().reset(&[8]).unwrap();
     assert_eq!(engine.decoder().launches(), Some(8 * layers + 4));
-    let layer = ["residual", "product", "attend", "gather", "product", "residual", "product", "product"];
-    let around = (["embed"], ["residual", "product", "pick"]);
+    let product = "product_f32";
+    let layer = ["residual", product, "attend", "gather", product, "residual", product, product];
+    let around = (["embed"], ["residual", product, "pick"]);
     let expected = around.0.into_iter().chain(layer.repeat(layers)).chain(around.1);
     assert_eq!(counts.lock().unwrap().kernels, expected.collect::<Vec<_>>());
 }

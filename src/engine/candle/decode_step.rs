@@ -3,7 +3,6 @@
 //! The layers put their kernels on a [`Plan`]; what one of them cannot do with these kernels makes the whole plan unfit, and
 //! the decoder goes on with candle's operations.
 
-use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Result, Storage, Tensor};
 
 use super::matrix::Matrix;
@@ -178,36 +177,43 @@ impl<'a> Plan<'a> {
         row.quantized
     }
 
-    /// What matrices, three at the most, make of a row: one's results after another's.
+    /// What matrices, three at the most, make of a row: one's results after another's. Those of one type go together.
     pub fn product<const N: usize>(
         &mut self,
         matrices: [&Matrix; N],
         x: &Row,
-        y: u64,
+        mut y: u64,
         softcap: Option<f64>,
     ) -> Result<()> {
         const { assert!(N <= 3) };
-        let mut weights = [Weights::default(); 3];
-        let mut blocks = 0;
-        for (place, matrix) in weights.iter_mut().zip(matrices) {
-            let Some(weights) = self.weights(matrix)? else { return Ok(()) };
-            *place = weights;
+        let weights = matrices.map(|matrix| self.weights(matrix)).into_iter().collect::<Result<Option<Vec<_>>>>()?;
+        for same in weights.unwrap_or_default().chunk_by(|a, b| a.kind == b.kind) {
+            let mut first = [Weights::default(); 3];
+            first[..same.len()].copy_from_slice(same);
+            let product = Product {
+                weights: first,
+                x: x.numbers,
+                quantized: x.quantized,
+                y,
+                out: Quantized::default(),
+                columns: x.columns as u32,
+                count: same.len() as u32,
+                activation: 0,
+                softcap: softcap.unwrap_or_default() as f32,
+            };
             // Pairs of rows are dealt to warps, and a matrix begins with a pair of its own.
-            blocks += (weights.rows as usize).next_multiple_of(2);
+            let rows: usize = same.iter().map(|weights| (weights.rows as usize).next_multiple_of(2)).sum();
+            self.multiply([rows.div_ceil(PLAIN_ROWS), 1], product);
+            y += same.iter().map(|weights| u64::from(weights.rows)).sum::<u64>() * size_of::<f32>() as u64;
         }
-        let product = Product {
-            weights,
-            x: x.numbers,
-            quantized: x.quantized,
-            y,
-            out: Quantized::default(),
-            columns: x.columns as u32,
-            count: N as u32,
-            activation: 0,
-            softcap: softcap.unwrap_or_default() as f32,
-        };
-        self.launch([blocks.div_ceil(PLAIN_ROWS), 1], product);
         Ok(())
+    }
+
+    fn multiply(&mut self, blocks: [usize; 2], product: Product) {
+        let kind = product.weights[0].kind;
+        if let Some((_, _, kernel)) = params::FORMATS.into_iter().find(|(_, number, _)| *number == kind) {
+            self.launches.push(Launch::of(kernel, blocks, product));
+        }
     }
 
     /// `act(gate x) · (up x)`, or without a gate `act(up x)`, for a matrix that takes it next.
@@ -238,7 +244,7 @@ impl<'a> Plan<'a> {
             },
             softcap: 0.0,
         };
-        self.launch([(first.rows as usize).div_ceil(ACTIVATED_ROWS), 1], product);
+        self.multiply([(first.rows as usize).div_ceil(ACTIVATED_ROWS), 1], product);
         Ok(())
     }
 
@@ -342,24 +348,4 @@ fn device_address(storage: &candle_core::CudaStorage, dtype: DType) -> Result<us
         other => candle_core::bail!("a kernel was given {other:?}"),
     };
     Ok(place as usize)
-}
-
-/// A type's number among ggml's, where the kernels have it.
-pub fn kind(dtype: GgmlDType) -> Option<u32> {
-    Some(match dtype {
-        GgmlDType::F32 => 0,
-        GgmlDType::F16 => 1,
-        GgmlDType::Q4_0 => 2,
-        GgmlDType::Q4_1 => 3,
-        GgmlDType::Q5_0 => 6,
-        GgmlDType::Q5_1 => 7,
-        GgmlDType::Q8_0 => 8,
-        GgmlDType::Q2K => 10,
-        GgmlDType::Q3K => 11,
-        GgmlDType::Q4K => 12,
-        GgmlDType::Q5K => 13,
-        GgmlDType::Q6K => 14,
-        GgmlDType::BF16 => 30,
-        GgmlDType::Q8_1 | GgmlDType::Q8K => return None,
-    })
 }

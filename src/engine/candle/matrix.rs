@@ -162,7 +162,8 @@ impl Matrix {
             }
         };
         let bias = self.bias.as_ref().map_or(Ok(0), decode_step::address)?;
-        Ok(decode_step::kind(dtype).map(|kind| gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
+        let known = gpu::params::FORMATS.into_iter().find(|(known, ..)| *known == dtype);
+        Ok(known.map(|(_, kind, _)| gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
     }
 
     /// Bytes as held, and their type's name.

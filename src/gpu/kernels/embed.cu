@@ -2,8 +2,11 @@
 #include "formats/formats.cuh"
 
 KERNEL(embed, Embed, 256) {
-    const uint8_t *row = row_of(p.table, p.kind, p.columns, p.state->token);
-    for (uint32_t at = threadIdx.x; at < p.columns; at += blockDim.x) {
-        p.x[at] = weight_of(row, p.kind, at) * p.scale;
-    }
+    with_format(p.kind, [&](auto format) {
+        using Format = decltype(format);
+        const uint8_t *row = Format::row(p.table, p.columns, p.state->token);
+        for (uint32_t at = threadIdx.x; at < p.columns; at += blockDim.x) {
+            p.x[at] = Format::weight(row, at) * p.scale;
+        }
+    });
 }

@@ -1,4 +1,4 @@
-// Products of one row with matrices of weights: each weight is read once, as it lies.
+// Products of one row with matrices of weights of one type: each weight is read once, as it lies.
 #include "formats/formats.cuh"
 #include "quantize.cuh"
 
@@ -24,17 +24,18 @@ __device__ inline float with_bias(const Weights &weights, uint32_t row, float y)
     return weights.bias ? y + weights.bias[row] : y;
 }
 
-// A row of each of two matrices of the same kind.
+// A row of each of two matrices of this type.
+template <typename Format>
 __device__ Two two_rows(const Product &p, const Weights &a, uint32_t row_a, const Weights &b, uint32_t row_b) {
-    const uint8_t *first = row_of(a.bytes, a.kind, p.columns, row_a);
-    const uint8_t *second = row_of(b.bytes, b.kind, p.columns, row_b);
+    const uint8_t *first = Format::row(a.bytes, p.columns, row_a);
+    const uint8_t *second = Format::row(b.bytes, p.columns, row_b);
     float sums[2];
-    dots(a.kind, first, second, p.columns, p.x, p.quantized, sums);
+    Format::dots(first, second, p.columns, p.x, p.quantized, sums);
     return {with_bias(a, row_a, warp_sum(sums[0])), with_bias(b, row_b, warp_sum(sums[1]))};
 }
 
 // Each warp takes two rows of one of the matrices.
-__device__ void plain(const Product &p) {
+template <typename Format> __device__ void plain(const Product &p) {
     uint32_t pair = blockIdx.x * PRODUCT_WARPS + warp();
     float *y = p.y;
     for (uint32_t matrix = 0; matrix < p.count; matrix++) {
@@ -43,7 +44,7 @@ __device__ void plain(const Product &p) {
         if (pair < pairs) {
             const uint32_t row = 2 * pair;
             const bool second = row + 1 < weights.rows;
-            Two two = two_rows(p, weights, row, weights, second ? row + 1 : row);
+            Two two = two_rows<Format>(p, weights, row, weights, second ? row + 1 : row);
             if (p.softcap > 0.0f) {
                 two.first = p.softcap * tanhf(two.first / p.softcap);
                 two.second = p.softcap * tanhf(two.second / p.softcap);
@@ -62,8 +63,7 @@ __device__ void plain(const Product &p) {
 }
 
 // Each block takes 32 results, so that it can quantize them.
-__device__ void activating(const Product &p) {
-    __shared__ float results[WARP];
+template <typename Format> __device__ void activating(const Product &p, float *results) {
     const Weights &gate = p.weights[0];
     const Weights &up = p.weights[1];
     const uint32_t base = blockIdx.x * WARP;
@@ -74,10 +74,10 @@ __device__ void activating(const Product &p) {
         // Beyond the end the last row is computed once more, and nobody keeps it.
         const uint32_t row = min(base + slot, last);
         if (p.count == 2) {
-            const Two two = two_rows(p, gate, row, up, row);
+            const Two two = two_rows<Format>(p, gate, row, up, row);
             results[slot] = activated(p.activation, two.first) * two.second;
         } else {
-            const Two two = two_rows(p, gate, row, gate, min(row + 1, last));
+            const Two two = two_rows<Format>(p, gate, row, gate, min(row + 1, last));
             results[slot] = activated(p.activation, two.first);
             results[slot + 1] = activated(p.activation, two.second);
         }
@@ -95,10 +95,17 @@ __device__ void activating(const Product &p) {
     }
 }
 
-KERNEL(product, Product, PRODUCT_THREADS) {
+template <typename Format> __device__ void product_of(const Product &p, float *results) {
     if (p.activation == NO_ACTIVATION) {
-        plain(p);
+        plain<Format>(p);
     } else {
-        activating(p);
+        activating<Format>(p, results);
     }
 }
+
+#define PRODUCT(name, ...) \
+    KERNEL(product_##name, Product, PRODUCT_THREADS) { \
+        __shared__ float results[WARP]; \
+        product_of<__VA_ARGS__>(p, results); \
+    }
+FOR_EACH_FORMAT(PRODUCT)

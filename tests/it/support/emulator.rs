@@ -113,7 +113,9 @@ fn library() -> &'static Library {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // SAFETY: nothing runs when it is loaded.
         let library = unsafe { Library::new(&file).unwrap() };
-        for (name, length, threads) in KERNELS {
+        let each =
+            KERNELS.iter().flat_map(|(names, length, threads)| names.iter().map(move |name| (name, length, threads)));
+        for (name, length, threads) in each {
             for (what, ours) in [("parameters", *length as u32), ("threads", *threads)] {
                 // SAFETY: every kernel is exported with these two beside it.
                 let theirs: Symbol<extern "C" fn() -> u32> =

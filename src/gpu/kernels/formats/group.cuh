@@ -1,4 +1,7 @@
 // What every type of block is unpacked to, and how its bytes are read.
+//
+// A type unpacks `AT_ONCE` groups, those that lie in the same bytes: `unpack` fills them, and `group` says which ones of the block
+// they are.
 #pragma once
 
 #include "../params.cuh"
@@ -25,6 +28,19 @@ template <int COUNT> __device__ void words_at(const uint8_t *place, uint32_t *ou
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
         out[i] = __ldg(words + i);
+    }
+}
+
+// Words that begin at a multiple of 16 bytes, in as few reads as can be.
+template <int COUNT> __device__ void aligned_words_at(const uint8_t *place, uint32_t *out) {
+    const uint4 *words = reinterpret_cast<const uint4 *>(place);
+#pragma unroll
+    for (int i = 0; i < COUNT; i += 4) {
+        const uint4 four = __ldg(words + i / 4);
+        out[i] = four.x;
+        out[i + 1] = four.y;
+        out[i + 2] = four.z;
+        out[i + 3] = four.w;
     }
 }
 

@@ -7,19 +7,27 @@
 struct BlockQ2K {
     static constexpr int BYTES = 84;
     static constexpr int WEIGHTS = 256;
+    static constexpr int AT_ONCE = 2;
 
-    static __device__ void unpack(const uint8_t *block, int at, Group &group) {
+    static __device__ int group(int index, int which) { return 2 * index + which; }
+
+    static __device__ void unpack(const uint8_t *block, int index, Group *groups) {
         uint32_t bits[8];
-        words_at<8>(block + 16 + at / 4 * 32, bits);
-        for (int i = 0; i < 8; i++) {
-            group.quants[i] = bits[i] >> 2 * (at % 4) & 0x03030303;
-        }
+        words_at<8>(block + 16 + index / 2 * 32, bits);
         const float scale = half_at(block + 80);
         const float min = half_at(block + 82);
-        for (int i = 0; i < 2; i++) {
-            const uint8_t both = __ldg(block + 2 * at + i);
-            group.scales[i] = scale * static_cast<float>(both & 15);
-            group.mins[i] = min * static_cast<float>(both >> 4);
+#pragma unroll
+        for (int which = 0; which < 2; which++) {
+            const int at = BlockQ2K::group(index, which);
+            Group &group = groups[which];
+            for (int i = 0; i < 8; i++) {
+                group.quants[i] = bits[i] >> 2 * (at % 4) & 0x03030303;
+            }
+            for (int i = 0; i < 2; i++) {
+                const uint8_t both = __ldg(block + 2 * at + i);
+                group.scales[i] = scale * static_cast<float>(both & 15);
+                group.mins[i] = min * static_cast<float>(both >> 4);
+            }
         }
     }
 };

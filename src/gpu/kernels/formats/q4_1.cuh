@@ -6,8 +6,12 @@
 struct BlockQ4_1 {
     static constexpr int BYTES = 20;
     static constexpr int WEIGHTS = 32;
+    static constexpr int AT_ONCE = 1;
 
-    static __device__ void unpack(const uint8_t *block, int, Group &group) {
+    static __device__ int group(int, int) { return 0; }
+
+    static __device__ void unpack(const uint8_t *block, int, Group *groups) {
+        Group &group = groups[0];
         uint32_t bits[4];
         words_at<4>(block + 4, bits);
         for (int i = 0; i < 4; i++) {

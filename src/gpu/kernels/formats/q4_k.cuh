@@ -7,13 +7,20 @@
 struct BlockQ4K {
     static constexpr int BYTES = 144;
     static constexpr int WEIGHTS = 256;
+    static constexpr int AT_ONCE = 2;
 
-    static __device__ void unpack(const uint8_t *block, int at, Group &group) {
+    static __device__ int group(int index, int which) { return 2 * index + which; }
+
+    static __device__ void unpack(const uint8_t *block, int index, Group *groups) {
+        uint32_t header[4];
         uint32_t bits[8];
-        words_at<8>(block + 16 + at / 2 * 32, bits);
+        aligned_words_at<4>(block, header);
+        aligned_words_at<8>(block + 16 + index * 32, bits);
         for (int i = 0; i < 8; i++) {
-            group.quants[i] = bits[i] >> 4 * (at % 2) & 0x0f0f0f0f;
+            groups[0].quants[i] = bits[i] & 0x0f0f0f0f;
+            groups[1].quants[i] = bits[i] >> 4 & 0x0f0f0f0f;
         }
-        unpack_six_bit(block, at, group);
+        unpack_six_bit(header, group(index, 0), groups[0]);
+        unpack_six_bit(header, group(index, 1), groups[1]);
     }
 };

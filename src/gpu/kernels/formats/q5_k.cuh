@@ -6,15 +6,23 @@
 struct BlockQ5K {
     static constexpr int BYTES = 176;
     static constexpr int WEIGHTS = 256;
+    static constexpr int AT_ONCE = 2;
 
-    static __device__ void unpack(const uint8_t *block, int at, Group &group) {
+    static __device__ int group(int index, int which) { return 2 * index + which; }
+
+    static __device__ void unpack(const uint8_t *block, int index, Group *groups) {
+        uint32_t header[4];
         uint32_t high[8];
         uint32_t low[8];
-        words_at<8>(block + 16, high);
-        words_at<8>(block + 48 + at / 2 * 32, low);
+        aligned_words_at<4>(block, header);
+        aligned_words_at<8>(block + 16, high);
+        aligned_words_at<8>(block + 48 + index * 32, low);
         for (int i = 0; i < 8; i++) {
-            group.quants[i] = (low[i] >> 4 * (at % 2) & 0x0f0f0f0f) | (high[i] >> at & 0x01010101) << 4;
+            const uint32_t bits = high[i] >> 2 * index;
+            groups[0].quants[i] = (low[i] & 0x0f0f0f0f) | (bits & 0x01010101) << 4;
+            groups[1].quants[i] = (low[i] >> 4 & 0x0f0f0f0f) | (bits >> 1 & 0x01010101) << 4;
         }
-        unpack_six_bit(block, at, group);
+        unpack_six_bit(header, group(index, 0), groups[0]);
+        unpack_six_bit(header, group(index, 1), groups[1]);
     }
 };

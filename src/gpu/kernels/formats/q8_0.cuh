@@ -6,8 +6,12 @@
 struct BlockQ8_0 {
     static constexpr int BYTES = 34;
     static constexpr int WEIGHTS = 32;
+    static constexpr int AT_ONCE = 1;
 
-    static __device__ void unpack(const uint8_t *block, int, Group &group) {
+    static __device__ int group(int, int) { return 0; }
+
+    static __device__ void unpack(const uint8_t *block, int, Group *groups) {
+        Group &group = groups[0];
         shifted_words_at<8>(block + 2, group.quants);
         group.uniform(half_at(block), 0.0f);
     }

@@ -3,9 +3,7 @@
 
 #include "group.cuh"
 
-__device__ inline void unpack_six_bit(const uint8_t *block, int at, Group &group) {
-    uint32_t header[4];
-    words_at<4>(block, header);
+__device__ inline void unpack_six_bit(const uint32_t header[4], int at, Group &group) {
     // The first four have their bits together, the others have the upper two above those of the first four.
     const uint32_t scales = at < 4 ? header[1] & 0x3f3f3f3f : (header[3] & 0x0f0f0f0f) | (header[1] >> 2 & 0x30303030);
     const uint32_t mins = at < 4 ? header[2] & 0x3f3f3f3f : (header[3] >> 4 & 0x0f0f0f0f) | (header[2] >> 2 & 0x30303030);
