@@ -27,7 +27,11 @@ fn main() {
 /// Compiles the kernels to `kernels.ptx`, for the compute capability that `CUDA_COMPUTE_CAP` or the machine's own GPU says.
 #[cfg(feature = "cuda")]
 fn compile_kernels() {
-    let kernels = cudaforge::KernelBuilder::new().source_files(["src/gpu/kernels/kernels.cu"]);
+    let folders = ["src/gpu/kernels", "src/gpu/kernels/formats"];
+    let parts = folders.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let parts = parts.map(|entry| entry.path()).filter(|path| path.is_file());
+    // Without being told of the parts, it takes what it compiled before for what they say now.
+    let kernels = cudaforge::KernelBuilder::new().source_files(["src/gpu/kernels/kernels.cu"]).watch(parts);
     let built = kernels.arg("-std=c++17").arg("-O3").arg("--expt-relaxed-constexpr").build_ptx();
     if let Err(error) = built {
         println!("cargo::error=the CUDA kernels could not be compiled: {error}");
