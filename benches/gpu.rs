@@ -14,14 +14,16 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Duration;
 
-use bench::acquire::synthetic;
+use bench::acquire::{Checkpoint, Weights, synthetic};
 use bench::catalog::Quantization;
 use bench::engine::candle::{CandleEngine, Decoder, Logits, device};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
+use bench::run::CheckpointFacts;
 use bench::run::clock::{Clock, SystemClock};
-use bench::spec::Inventory;
+use bench::spec::{Config, Inventory};
 use bench::summarize::median;
 use candle_core::{DType, Device, Tensor};
+use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -164,13 +166,30 @@ fn same_answer(gpu: &Device) -> Result<String> {
         sampling: Sampling::Greedy,
     };
     let answer = |device: &Device| -> Result<Vec<u32>> {
-        let checkpoint = synthetic::open("HuggingFaceTB/SmolLM2-135M", SEED)?;
-        let mut engine = CandleEngine::load(checkpoint, Some(Quantization::F32), device, &mut |_| {})?;
+        let mut engine = CandleEngine::load(small()?, Some(Quantization::F32), device, &mut |_| {})?;
         Ok(engine.generate(&request, &mut Silent)?.token_ids)
     };
     let (here, there) = (answer(&Device::Cpu)?, answer(gpu)?);
     let same = here.iter().zip(&there).take_while(|(a, b)| a == b).count();
     Ok(format!("SmolLM2-135M's shape in f32, greedy: {same} of {} ids are those of the CPU", here.len()))
+}
+
+/// Random weights of SmolLM2-135M's shape (<https://huggingface.co/HuggingFaceTB/SmolLM2-135M/blob/main/config.json>).
+fn small() -> Result<Checkpoint> {
+    let config = json!({
+        "model_type": "llama", "num_hidden_layers": 30, "hidden_size": 576, "num_attention_heads": 9,
+        "num_key_value_heads": 3, "intermediate_size": 1536, "vocab_size": 49152, "tie_word_embeddings": true,
+        "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "rope_theta": 100_000.0,
+    });
+    let facts = CheckpointFacts {
+        commit: None,
+        architecture: "llama".into(),
+        parameters: 0,
+        files: Vec::new(),
+        synthetic: true,
+    };
+    let weights = Weights::Synthetic { seed: SEED };
+    Ok(Checkpoint { config: Config::new(config)?, text: None, adapter: None, weights, facts })
 }
 
 /// The median of several measurements, after one that is not counted.

@@ -272,6 +272,8 @@ int curandCreateGenerator(void **generator, int kind) {
 int curandDestroyGenerator(void *generator) { return 0; }
 int curandGenerateUniform(void) { return 0; }
 int curandGenerateUniformDouble(void) { return 0; }
+int curandGenerateNormal(void) { return 0; }
+int curandGenerateNormalDouble(void) { return 0; }
 int curandSetPseudoRandomGeneratorSeed(void) { return 0; }
 int curandSetStream(void) { return 0; }
 #endif

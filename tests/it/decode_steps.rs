@@ -42,9 +42,12 @@ fn is_left_to_candle(name: &str) -> bool {
     name.starts_with("deepseek")
 }
 
-/// How far following tokens are from a reference.
+/// Steps of each checkpoint: more than the windows hold, and few enough to be emulated.
+const STEPS: usize = 64;
+
+/// How far following tokens are from the beginning of a reference.
 fn worst_of(reference: &Reference, found: &[f32]) -> f64 {
-    assert_eq!(found.len(), reference.log_probs.len());
+    assert!(!found.is_empty() && found.len() <= reference.log_probs.len());
     let differences = found.iter().zip(&reference.log_probs).map(|(a, b)| (f64::from(*a) - b).abs());
     differences.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
@@ -59,12 +62,13 @@ fn every_checkpoint_predicts_its_reference_step_by_step() {
             assert_eq!(engine.decoder().launches(), None, "{name}");
             continue;
         }
-        let found = following(&reference.ids, &stepwise(&mut engine, &reference.ids));
+        let ids = &reference.ids[..STEPS];
+        let found = following(ids, &stepwise(&mut engine, ids));
         let worst = worst_of(&reference, &found);
         assert!(worst < TOLERANCE, "{name} differs by up to {worst}");
         let counts = counts.lock().unwrap();
         // One more, which was held against the other way through the model.
-        assert_eq!((counts.prepared, counts.runs), (1, reference.ids.len() + 1), "{name}");
+        assert_eq!((counts.prepared, counts.runs), (1, STEPS + 1), "{name}");
     }
 }
 
