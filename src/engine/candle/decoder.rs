@@ -92,13 +92,14 @@ impl Decoder {
     ) -> Loaded<Self> {
         let loader = Loader::new(&spec, inventory, source, device, progress);
         let embedding = loader.matrix(Part::Embedding, 0, None)?;
-        // Reading and quantizing a layer keeps one thread busy; on a GPU one thread must do it all.
-        let layers: Loaded<Vec<Layer>> = if device.is_cpu() {
-            (0..spec.layers.len()).into_par_iter().map(|layer| Layer::load(layer, &loader)).collect()
-        } else {
-            (0..spec.layers.len()).map(|layer| Layer::load(layer, &loader)).collect()
+        // Reading and quantizing a layer keeps one thread busy, and so does moving one to a GPU. There each thread has a stream
+        // of its own, and what it queued must be done before another thread uses it.
+        let load = |layer| -> Loaded<Layer> {
+            let loaded = Layer::load(layer, &loader)?;
+            device.synchronize()?;
+            Ok(loaded)
         };
-        let layers = layers?;
+        let layers = (0..spec.layers.len()).into_par_iter().map(load).collect::<Loaded<Vec<Layer>>>()?;
         let norm = loader.norm(Part::FinalNorm, 0)?;
         let head = if spec.tied_embeddings { embedding.share() } else { loader.matrix(Part::Head, 0, None)? };
         drop(loader);
