@@ -41,12 +41,10 @@ pub fn candidate(
     Err(Error::usage(format!("`{word}` is neither a path that exists, nor a candidate, nor a Hub repository"), hint))
 }
 
-/// Warns of decode steps that are slower than they should be.
+/// Warns of a model that is slower than it should be.
 pub fn distrusted(engine: &CandleEngine, name: &str, printer: &Printer) {
     if let Some(why) = engine.distrust() {
-        printer.warn(&format!(
-            "{name}: its decode steps are slower than they could be: bench's own kernels are not used, {why}"
-        ));
+        printer.warn(&format!("{name} is slower than it could be: bench's own kernels are not used, {why}"));
     }
 }
 

@@ -29,11 +29,11 @@ impl Driver {
         Ok(self.device.get_or_load_custom_func(name, "bench", KERNELS)?.into_cuda_function())
     }
 
-    fn launch(&self, function: &CudaFunction, launch: &Launch) -> Result<()> {
+    fn queue(&self, function: &CudaFunction, launch: &Launch) -> Result<()> {
         let [x, y] = launch.blocks;
         let mut params = [launch.params().cast::<c_void>().cast_mut()];
         // SAFETY: the kernel takes one structure, which lies there; the driver copies it at once. The addresses in it are the
-        // promise of who called `prepare`.
+        // promise of who made the launch.
         let launched = unsafe {
             result::launch_kernel(
                 function.cu_function(),
@@ -60,13 +60,17 @@ impl Machine for Driver {
             launches.iter().map(|launch| self.function(launch.kernel)).collect::<Result<_>>()?;
         let stream = self.device.cuda_stream();
         stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).w()?;
-        let queued = functions.iter().zip(&launches).try_for_each(|(function, launch)| self.launch(function, launch));
+        let queued = functions.iter().zip(&launches).try_for_each(|(function, launch)| self.queue(function, launch));
         // The capture is ended in any case: nothing else could be queued before.
         let graph = stream.end_capture(CUgraphInstantiate_flags(0)).w();
         queued?;
         let graph = graph?.ok_or_else(|| candle_core::Error::Msg("the driver captured no graph".into()))?;
         graph.upload().w()?;
         Ok(Box::new(Step { graph, stream, _functions: functions }))
+    }
+
+    unsafe fn launch(&self, launches: &[Launch]) -> Result<()> {
+        launches.iter().try_for_each(|launch| self.queue(&self.function(launch.kernel)?, launch))
     }
 }
 

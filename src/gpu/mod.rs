@@ -1,7 +1,8 @@
-//! Own kernels for a decode step on a GPU, and what runs them.
+//! Own kernels for a GPU, and what runs them.
 //!
-//! A step is a list of [`Launch`]es whose addresses never change: it allocates nothing, and position and token lie in the
-//! GPU's memory. So a [`Machine`] can keep it whole, as a CUDA graph, and repeat it with one call.
+//! A decode step is a list of [`Launch`]es whose addresses never change: it allocates nothing, and position and token lie in
+//! the GPU's memory. So a [`Machine`] can keep it whole, as a CUDA graph, and repeat it with one call. A prompt's kernels stand
+//! between products that are others', and are launched as their tensors come.
 //!
 //! The kernels (`kernels/*.cu`) are compiled by nvcc where the feature `cuda` is on. Elsewhere the tests compile the same files
 //! with a C++ compiler and run them on the CPU.
@@ -63,6 +64,16 @@ pub trait Machine {
     /// # Errors
     /// What keeps the machine from it.
     unsafe fn prepare(&self, launches: Vec<Launch>) -> candle_core::Result<Box<dyn Prepared>>;
+
+    /// Queues launches behind what was queued before, once.
+    ///
+    /// # Safety
+    /// The addresses in them are of this machine, of memory that lives until all that is queued now is done, and as large as
+    /// the kernels take it to be.
+    ///
+    /// # Errors
+    /// What the machine says.
+    unsafe fn launch(&self, launches: &[Launch]) -> candle_core::Result<()>;
 }
 
 /// What runs kernels on a device; `None` of the host.

@@ -96,6 +96,19 @@ pub struct Product {
     pub softcap: f32,
 }
 
+/// How heads are turned by their positions.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Turn {
+    /// 0 where nothing is turned.
+    pub cos: u64,
+    pub sin: u64,
+    /// Numbers of a head that are turned.
+    pub dims: u32,
+    /// 1 where pairs lie side by side.
+    pub interleaved: u32,
+}
+
 /// Attention of one token over the cache, to which its key and value are added.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,23 +119,19 @@ pub struct Attend {
     pub values: u64,
     pub query_norm: Norm,
     pub key_norm: Norm,
-    /// 0 where nothing is turned.
-    pub cos: u64,
-    pub sin: u64,
+    pub turn: Turn,
     pub key_cache: u64,
     pub value_cache: u64,
     pub partial: u64,
     pub heads: u32,
     pub kv_heads: u32,
     pub dim: u32,
-    pub dims: u32,
     pub capacity: u32,
     /// 0 for all positions.
     pub window: u32,
     pub splits: u32,
     /// 1 where the caches are of float16.
     pub half: u32,
-    pub interleaved: u32,
     pub scale: f32,
     /// 0 for none.
     pub softcap: f32,
@@ -150,6 +159,79 @@ pub struct Pick {
     pub state: u64,
     pub count: u32,
     pub unused: u32,
+}
+
+/// A prompt's new rows: queries and keys turned, keys and values put into the cache.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Append {
+    pub queries: u64,
+    pub keys: u64,
+    pub values: u64,
+    pub query_norm: Norm,
+    pub key_norm: Norm,
+    pub turn: Turn,
+    /// In float16, `[heads, rows, dim]`, with zeros up to whole tiles.
+    pub turned: u64,
+    pub key_cache: u64,
+    pub value_cache: u64,
+    pub rows: u32,
+    pub heads: u32,
+    pub kv_heads: u32,
+    pub dim: u32,
+    pub capacity: u32,
+    /// Of the first row.
+    pub position: u32,
+    /// 1 where the caches are of float16.
+    pub half: u32,
+    pub unused: u32,
+}
+
+/// Attention of those queries over the cache. Which kernel depends on how long a head is.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Prompt {
+    pub queries: u64,
+    pub key_cache: u64,
+    pub value_cache: u64,
+    pub out: u64,
+    pub rows: u32,
+    pub heads: u32,
+    pub kv_heads: u32,
+    /// A multiple of four.
+    pub dim: u32,
+    pub capacity: u32,
+    pub position: u32,
+    /// 0 for all positions.
+    pub window: u32,
+    /// 1 where the caches are of float16.
+    pub half: u32,
+    pub scale: f32,
+    /// 0 for none.
+    pub softcap: f32,
+}
+
+impl Prompt {
+    /// The kernel for heads of so many numbers: it has room for no more than it needs.
+    pub fn kernel(dim: usize) -> &'static str {
+        match dim {
+            0..=64 => "prompt_64",
+            65..=128 => "prompt_128",
+            _ => "prompt_256",
+        }
+    }
+}
+
+/// `x = act(x) · factor`, or without a factor `act(x)`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Activate {
+    pub x: u64,
+    /// 0 for none.
+    pub factor: u64,
+    pub count: u32,
+    /// As of a product.
+    pub activation: u32,
 }
 
 /// The types of weights: ggml's number of each, and the kernel that multiplies with it.
@@ -203,4 +285,7 @@ kernels! {
     Attend ["attend"], 168 128;
     Gather ["gather"], 56 256;
     Pick ["pick"], 24 1024;
+    Append ["append"], 152 256;
+    Prompt ["prompt_64", "prompt_128", "prompt_256"], 72 256;
+    Activate ["activate"], 24 256;
 }

@@ -13,16 +13,16 @@ use rand::{Rng, SeedableRng};
 
 use crate::support::emulator::Emulator;
 
-fn run(launches: &[Launch]) {
+pub fn run(launches: &[Launch]) {
     // SAFETY: the addresses in this file are of vectors of the lengths that the parameters say.
     unsafe { Emulator::run(launches) };
 }
 
-fn place<T>(numbers: &[T]) -> u64 {
+pub fn place<T>(numbers: &[T]) -> u64 {
     numbers.as_ptr().addr() as u64
 }
 
-fn random(rng: &mut StdRng, count: usize) -> Vec<f32> {
+pub fn random(rng: &mut StdRng, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
@@ -259,7 +259,7 @@ fn an_activated_product_is_quantized_for_the_next() {
 }
 
 /// Abramowitz and Stegun 7.1.5: the series, which converges everywhere.
-fn erf(x: f64) -> f64 {
+pub fn erf(x: f64) -> f64 {
     let mut term = x;
     let mut sum = x;
     for n in 1..200 {

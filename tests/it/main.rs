@@ -23,6 +23,8 @@ mod kernels;
 mod mistakes;
 mod plan;
 mod precisions;
+mod prompt_kernels;
+mod prompts;
 mod pull;
 mod quirks;
 mod readme;

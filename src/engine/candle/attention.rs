@@ -7,11 +7,11 @@ use super::decode_step::{Plan, Room, Row};
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::norm::Norm;
+use super::prompt::{LONGEST_HEAD, Prompt};
 use crate::gpu;
 use crate::spec::{FusedQkv, Heads, Part};
 
-/// Numbers of a head that the kernel `attend` has room for, and queries that a block of it takes.
-const LONGEST_HEAD: usize = 256;
+/// Queries that a block of the kernel `attend` takes.
 const QUERIES: usize = 8;
 /// Numbers that a block of the kernel `gather` puts together.
 const GATHERED: usize = 256;
@@ -59,6 +59,18 @@ impl GroupedAttention {
         self.query_norm.iter().chain(&self.key_norm)
     }
 
+    /// Whether our own kernels for a GPU have room for its heads, and take their numbers by four.
+    fn has_kernels(&self) -> bool {
+        let Heads { queries, keys, dim } = self.heads;
+        dim <= LONGEST_HEAD && dim.is_multiple_of(4) && keys > 0 && queries.is_multiple_of(keys)
+    }
+
+    /// The norms of queries and keys, for those kernels.
+    fn placed_norms(&self) -> Result<[gpu::params::Norm; 2]> {
+        let place = |norm: &Option<Norm>| norm.as_ref().map_or(Ok(gpu::params::Norm::default()), Norm::place);
+        Ok([place(&self.query_norm)?, place(&self.key_norm)?])
+    }
+
     /// The matrices that take the attention's input.
     pub fn first(&self) -> [&Matrix; 3] {
         [&self.query, &self.key, &self.value]
@@ -74,13 +86,13 @@ impl GroupedAttention {
         window: Option<usize>,
     ) -> Result<u64> {
         let Heads { queries, keys: kv_heads, dim } = self.heads;
-        let group = queries / kv_heads.max(1);
-        if dim > LONGEST_HEAD || group * kv_heads != queries {
+        if !self.has_kernels() {
             plan.refuse();
             return Ok(0);
         }
+        let group = queries / kv_heads;
         plan.product(self.first(), x, room.qkv, None)?;
-        let of = |norm: &Option<Norm>| norm.as_ref().map_or(Ok(gpu::params::Norm::default()), Norm::place);
+        let [query_norm, key_norm] = self.placed_norms()?;
         let float = size_of::<f32>() as u64;
         let (keys, values) =
             (room.qkv + (queries * dim) as u64 * float, room.qkv + ((queries + kv_heads) * dim) as u64 * float);
@@ -91,22 +103,19 @@ impl GroupedAttention {
                 queries: room.qkv,
                 keys,
                 values,
-                query_norm: of(&self.query_norm)?,
-                key_norm: of(&self.key_norm)?,
-                cos: cache.cos,
-                sin: cache.sin,
+                query_norm,
+                key_norm,
+                turn: cache.turn,
                 key_cache: cache.keys,
                 value_cache: cache.values,
                 partial: room.partial,
                 heads: queries as u32,
                 kv_heads: kv_heads as u32,
                 dim: dim as u32,
-                dims: cache.dims as u32,
                 capacity: cache.capacity as u32,
                 window: window.unwrap_or_default() as u32,
                 splits: room.splits as u32,
                 half: u32::from(cache.half),
-                interleaved: u32::from(cache.interleaved),
                 scale: self.scale as f32,
                 softcap: self.softcap.unwrap_or_default() as f32,
                 unused: 0,
@@ -138,6 +147,15 @@ impl GroupedAttention {
             }
         };
         let [query, key, value] = Matrix::forward_each([&self.query, &self.key, &self.value], x)?;
+        if let Some(machine) = batch.machine.filter(|_| self.has_kernels()) {
+            let attention = Prompt {
+                heads: self.heads,
+                norms: self.placed_norms()?,
+                scale: self.scale as f32,
+                softcap: self.softcap.unwrap_or_default() as f32,
+            };
+            return self.output.forward(&attention.attend(machine, batch, [&query, &key, &value])?);
+        }
         let query = split(query, queries, self.query_norm.as_ref())?;
         let key = split(key, kv_heads, self.key_norm.as_ref())?;
         let value = split(value, kv_heads, None)?;

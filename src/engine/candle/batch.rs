@@ -3,6 +3,7 @@
 //! A batch is ragged: the new tokens of all sequences are rows of one matrix, without padding, however many each sequence
 //! has. Only attention tells the sequences apart: each has its own positions, mask and cache.
 
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ use super::rope::Rope;
 use crate::cpu::attention;
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
+use crate::gpu::Machine;
+use crate::gpu::params::Turn;
 use crate::plan::PREFILL_CHUNK;
 use crate::spec::{self, DecoderSpec, Heads};
 
@@ -81,19 +84,14 @@ impl Cache {
     }
 }
 
-/// Where the caches of a layer and the angles of its positions lie, for the kernels of a decode step.
+/// Where the caches of a layer and the angles of its positions lie, for the kernels of a GPU.
 pub struct CachePlace {
     pub keys: u64,
     pub values: u64,
     pub capacity: usize,
     /// The numbers are float16, else float32.
     pub half: bool,
-    /// 0 where nothing is turned.
-    pub cos: u64,
-    pub sin: u64,
-    /// Numbers of a head that are turned.
-    pub dims: usize,
-    pub interleaved: bool,
+    pub turn: Turn,
 }
 
 impl Sequence {
@@ -108,16 +106,12 @@ impl Sequence {
     /// The caches of a layer with the angles of a rotary embedding.
     pub fn place(&self, layer: usize, rope: Option<&Rope>) -> Result<CachePlace> {
         let cache = &self.caches[layer];
-        let (cos, sin, dims, interleaved) = rope.map_or(Ok((0, 0, 0, false)), |rope| rope.place(self.room))?;
         Ok(CachePlace {
             keys: decode_step::address(&cache.keys)?,
             values: decode_step::address(cache.values()?)?,
             capacity: self.capacity,
             half: cache.keys.dtype() == DType::F16,
-            cos,
-            sin,
-            dims,
-            interleaved,
+            turn: rope.map_or(Ok(Turn::default()), |rope| rope.place(self.room))?,
         })
     }
 }
@@ -158,28 +152,32 @@ pub fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
 pub struct Span<'a> {
     sequence: &'a Sequence,
     rows: Range<usize>,
-    /// Layers with the same window share a mask. The host's kernels need none.
-    masks: Vec<(Option<usize>, Option<Tensor>)>,
+    /// Those that were asked for: layers with the same window share one.
+    masks: RefCell<Vec<(Option<usize>, Option<Tensor>)>>,
 }
 
 impl<'a> Span<'a> {
     /// The spans of a pass, each sequence's rows after those of the one before.
-    pub fn of(pass: &[Piece], sequences: &'a [Sequence], layers: &[spec::Layer], device: &Device) -> Result<Vec<Self>> {
+    pub fn of(pass: &[Piece], sequences: &'a [Sequence]) -> Vec<Self> {
         let mut end = 0;
         let span = |piece: &Piece| {
-            let sequence = &sequences[piece.sequence];
-            let (position, tokens) = (sequence.position, piece.ids.len());
-            let mut masks: Vec<(Option<usize>, Option<Tensor>)> = Vec::new();
-            for window in layers.iter().map(|layer| layer.window) {
-                if !device.is_cpu() && !masks.iter().any(|(known, _)| *known == window) {
-                    let from = first_visible(position, window);
-                    masks.push((window, causal_mask(tokens, position, from, window, device)?));
-                }
-            }
-            end += tokens;
-            Ok(Self { sequence, rows: end - tokens..end, masks })
+            let start = end;
+            end += piece.ids.len();
+            Self { sequence: &sequences[piece.sequence], rows: start..end, masks: RefCell::default() }
         };
         pass.iter().map(span).collect()
+    }
+
+    /// What its queries may see within a window; `None` where nothing is hidden.
+    fn mask(&self, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
+        let mut masks = self.masks.borrow_mut();
+        if let Some((_, mask)) = masks.iter().find(|(known, _)| *known == window) {
+            return Ok(mask.clone());
+        }
+        let position = self.sequence.position;
+        let mask = causal_mask(self.rows.len(), position, first_visible(position, window), window, device)?;
+        masks.push((window, mask.clone()));
+        Ok(mask)
     }
 }
 
@@ -189,24 +187,30 @@ pub struct Batch<'a> {
     pub layer: usize,
     pub window: Option<usize>,
     pub rope: Option<&'a Rope>,
+    /// What computes with our own kernels, if anything does beside the host.
+    pub machine: Option<&'a dyn Machine>,
 }
 
 impl Batch<'_> {
     /// Attends in each sequence by itself, giving `[tokens, heads, dim]`; the same of all rows.
     pub fn each(&self, attend: impl Fn(&Context) -> Result<Tensor>) -> Result<Tensor> {
         let attended = |span: &Span| {
-            let mask = span.masks.iter().find(|(window, _)| *window == self.window);
-            attend(&Context {
-                cache: &span.sequence.caches[self.layer],
-                mask: mask.and_then(|(_, mask)| mask.as_ref()),
-                span,
-                batch: self,
-            })
+            let cache = &span.sequence.caches[self.layer];
+            let mask = span.mask(self.window, cache.keys.device())?;
+            attend(&Context { cache, mask: mask.as_ref(), span, batch: self })
         };
         match self.spans {
             [span] => attended(span),
             spans => Tensor::cat(&spans.iter().map(attended).collect::<Result<Vec<_>>>()?, 0),
         }
+    }
+
+    /// Each sequence's rows, the position of the first of them, and its caches.
+    pub fn places(&self) -> impl Iterator<Item = Result<(Range<usize>, usize, CachePlace)>> {
+        self.spans.iter().map(|span| {
+            let place = span.sequence.place(self.layer, self.rope)?;
+            Ok((span.rows.clone(), span.sequence.position, place))
+        })
     }
 }
 

@@ -237,11 +237,7 @@ impl<'a> Plan<'a> {
             out: self.quantized_for(out, &[next]),
             columns: x.columns as u32,
             count: if gate.is_some() { 2 } else { 1 },
-            activation: match activation {
-                Activation::Silu => 1,
-                Activation::Gelu => 2,
-                Activation::GeluTanh => 3,
-            },
+            activation: number_of(activation),
             softcap: 0.0,
         };
         self.multiply([(first.rows as usize).div_ceil(ACTIVATED_ROWS), 1], product);
@@ -309,6 +305,15 @@ impl DecodeStep {
         let [token, position, id, logit] = words;
         self.stands = Some([token, position]);
         Ok((&self.logits, id, f32::from_bits(logit)))
+    }
+}
+
+/// An activation's number among the kernels'.
+pub fn number_of(activation: Activation) -> u32 {
+    match activation {
+        Activation::Silu => 1,
+        Activation::Gelu => 2,
+        Activation::GeluTanh => 3,
     }
 }
 

@@ -34,8 +34,10 @@ pub struct Decoder {
     positions: usize,
     /// The type of the numbers in the caches.
     cache_type: DType,
+    /// All weights are of float32.
+    exact: bool,
     sequences: Vec<Sequence>,
-    /// What takes the steps of a single sequence, if anything but candle does.
+    /// What takes the steps of a single sequence, and attention and activations of prompts, if anything but candle does.
     machine: Option<Box<dyn Machine>>,
     /// The step of the sequence that there is.
     step: Option<DecodeStep>,
@@ -48,6 +50,9 @@ pub struct Next {
     /// The most likely token with its logit, where it is known already. What is not a number is more than any.
     pub likeliest: Option<(u32, f32)>,
 }
+
+/// Tokens of the prompt that a machine is tried with: more than a stretch of keys of its kernels has with heads of 128 numbers.
+const CHECKED_TOKENS: u32 = 40;
 
 /// How far logits that were computed in two ways may be apart, as a share of their spread: with weights of 16 or 32 bits, whose
 /// products round to 16 bits at the most, and with blocks, whose products round activations to 8 bits. That moves the logits of
@@ -113,10 +118,12 @@ impl Decoder {
             ropes: Vec::new(),
             positions: 0,
             cache_type: DType::F32,
+            exact: false,
             sequences: Vec::new(),
             machine: None,
             step: None,
         };
+        decoder.exact = decoder.layers.iter().flat_map(Layer::matrices).all(|matrix| matrix.held().1 == "f32");
         let bits = decoder.held().0 as f64 * 8.0 / inventory.parameters().max(1) as f64;
         if cache_number_bytes(device.is_cpu(), bits) == DType::F16.size_in_bytes() as u64 {
             decoder.cache_type = DType::F16;
@@ -243,42 +250,56 @@ impl Decoder {
         }
     }
 
-    /// Lets a machine take the decode steps of single sequences, where its kernels can, once two tokens have come out as they
-    /// do without it. Forgets all sequences.
+    /// Lets a machine take the decode steps of single sequences and what stands between the products of prompts, where its
+    /// kernels can, once a prompt and a step have come out as they do without it. Forgets all sequences.
     ///
     /// # Errors
-    /// Why the steps are not left to the machine: that they come out otherwise, or what it says.
+    /// Why nothing is left to the machine: that something comes out otherwise, or what it says.
     pub fn step_on(&mut self, machine: Box<dyn Machine>) -> Result<()> {
-        self.reset(&[2])?;
-        let expected = self.forward(&[&[0, 0]], Logits::Last)?;
+        let prompt: Vec<u32> = (0..CHECKED_TOKENS).map(|id| id % self.spec.vocabulary.max(1) as u32).collect();
+        let expected = [self.last_logits(&[&prompt])?, self.last_logits(&[&[0, 0]])?];
         self.machine = Some(machine);
-        let checked = self.first_step(&expected);
+        let checked = self.check_machine(&prompt, &expected);
         if checked.is_err() {
             (self.machine, self.step) = (None, None);
         }
         checked
     }
 
-    /// Holds a step against the logits that are expected after token 0 twice.
-    fn first_step(&mut self, expected: &Tensor) -> Result<()> {
+    /// Holds a prompt, in two pieces, and a step against the logits that are expected after the prompt and after token 0 twice.
+    fn check_machine(&mut self, prompt: &[u32], [after_prompt, after_step]: &[Tensor; 2]) -> Result<()> {
+        let (first, rest) = prompt.split_at(prompt.len() / 3);
+        let found = self.last_logits(&[first, rest])?;
+        self.hold("a prompt", &found, after_prompt)?;
         self.reset(&[2])?;
         if self.step.is_none() {
             return Ok(());
         }
         self.forward(&[&[0]], Logits::Last)?;
         let found = self.next(0)?.logits;
+        self.hold("a step", &found, after_step)
+    }
+
+    /// What follows a sequence that comes in pieces.
+    fn last_logits(&mut self, pieces: &[&[u32]]) -> Result<Tensor> {
+        self.reset(&[pieces.iter().map(|piece| piece.len()).sum()])?;
+        let logits = pieces.iter().map(|piece| self.forward(&[piece], Logits::Last)).last();
+        logits.unwrap_or_else(|| candle_core::bail!("nothing to follow"))
+    }
+
+    /// Whether logits are near enough to those that are expected.
+    fn hold(&self, what: &str, found: &Tensor, expected: &Tensor) -> Result<()> {
         let size = |x: Tensor| -> Result<f32> { x.sqr()?.mean_all()?.sqrt()?.to_scalar() };
-        let distance = size((&found - expected)?)?;
+        let distance = size((found - expected)?)?;
         let spread = size(expected.broadcast_sub(&expected.mean_keepdim(1)?)?)?;
         let mut matrices = self.layers.iter().flat_map(Layer::matrices).chain([&self.embedding, &self.head]);
         let [dense, blocks] = MOST_DISTANCE;
         let most = if matrices.all(Matrix::is_dense) { dense } else { blocks };
-        // What is not a number is not near, either.
-
         if distance <= most * spread {
             return Ok(());
         }
-        candle_core::bail!("its logits are {distance:.2} from candle's, which spread by {spread:.2}")
+        // What is not a number is not near, either.
+        candle_core::bail!("the logits after {what} are {distance:.2} from candle's, which spread by {spread:.2}")
     }
 
     /// The kernels that a decode step launches on its machine; `None` where it has none, or they cannot do it.
@@ -337,10 +358,12 @@ impl Decoder {
         if self.spec.embedding_scale != 1.0 {
             x = (x * self.spec.embedding_scale)?;
         }
-        let spans = Span::of(pass, &self.sequences, &self.spec.layers, &self.device)?;
+        let spans = Span::of(pass, &self.sequences);
+        // The kernels of prompts multiply in float16, which weights of 16 bits and fewer have rounded more than.
+        let machine = self.machine.as_deref().filter(|_| !self.exact);
         for (index, (layer, spec)) in self.layers.iter().zip(&self.spec.layers).enumerate() {
             let rope = spec.rope.and_then(|rope| self.ropes.get(rope));
-            let batch = Batch { spans: &spans, layer: index, window: spec.window, rope };
+            let batch = Batch { spans: &spans, layer: index, window: spec.window, rope, machine };
             x = layer.forward(x, self.spec.residual, &batch)?;
         }
         for piece in pass {
@@ -405,11 +428,11 @@ impl Layer {
         let attended = self.attend(&apply(&self.attention_norm, &x)?, batch)?;
         let attended = apply(&self.attention_out_norm, &attended)?;
         if residual == Residual::Parallel {
-            let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
+            let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?, batch.machine)?;
             return add(add(x, &attended)?, &mlp);
         }
         let x = add(x, &attended)?;
-        let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?)?;
+        let mlp = self.mlp.forward(&apply(&self.mlp_norm, &x)?, batch.machine)?;
         add(x, &apply(&self.mlp_out_norm, &mlp)?)
     }
 

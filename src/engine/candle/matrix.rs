@@ -109,7 +109,10 @@ impl Matrix {
         let hosts: Option<Vec<&HostMatrix>> = matrices.iter().map(|matrix| matrix.weight.on_host()).collect();
         let mut products = match hosts {
             Some(hosts) => host_products(&hosts, x)?,
-            None => matrices.iter().map(|matrix| matrix.weight.product(x)).collect::<Result<_>>()?,
+            None => {
+                let mut narrowed = None;
+                matrices.iter().map(|matrix| matrix.weight.product(x, &mut narrowed)).collect::<Result<_>>()?
+            }
         };
         for (product, matrix) in products.iter_mut().zip(matrices) {
             if let Some(bias) = &matrix.bias {
@@ -187,15 +190,19 @@ impl Weight {
         }
     }
 
-    /// `x · weightᵀ`, on a GPU in the weights' own precision.
-    fn product(&self, x: &Tensor) -> Result<Tensor> {
+    /// `x · weightᵀ`, on a GPU in the weights' own precision: `narrowed` is `x` in it, for the next that takes the same.
+    fn product(&self, x: &Tensor, narrowed: &mut Option<Tensor>) -> Result<Tensor> {
         match self {
             Self::Host(weight) => Ok(host_products(&[weight], x)?.swap_remove(0)),
             Self::Quantized(weight) => x.apply_op1_no_bwd(weight.as_ref()),
             Self::Dense(weight) => {
                 let (rows, columns) = weight.dims2()?;
                 let mut shape = x.dims().to_vec();
-                let flat = x.reshape(((), columns))?.to_dtype(weight.dtype())?;
+                let narrow = match narrowed.take().filter(|narrowed| narrowed.dtype() == weight.dtype()) {
+                    Some(narrowed) => narrowed,
+                    None => x.reshape(((), columns))?.to_dtype(weight.dtype())?,
+                };
+                let flat = narrowed.insert(narrow);
                 let y = flat.matmul(&weight.t()?)?.to_dtype(DType::F32)?;
                 if let Some(last) = shape.last_mut() {
                     *last = rows;

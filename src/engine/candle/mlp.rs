@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::decode_step::{Plan, Room, Row};
+use super::decode_step::{self, Plan, Room, Row};
 use super::host;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
@@ -10,7 +10,12 @@ use super::weights::Rows;
 use crate::cpu::activation;
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
+use crate::gpu::params::Activate;
+use crate::gpu::{Launch, Machine};
 use crate::spec::{Activation, Experts, Part};
+
+/// Numbers that a block of the kernel `activate` takes.
+const ACTIVATED: usize = 1024;
 
 /// A layer's MLP with its weights.
 pub enum Mlp {
@@ -58,10 +63,10 @@ impl Mlp {
     }
 
     /// `x [tokens, hidden]` to the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, machine: Option<&dyn Machine>) -> Result<Tensor> {
         match self {
-            Self::Dense(dense) => dense.forward(x),
-            Self::Experts(mixture) => mixture.forward(x),
+            Self::Dense(dense) => dense.forward(x, machine),
+            Self::Experts(mixture) => mixture.forward(x, machine),
         }
     }
 }
@@ -101,13 +106,17 @@ impl Dense {
         self.gate.iter().chain([&self.up, &self.down]).collect()
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let inner = match &self.gate {
+    fn forward(&self, x: &Tensor, machine: Option<&dyn Machine>) -> Result<Tensor> {
+        let (x, factor) = match &self.gate {
             Some(gate) => {
                 let [gate, up] = Matrix::forward_each([gate, &self.up], x)?;
-                activate(self.activation, gate, Some(&up))?
+                (gate, Some(up))
             }
-            None => activate(self.activation, self.up.forward(x)?, None)?,
+            None => (self.up.forward(x)?, None),
+        };
+        let inner = match machine {
+            Some(machine) => activate_on(machine, self.activation, x, factor.as_ref())?,
+            None => activate(self.activation, x, factor.as_ref())?,
         };
         self.down.forward(&inner)
     }
@@ -131,6 +140,20 @@ fn activate(activation: Activation, x: Tensor, factor: Option<&Tensor>) -> Resul
         Some(factor) => x * factor,
         None => Ok(x),
     }
+}
+
+/// The same by our own kernel, in one launch.
+fn activate_on(machine: &dyn Machine, activation: Activation, x: Tensor, factor: Option<&Tensor>) -> Result<Tensor> {
+    let count = x.elem_count();
+    let activate = Activate {
+        x: decode_step::address(&x)?,
+        factor: factor.map_or(Ok(0), decode_step::address)?,
+        count: u32::try_from(count).map_err(candle_core::Error::wrap)?,
+        activation: decode_step::number_of(activation),
+    };
+    // SAFETY: both are as long as that, and what is freed by whoever holds them is freed behind the launch.
+    unsafe { machine.launch(&[Launch::new([count.div_ceil(ACTIVATED), 1], activate)])? };
+    Ok(x)
 }
 
 /// Experts of which each token passes a few, and one that all tokens pass.
@@ -161,7 +184,7 @@ impl Mixture {
         dense.chain([&self.router]).collect()
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, machine: Option<&dyn Machine>) -> Result<Tensor> {
         let (tokens, hidden) = x.dims2()?;
         // The only read from the device: all tokens' probabilities at once, not expert by expert.
         let probabilities = candle_nn::ops::softmax_last_dim(&self.router.forward(x)?)?.to_vec2::<f32>()?;
@@ -173,11 +196,11 @@ impl Mixture {
             }
         }
         let mut sum = match &self.shared {
-            Some(shared) => shared.forward(x)?,
+            Some(shared) => shared.forward(x, machine)?,
             None => Tensor::zeros((tokens, hidden), x.dtype(), x.device())?,
         };
         for (expert, (rows, weights)) in self.routed.iter().zip(visitors).filter(|(_, (rows, _))| !rows.is_empty()) {
-            sum = expert.answer(x, rows, weights, sum)?;
+            sum = expert.answer(x, rows, weights, sum, machine)?;
         }
         Ok(sum)
     }
@@ -185,11 +208,18 @@ impl Mixture {
 
 impl Dense {
     /// Adds to `sum`, which is nobody else's, the answers to some rows of `x`, by their weights.
-    fn answer(&self, x: &Tensor, rows: Vec<u32>, weights: Vec<f32>, sum: Tensor) -> Result<Tensor> {
+    fn answer(
+        &self,
+        x: &Tensor,
+        rows: Vec<u32>,
+        weights: Vec<f32>,
+        sum: Tensor,
+        machine: Option<&dyn Machine>,
+    ) -> Result<Tensor> {
         let count = rows.len();
         let ids = Tensor::new(rows.as_slice(), x.device())?;
         let all = count == x.dim(0)?;
-        let answers = self.forward(&if all { x.clone() } else { x.index_select(&ids, 0)? })?;
+        let answers = self.forward(&if all { x.clone() } else { x.index_select(&ids, 0)? }, machine)?;
         if x.device().is_cpu() {
             let (numbers, width) = (host::numbers(&answers)?, sum.dim(1)?);
             host::in_place(&sum, |sum| {

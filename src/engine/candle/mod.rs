@@ -16,6 +16,7 @@ mod phases;
 #[cfg(feature = "cuda")]
 mod pool;
 mod predict;
+mod prompt;
 mod rope;
 mod sampler;
 mod weights;
@@ -142,7 +143,7 @@ impl CandleEngine {
         Ok(())
     }
 
-    /// Why decode steps are left to candle on a GPU whose kernels could do them faster: a fault that should be known.
+    /// Why steps and prompts are left to candle on a GPU whose kernels could do them faster: a fault that should be known.
     pub fn distrust(&self) -> Option<&str> {
         self.distrust.as_deref()
     }

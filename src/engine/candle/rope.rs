@@ -9,6 +9,7 @@ use super::{decode_step, host};
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
 use crate::cpu::rope::{Turn, turn};
+use crate::gpu;
 use crate::spec::RopeSpec;
 
 /// Cosines and sines of every position up to a limit.
@@ -78,11 +79,15 @@ impl Rope {
         host::in_place(x, |x| turn(Isa::best(), Pool::global(), turned, heads, x, &cos, &sin))
     }
 
-    /// Where the tables of cosines and sines lie of a sequence that is to hold `room` tokens, how many numbers of a head they
-    /// turn, and whether pairs lie side by side.
-    pub fn place(&self, room: usize) -> Result<(u64, u64, usize, bool)> {
+    /// How a sequence that is to hold `room` tokens is turned, for the kernels of a GPU.
+    pub fn place(&self, room: usize) -> Result<gpu::params::Turn> {
         let Table { cos, sin } = self.table(room);
-        Ok((decode_step::address(cos)?, decode_step::address(sin)?, self.dims, self.interleaved))
+        Ok(gpu::params::Turn {
+            cos: decode_step::address(cos)?,
+            sin: decode_step::address(sin)?,
+            dims: self.dims as u32,
+            interleaved: u32::from(self.interleaved),
+        })
     }
 
     /// Whether a sequence that is to hold `room` tokens has the table of long ones.

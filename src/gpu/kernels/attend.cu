@@ -3,54 +3,14 @@
 // A block has the queries of one key's heads, so that each key and value is read once, and one of `splits` shares of the
 // positions, which its warps deal out among them. Scores are never stored: softmax goes along (Milakov and Gimelshein,
 // <https://arxiv.org/abs/1805.02867>), and `gather` puts the shares together.
-#include "params.cuh"
+#include "heads.cuh"
 
 constexpr int ATTEND_THREADS = 128;
 constexpr int ATTEND_WARPS = ATTEND_THREADS / WARP;
 // Queries that a block has at the most; those of a larger group read the keys once for each so many.
 constexpr uint32_t QUERIES = 8;
-constexpr int LONGEST = 256;
 // Positions that a warp looks at together.
 constexpr int TOGETHER = 4;
-
-// One head's numbers, normed by one warp.
-__device__ void take_head(const Norm &norm, const float *head, uint32_t dim, float *out) {
-    float mean = 0.0f;
-    float factor = 1.0f;
-    if (norm.scale) {
-        if (norm.layer) {
-            float sum = 0.0f;
-            for (uint32_t at = lane(); at < dim; at += WARP) {
-                sum += head[at];
-            }
-            mean = warp_sum(sum) / static_cast<float>(dim);
-        }
-        float squares = 0.0f;
-        for (uint32_t at = lane(); at < dim; at += WARP) {
-            squares += (head[at] - mean) * (head[at] - mean);
-        }
-        factor = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(dim) + norm.epsilon);
-    }
-    for (uint32_t at = lane(); at < dim; at += WARP) {
-        float x = head[at];
-        if (norm.scale) {
-            x = (x - mean) * factor * norm.scale[at] + (norm.bias ? norm.bias[at] : 0.0f);
-        }
-        out[at] = x;
-    }
-}
-
-// Turns one pair of a head's numbers by the angle of its position.
-__device__ void turn_pair(const Attend &p, uint32_t position, float *head, uint32_t pair) {
-    const uint32_t half = p.dims / 2;
-    const float cos = p.cos[uint64_t{position} * half + pair];
-    const float sin = p.sin[uint64_t{position} * half + pair];
-    float &a = head[p.interleaved ? 2 * pair : pair];
-    float &b = head[p.interleaved ? 2 * pair + 1 : pair + half];
-    const float x = a;
-    a = x * cos - b * sin;
-    b = x * sin + b * cos;
-}
 
 // A warp's share of the attention of one query.
 struct Share {
@@ -180,9 +140,10 @@ template <typename E> __device__ void attend_of(const Attend &p, Space &space) {
         }
     }
     __syncthreads();
-    if (p.cos) {
-        for (uint32_t at = threadIdx.x; at < vectors * (p.dims / 2); at += ATTEND_THREADS) {
-            turn_pair(p, position, space.heads[at / (p.dims / 2)], at % (p.dims / 2));
+    if (p.turn.cos) {
+        const uint32_t pairs = p.turn.dims / 2;
+        for (uint32_t at = threadIdx.x; at < vectors * pairs; at += ATTEND_THREADS) {
+            turn_pair(p.turn, position, space.heads[at / pairs], at % pairs);
         }
     }
     __syncthreads();

@@ -1,7 +1,10 @@
-// All kernels of a decode step, as one module.
+// All kernels, as one module.
+#include "activate.cu"
+#include "append.cu"
 #include "attend.cu"
 #include "embed.cu"
 #include "gather.cu"
 #include "pick.cu"
 #include "product.cu"
+#include "prompt.cu"
 #include "residual.cu"

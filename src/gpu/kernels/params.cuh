@@ -98,6 +98,16 @@ struct Product {
 };
 static_assert(sizeof(Product) == 152, "params.rs has the same");
 
+// How heads are turned by their positions.
+struct Turn {
+    // [positions, dims / 2] each; null: nothing is turned.
+    const float *cos;
+    const float *sin;
+    uint32_t dims;
+    // The pairs that are turned lie side by side, else half of `dims` apart.
+    uint32_t interleaved;
+};
+
 // Attention of one token's queries over the cache, to which its key and value are added.
 struct Attend {
     const State *state;
@@ -107,9 +117,7 @@ struct Attend {
     const float *values;
     Norm query_norm;
     Norm key_norm;
-    // [positions, dims / 2] each; null: nothing is turned.
-    const float *cos;
-    const float *sin;
+    Turn turn;
     // [kv_heads, capacity, dim] each.
     void *key_cache;
     void *value_cache;
@@ -118,15 +126,12 @@ struct Attend {
     uint32_t heads;
     uint32_t kv_heads;
     uint32_t dim;
-    uint32_t dims;
     uint32_t capacity;
     // 0: all positions.
     uint32_t window;
     uint32_t splits;
     // The caches are of float16, else of float32.
     uint32_t half;
-    // The pairs that are turned lie side by side, else half of `dims` apart.
-    uint32_t interleaved;
     float scale;
     float softcap;
     uint32_t unused;
@@ -153,3 +158,62 @@ struct Pick {
     uint32_t unused;
 };
 static_assert(sizeof(Pick) == 24, "params.rs has the same");
+
+// A prompt's new rows: queries and keys turned, keys and values put into the cache.
+struct Append {
+    // [rows, heads, dim], [rows, kv_heads, dim] and [rows, kv_heads, dim], as the products gave them.
+    const float *queries;
+    const float *keys;
+    const float *values;
+    Norm query_norm;
+    Norm key_norm;
+    Turn turn;
+    // [heads, rows, padded(dim)]
+    F16 *turned;
+    // [kv_heads, capacity, dim] each.
+    void *key_cache;
+    void *value_cache;
+    uint32_t rows;
+    uint32_t heads;
+    uint32_t kv_heads;
+    uint32_t dim;
+    uint32_t capacity;
+    // Of the first row.
+    uint32_t position;
+    // The caches are of float16, else of float32.
+    uint32_t half;
+    uint32_t unused;
+};
+static_assert(sizeof(Append) == 152, "params.rs has the same");
+
+// Attention of those queries over the cache, whose last keys are their own.
+struct Prompt {
+    // As `Append` leaves them.
+    const F16 *queries;
+    const void *key_cache;
+    const void *value_cache;
+    // [rows, heads, dim]
+    float *out;
+    uint32_t rows;
+    uint32_t heads;
+    uint32_t kv_heads;
+    uint32_t dim;
+    uint32_t capacity;
+    uint32_t position;
+    // 0: all positions.
+    uint32_t window;
+    uint32_t half;
+    float scale;
+    float softcap;
+};
+static_assert(sizeof(Prompt) == 72, "params.rs has the same");
+
+// x = act(x) * factor, or without a factor act(x)
+struct Activate {
+    float *x;
+    // Null for none.
+    const float *factor;
+    uint32_t count;
+    uint32_t activation;
+};
+static_assert(sizeof(Activate) == 24, "params.rs has the same");

@@ -1,18 +1,10 @@
 // Products of one row with matrices of weights of one type: each weight is read once, as it lies.
+#include "activation.cuh"
 #include "formats/formats.cuh"
 #include "quantize.cuh"
 
 constexpr int PRODUCT_THREADS = 256;
 constexpr int PRODUCT_WARPS = PRODUCT_THREADS / WARP;
-
-__device__ inline float activated(uint32_t activation, float x) {
-    switch (activation) {
-    case SILU: return x / (1.0f + expf(-x));
-    case GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-    case GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.79788456080286536f * x * (1.0f + 0.044715f * x * x)));
-    default: return x;
-    }
-}
 
 // The results of two rows, in all lanes. The same row twice costs as much as once where it stays in the cache.
 struct Two {

@@ -1,0 +1,97 @@
+//! A prompt's attention by our own kernels: two launches for each sequence, whatever it brings.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::batch::{Batch, CachePlace};
+use super::decode_step::address;
+use crate::gpu::params::{self, Append};
+use crate::gpu::{Launch, Machine};
+use crate::spec::Heads;
+
+/// Numbers of a head that the kernels have room for.
+pub const LONGEST_HEAD: usize = 256;
+/// Queries of one head that a block of the kernels `prompt_…` takes.
+const QUERY_ROWS: usize = 128;
+/// Heads, of queries, keys and values, that a block of the kernel `append` takes.
+const APPENDED: usize = 8;
+/// Rows and columns of what tensor cores multiply: queries have zeros up to whole ones.
+const TILE: usize = 16;
+
+/// How a layer attends.
+pub struct Prompt {
+    pub heads: Heads,
+    /// Of queries and of keys.
+    pub norms: [params::Norm; 2],
+    pub scale: f32,
+    /// 0 for none.
+    pub softcap: f32,
+}
+
+impl Prompt {
+    /// Appends each sequence's rows of `queries, keys, values [rows, heads · dim]` to its cache, and attends. Gives
+    /// `[rows, heads · dim]`.
+    pub fn attend(&self, machine: &dyn Machine, batch: &Batch, new: [&Tensor; 3]) -> Result<Tensor> {
+        let Heads { queries: heads, keys: kv_heads, dim } = self.heads;
+        let [queries, ..] = new;
+        let (rows, device) = (queries.dim(0)?, queries.device());
+        // SAFETY: the rows of the spans are all rows, and the kernels write those that they are given.
+        let out = unsafe { Tensor::empty((rows, heads * dim), DType::F32, device)? };
+        for place in batch.places() {
+            let (rows, position, cache) = place?;
+            let own = |y: &Tensor| address(&y.narrow(0, rows.start, rows.len())?);
+            let [queries, keys, values] = new.map(own);
+            // SAFETY: `append` writes all of it.
+            let turned = unsafe { Tensor::empty((heads, rows.len(), dim.next_multiple_of(TILE)), DType::F16, device)? };
+            let [query_norm, key_norm] = self.norms;
+            let append = Append {
+                queries: queries?,
+                keys: keys?,
+                values: values?,
+                query_norm,
+                key_norm,
+                turn: cache.turn,
+                turned: address(&turned)?,
+                key_cache: cache.keys,
+                value_cache: cache.values,
+                rows: rows.len() as u32,
+                heads: heads as u32,
+                kv_heads: kv_heads as u32,
+                dim: dim as u32,
+                capacity: cache.capacity as u32,
+                position: position as u32,
+                half: u32::from(cache.half),
+                unused: 0,
+            };
+            let window = batch.window.unwrap_or_default() as u32;
+            let attended = own(&out)?;
+            let attend = self.launch(&append, &cache, window, attended);
+            let appended = Launch::new([(rows.len() * (heads + 2 * kv_heads)).div_ceil(APPENDED), 1], append);
+            // SAFETY: the products have a row for each token and a number for each of a head's, the cache has room for the
+            // sequence, and what is freed here is freed behind the launches.
+            unsafe { machine.launch(&[appended, attend])? };
+        }
+        Ok(out)
+    }
+
+    /// Attention over what `append` leaves.
+    fn launch(&self, append: &Append, cache: &CachePlace, window: u32, out: u64) -> Launch {
+        let blocks = [self.heads.queries, (append.rows as usize).div_ceil(QUERY_ROWS)];
+        let attend = params::Prompt {
+            queries: append.turned,
+            key_cache: cache.keys,
+            value_cache: cache.values,
+            out,
+            rows: append.rows,
+            heads: append.heads,
+            kv_heads: append.kv_heads,
+            dim: append.dim,
+            capacity: append.capacity,
+            position: append.position,
+            window,
+            half: append.half,
+            scale: self.scale,
+            softcap: self.softcap,
+        };
+        Launch::of(params::Prompt::kernel(self.heads.dim), blocks, attend)
+    }
+}
