@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(spec) = DecoderSpec::from_config(&config) else { return };
     let inventory = Inventory::of(&spec);
     let weights = inventory.bytes(Quantization::Q4K);
-    let _ = estimate(&spec, weights, &[], 1 << 30).missing_bytes();
+    let _ = estimate(&spec, weights, 4, &[], 1 << 30).missing_bytes();
     let mut checkpoint = bench_fuzz::of_files(Weights::Synthetic { seed: 1 });
     checkpoint.config = config;
     let _ = bench_fuzz::run(checkpoint, Some(Quantization::Q4K));
