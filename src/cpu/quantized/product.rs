@@ -93,10 +93,11 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
 /// Tasks for each thread, so that one that is held up is not waited for long.
 const TASKS: usize = 8;
 
-/// Work of a task, in weights × tokens that AVX-512 does in 2 and 10 microseconds: less would be spent on handing out tasks,
-/// more gains nothing.
+/// Work of a task, in weights × tokens that AVX-512 does in 2 and 40 microseconds: less would be spent on handing out tasks
+/// and on memory, which takes a microsecond to be read at its full rate wherever a thread goes on elsewhere; more gains
+/// nothing.
 const LEAST_WORK: usize = 800_000;
-const MOST_WORK: usize = 4_000_000;
+const MOST_WORK: usize = 16_000_000;
 
 /// To unpack a weight takes as long as about 8 products with it.
 fn work_of_row(job: &Job) -> usize {

@@ -54,6 +54,8 @@ pub unsafe fn avx512<F: Format>(part: &Part) {
 /// The processor has them too; else as for a [`Kernel`](super::kernels::Kernel).
 #[inline(always)]
 unsafe fn tiles<D: Dot, F: Format>(part: &Part) {
+    // What lies before was another thread's: nobody has asked for the first rows.
+    D::prefetch(part.row(part.rows.start).as_ptr(), PREFETCH);
     let mut token = part.tokens.start;
     while token < part.tokens.end {
         let tokens = (part.tokens.end - token).min(4);
