@@ -1,7 +1,10 @@
-// What stands between the products of an MLP.
+// Functions of single numbers.
 #pragma once
 
 #include "params.cuh"
+
+// Within plus and minus `cap`; as it is where that is 0.
+__device__ inline float squashed(float cap, float x) { return cap > 0.0f ? cap * tanhf(x / cap) : x; }
 
 __device__ inline float activated(uint32_t activation, float x) {
     switch (activation) {

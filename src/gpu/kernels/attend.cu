@@ -3,6 +3,7 @@
 // A block has the queries of one key's heads, so that each key and value is read once, and one of `splits` shares of the
 // positions, which its warps deal out among them. Scores are never stored: softmax goes along (Milakov and Gimelshein,
 // <https://arxiv.org/abs/1805.02867>), and `gather` puts the shares together.
+#include "activation.cuh"
 #include "heads.cuh"
 
 constexpr int ATTEND_THREADS = 128;
@@ -60,10 +61,7 @@ __device__ void attend_in(const Attend &p, Space &space, uint32_t kv_head, uint3
                     for (int i = 0; i < EACH; i++) {
                         dot = fmaf(own[q][i], numbers[i], dot);
                     }
-                    dot = warp_sum(dot);
-                    if (p.softcap > 0.0f) {
-                        dot = p.softcap * tanhf(dot / p.softcap);
-                    }
+                    dot = squashed(p.softcap, warp_sum(dot));
                     score[q][j] = seen ? dot : -INFINITY;
                 }
             }
@@ -74,8 +72,7 @@ __device__ void attend_in(const Attend &p, Space &space, uint32_t kv_head, uint3
                 for (int j = 0; j < TOGETHER; j++) {
                     largest = fmaxf(largest, score[q][j]);
                 }
-                // Of -infinity alone nothing could be taken off.
-                const float origin = largest == -INFINITY ? 0.0f : largest;
+                const float origin = origin_of(largest);
                 const float shrink = expf(share[q].largest - origin);
                 float weight = share[q].weight * shrink;
                 for (int j = 0; j < TOGETHER; j++) {
@@ -126,7 +123,7 @@ template <typename E> __device__ void attend_of(const Attend &p, Space &space) {
     const uint32_t first = kv_head * group + part;
     const uint32_t queries = min(group - part, QUERIES);
     const uint32_t position = p.state->position;
-    const uint32_t from = p.window > 0 && position + 1 > p.window ? position + 1 - p.window : 0;
+    const uint32_t from = first_seen(p.window, position);
     // The share that the new position falls into.
     const uint32_t owner = (position - from) / TOGETHER % (p.splits * ATTEND_WARPS) / ATTEND_WARPS;
     const bool owns = owner == blockIdx.y;
@@ -170,7 +167,7 @@ template <typename E> __device__ void attend_of(const Attend &p, Space &space) {
         for (int w = 0; w < ATTEND_WARPS; w++) {
             largest = fmaxf(largest, space.shares[w][q].largest);
         }
-        const float origin = largest == -INFINITY ? 0.0f : largest;
+        const float origin = origin_of(largest);
         float weight = 0.0f;
         for (int w = 0; w < ATTEND_WARPS; w++) {
             weight += space.shares[w][q].weight * expf(space.shares[w][q].largest - origin);

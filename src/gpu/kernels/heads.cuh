@@ -1,35 +1,28 @@
 // One head of a query or a key, before it is attended with.
 #pragma once
 
-#include "params.cuh"
+#include "norm.cuh"
 
 // Numbers of a head at the most.
 constexpr int LONGEST = 256;
 
+// First position that the query at a position sees; a window of 0 hides nothing.
+__device__ inline uint32_t first_seen(uint32_t window, uint32_t position) {
+    return window > 0 && position + 1 > window ? position + 1 - window : 0;
+}
+
+// What is taken off scores before they become powers: the largest, but of -infinity alone nothing could be.
+__device__ inline float origin_of(float largest) { return largest == -INFINITY ? 0.0f : largest; }
+
 // One head's numbers, normed by one warp.
 __device__ inline void take_head(const Norm &norm, const float *head, uint32_t dim, float *out) {
-    float mean = 0.0f;
-    float factor = 1.0f;
+    Spread of_head = {0.0f, 1.0f};
     if (norm.scale) {
-        if (norm.layer) {
-            float sum = 0.0f;
-            for (uint32_t at = lane(); at < dim; at += WARP) {
-                sum += head[at];
-            }
-            mean = warp_sum(sum) / static_cast<float>(dim);
-        }
-        float squares = 0.0f;
-        for (uint32_t at = lane(); at < dim; at += WARP) {
-            squares += (head[at] - mean) * (head[at] - mean);
-        }
-        factor = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(dim) + norm.epsilon);
+        const auto sum = [](float x) { return warp_sum(x); };
+        of_head = spread<WARP>(norm, dim, lane(), sum, [&](uint32_t at) { return head[at]; });
     }
     for (uint32_t at = lane(); at < dim; at += WARP) {
-        float x = head[at];
-        if (norm.scale) {
-            x = (x - mean) * factor * norm.scale[at] + (norm.bias ? norm.bias[at] : 0.0f);
-        }
-        out[at] = x;
+        out[at] = norm.scale ? normed(norm, of_head, head[at], at) : head[at];
     }
 }
 

@@ -36,15 +36,11 @@ template <typename Format> __device__ void plain(const Product &p) {
         if (pair < pairs) {
             const uint32_t row = 2 * pair;
             const bool second = row + 1 < weights.rows;
-            Two two = two_rows<Format>(p, weights, row, weights, second ? row + 1 : row);
-            if (p.softcap > 0.0f) {
-                two.first = p.softcap * tanhf(two.first / p.softcap);
-                two.second = p.softcap * tanhf(two.second / p.softcap);
-            }
+            const Two two = two_rows<Format>(p, weights, row, weights, second ? row + 1 : row);
             if (lane() == 0) {
-                y[row] = two.first;
+                y[row] = squashed(p.softcap, two.first);
                 if (second) {
-                    y[row + 1] = two.second;
+                    y[row + 1] = squashed(p.softcap, two.second);
                 }
             }
             return;

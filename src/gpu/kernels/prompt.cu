@@ -20,11 +20,6 @@ template <int DIM, int KEYS> struct Stretch {
     alignas(16) uint16_t values[KEYS][STRIDE];
 };
 
-// First position that the query at a position sees.
-__device__ inline uint32_t first_seen(const Prompt &p, uint32_t position) {
-    return p.window > 0 && position + 1 > p.window ? position + 1 - p.window : 0;
-}
-
 // How four numbers of a cache are read, and what they are multiplied as.
 uint2 four(F16);
 float4 four(float);
@@ -151,8 +146,7 @@ __device__ void go_on(const Prompt &p, const Stretch<DIM, KEYS> &stretch, const 
         // Four lanes share a query.
         largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 1));
         largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 2));
-        // Of -infinity alone nothing could be taken off.
-        const float origin = largest == -INFINITY ? 0.0f : largest;
+        const float origin = origin_of(largest);
         const float shrink = exp2f(attended.largest[half] - origin);
         attended.largest[half] = largest;
         float weights = attended.weights[half] * shrink;
@@ -200,7 +194,7 @@ template <typename E, int DIM, int KEYS> __device__ void prompt_of(const Prompt 
     Attended<DIM> attended = {};
     attended.largest[0] = attended.largest[1] = -INFINITY;
     Fetched<E, DIM, KEYS> fetched;
-    uint32_t at = first_seen(p, p.position + base);
+    uint32_t at = first_seen(p.window, p.position + base);
     fetched.read(p, kv_head, at, end);
     for (; at < end; at += KEYS) {
         // Nobody still reads the keys before.
@@ -209,7 +203,7 @@ template <typename E, int DIM, int KEYS> __device__ void prompt_of(const Prompt 
         __syncthreads();
         fetched.read(p, kv_head, at + KEYS, end);
         // All of a warp's queries, or none.
-        if (first < p.rows && at <= position + TILE - 1 && at + KEYS > first_seen(p, position)) {
+        if (first < p.rows && at <= position + TILE - 1 && at + KEYS > first_seen(p.window, position)) {
             go_on<DIM, KEYS>(p, stretch, queries, position, at, attended);
         }
     }
