@@ -26,22 +26,14 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub fn new<P: Params>(blocks: [usize; 2], params: P) -> Self {
-        let [kernel] = P::KERNELS else { unreachable!("the only kernel of its parameters") };
-        Self::of(kernel, blocks, params)
-    }
-
-    /// One of several kernels that take the same parameters.
-    ///
-    /// # Panics
-    /// If it does not take them.
-    pub fn of<P: Params>(kernel: &'static str, blocks: [usize; 2], params: P) -> Self {
-        assert!(P::KERNELS.contains(&kernel), "{kernel}");
+    /// The kernel that takes these, in as many blocks as they need.
+    pub fn new<P: Params>(params: P) -> Self {
         const { assert!(align_of::<P>() <= align_of::<u64>()) };
+        let (kernel, blocks) = (params.kernel(), params.blocks());
         let mut words = vec![0; size_of::<P>().div_ceil(size_of::<u64>())].into_boxed_slice();
         // SAFETY: there is room for it, it is aligned, and it has no padding, which would stay unwritten.
         unsafe { ptr::write(words.as_mut_ptr().cast(), params) };
-        Self { kernel, blocks: blocks.map(|count| count as u32), threads: P::THREADS, params: words }
+        Self { kernel, blocks, threads: P::THREADS, params: words }
     }
 
     /// The kernel's parameters, as it takes them.

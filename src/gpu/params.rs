@@ -2,6 +2,8 @@
 
 use candle_core::quantized::GgmlDType;
 
+use crate::spec::Activation;
+
 /// Parameters of a kernel.
 ///
 /// # Safety
@@ -9,8 +11,14 @@ use candle_core::quantized::GgmlDType;
 pub unsafe trait Params: Copy {
     /// The kernels' names.
     const KERNELS: &'static [&'static str];
-    /// Threads of its blocks.
+    /// Threads of their blocks.
     const THREADS: u32;
+
+    /// Which of the kernels takes these.
+    fn kernel(&self) -> &'static str;
+
+    /// Blocks that make up all that there is to compute.
+    fn blocks(&self) -> [u32; 2];
 }
 
 /// A row in eight bits.
@@ -78,8 +86,8 @@ pub struct Residual {
     pub unused: u32,
 }
 
-/// `y = weights · x` of the first `count` matrices, all of one type; with an activation `y = act(first · x) · (second · x)`, or of one matrix
-/// `y = act(first · x)`.
+/// `y = weights · x` of the first `count` matrices, all of one type; with an activation `y = act(first · x) · (second · x)`, or
+/// of one matrix `y = act(first · x)`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Product {
@@ -90,7 +98,7 @@ pub struct Product {
     pub out: Quantized,
     pub columns: u32,
     pub count: u32,
-    /// 0 for none, 1 SiLU, 2 GELU, 3 its approximation by tanh.
+    /// 0 for none; see [`activation`].
     pub activation: u32,
     /// 0 for none.
     pub softcap: f32,
@@ -211,17 +219,6 @@ pub struct Prompt {
     pub softcap: f32,
 }
 
-impl Prompt {
-    /// The kernel for heads of so many numbers: it has room for no more than it needs.
-    pub fn kernel(dim: usize) -> &'static str {
-        match dim {
-            0..=64 => "prompt_64",
-            65..=128 => "prompt_128",
-            _ => "prompt_256",
-        }
-    }
-}
-
 /// `x = act(x) · factor`, or without a factor `act(x)`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default)]
@@ -230,7 +227,7 @@ pub struct Activate {
     /// 0 for none.
     pub factor: u64,
     pub count: u32,
-    /// As of a product.
+    /// See [`activation`].
     pub activation: u32,
 }
 
@@ -261,15 +258,69 @@ const PRODUCTS: [&str; FORMATS.len()] = {
     names
 };
 
-/// The only place that says which structure is whose, how long it is, and how many threads take it.
+/// The number of an activation.
+pub fn activation(activation: Activation) -> u32 {
+    match activation {
+        Activation::Silu => 1,
+        Activation::Gelu => 2,
+        Activation::GeluTanh => 3,
+    }
+}
+
+/// Queries that a block of `attend` takes.
+const QUERIES: u32 = 8;
+
+impl Product {
+    fn product_blocks(&self) -> u32 {
+        match self.activation {
+            // Pairs of rows are dealt to warps, and a matrix begins with a pair of its own.
+            0 => self.matrices().map(|weights| weights.rows.next_multiple_of(2)).sum::<u32>().div_ceil(16),
+            // As many as are quantized together.
+            _ => self.weights[0].rows.div_ceil(32),
+        }
+    }
+
+    fn matrices(&self) -> impl Iterator<Item = &Weights> {
+        self.weights.iter().take(self.count as usize)
+    }
+
+    fn format(&self) -> usize {
+        let known = FORMATS.iter().position(|(_, kind, _)| *kind == self.weights[0].kind);
+        known.unwrap_or_else(|| unreachable!("weights are of a type of the kernels"))
+    }
+}
+
+impl Prompt {
+    /// The one for heads of so many numbers, which has room for no more than it needs.
+    fn longest(&self) -> usize {
+        match self.dim {
+            0..=64 => 0,
+            65..=128 => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// The only place that says which structure is whose, how long it is, how many threads take it, which of several kernels does,
+/// and in how many blocks.
 macro_rules! kernels {
-    ($($params:ident $names:expr, $bytes:literal $threads:literal;)*) => {
+    ($($params:ident $names:expr, $bytes:literal $threads:literal, $which:expr, $blocks:expr;)*) => {
         $(
             const _: () = assert!(size_of::<$params>() == $bytes);
             // SAFETY: `params.cuh` has the same fields in the same order, and asserts the same length; fields fill it.
             unsafe impl Params for $params {
                 const KERNELS: &'static [&'static str] = &$names;
                 const THREADS: u32 = $threads;
+
+                fn kernel(&self) -> &'static str {
+                    let which: fn(&Self) -> usize = $which;
+                    Self::KERNELS[which(self)]
+                }
+
+                fn blocks(&self) -> [u32; 2] {
+                    let blocks: fn(&Self) -> [u32; 2] = $blocks;
+                    blocks(self)
+                }
             }
         )*
 
@@ -279,13 +330,15 @@ macro_rules! kernels {
 }
 
 kernels! {
-    Embed ["embed"], 40 256;
-    Residual ["residual"], 112 1024;
-    Product PRODUCTS, 152 256;
-    Attend ["attend"], 168 128;
-    Gather ["gather"], 56 256;
-    Pick ["pick"], 24 1024;
-    Append ["append"], 152 256;
-    Prompt ["prompt_64", "prompt_128", "prompt_256"], 72 256;
-    Activate ["activate"], 24 256;
+    Embed ["embed"], 40 256, |_| 0, |_| [1, 1];
+    Residual ["residual"], 112 1024, |_| 0, |_| [1, 1];
+    Product PRODUCTS, 152 256, Product::format, |p| [p.product_blocks(), 1];
+    Attend ["attend"], 168 128, |_| 0, |p| [p.kv_heads * (p.heads / p.kv_heads).div_ceil(QUERIES), p.splits];
+    Gather ["gather"], 56 256, |_| 0, |p| [(p.heads * p.dim).div_ceil(256), 1];
+    Pick ["pick"], 24 1024, |_| 0, |_| [1, 1];
+    // A warp has one head of one row.
+    Append ["append"], 152 256, |_| 0, |p| [(p.rows * (p.heads + 2 * p.kv_heads)).div_ceil(8), 1];
+    Prompt ["prompt_64", "prompt_128", "prompt_256"], 72 256, Prompt::longest, |p| [p.heads, p.rows.div_ceil(128)];
+    // A thread has four numbers.
+    Activate ["activate"], 24 256, |_| 0, |p| [p.count.div_ceil(1024), 1];
 }

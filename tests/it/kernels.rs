@@ -77,10 +77,13 @@ impl Row {
     fn of(x: &[f32]) -> Self {
         let mut row = Self::empty(x.len());
         let quantized = if x.len().is_multiple_of(32) { row.quantized() } else { Quantized::default() };
-        run(&[Launch::new(
-            [1, 1],
-            Residual { x: place(x), out: row.out(), quantized, columns: x.len() as u32, ..Residual::default() },
-        )]);
+        run(&[Launch::new(Residual {
+            x: place(x),
+            out: row.out(),
+            quantized,
+            columns: x.len() as u32,
+            ..Residual::default()
+        })]);
         row
     }
 
@@ -135,7 +138,7 @@ fn dot(weights: &[f32], x: &[f32]) -> (f64, f64) {
 #[test]
 fn products_with_every_type_of_weight_are_those_of_float64() {
     let mut rng = StdRng::seed_from_u64(2);
-    for (kind, number, kernel) in FORMATS {
+    for (kind, number, _) in FORMATS {
         let block = kind.block_size();
         // Fewer groups than lanes, more, odd rows, and widths that are no whole reads.
         let shapes: &[(usize, usize)] = if block == 1 {
@@ -158,7 +161,7 @@ fn products_with_every_type_of_weight_are_those_of_float64() {
                 count: 1,
                 ..Product::default()
             };
-            run(&[Launch::of(kernel, [rows.div_ceil(16), 1], product)]);
+            run(&[Launch::new(product)]);
             assert!(y[rows].is_nan(), "{kind:?}: written beyond the end");
             let input = if block == 1 { x.numbers.clone() } else { x.rounded() };
             for row in 0..rows {
@@ -210,7 +213,7 @@ fn results_of_several_matrices_follow_one_another() {
         softcap: 5.0,
         ..Product::default()
     };
-    run(&[Launch::of("product_q4_k", [(38 + 4 + 50_usize).div_ceil(16), 1], product)]);
+    run(&[Launch::new(product)]);
     let exact = stored.iter().flat_map(|(_, values)| values.chunks(256)).map(|row| dot(row, &x.rounded()).0);
     let exact: Vec<f64> = exact.map(|dot| 5.0 * (dot / 5.0).tanh()).collect();
     assert_eq!(exact.len(), y.len());
@@ -246,7 +249,7 @@ fn an_activated_product_is_quantized_for_the_next() {
                 activation,
                 ..Product::default()
             };
-            run(&[Launch::of("product_f16", [rows.div_ceil(32), 1], product)]);
+            run(&[Launch::new(product)]);
             for row in 0..rows {
                 let of = |values: &[f32]| dot(&values[row * columns..][..columns], &x.numbers).0;
                 let exact = function(of(&gates)) * if count == 2 { of(&ups) } else { 1.0 };
@@ -293,7 +296,7 @@ fn what_is_added_to_the_stream_is_normed_before_and_after() {
                 columns: columns as u32,
                 ..Residual::default()
             };
-            run(&[Launch::new([1, 1], residual)]);
+            run(&[Launch::new(residual)]);
             let normed = |x: &[f64], scale: &[f32], bias: &[f32]| -> Vec<f64> {
                 let mean = if layer == 1 { x.iter().sum::<f64>() / columns as f64 } else { 0.0 };
                 let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / columns as f64;
@@ -334,7 +337,7 @@ fn an_embedding_is_the_row_of_its_token() {
             scale: 2.0,
             unused: 0,
         };
-        run(&[Launch::new([1, 1], embed)]);
+        run(&[Launch::new(embed)]);
         for (found, value) in x.iter().zip(&values[3 * columns..]) {
             assert!((found - 2.0 * value).abs() <= 1e-6, "{kind:?}: {found} for twice {value}");
         }
@@ -351,7 +354,7 @@ fn the_largest_logit_is_picked_and_what_is_no_number_before_it() {
             count: logits.len() as u32,
             unused: 0,
         };
-        run(&[Launch::new([1, 1], pick)]);
+        run(&[Launch::new(pick)]);
         assert_eq!((state[0], state[1]), (state[2], 41));
         (state[2], f32::from_bits(state[3]))
     };
@@ -428,10 +431,7 @@ impl Case {
             ..Gather::default()
         };
         let group = heads / kv_heads;
-        run(&[
-            Launch::new([kv_heads * group.div_ceil(8), self.splits], attend),
-            Launch::new([(heads * dim).div_ceil(256), 1], gather),
-        ]);
+        run(&[Launch::new(attend), Launch::new(gather)]);
 
         let stored = |x: f32| f64::from(if self.half { f16::from_f32(x).to_f32() } else { x });
         let number = |past: &[f32], new: &[f32], head: usize, at: usize, i: usize| {

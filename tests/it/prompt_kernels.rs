@@ -135,28 +135,25 @@ impl Case {
             dims: self.turned as u32,
             interleaved: u32::from(self.interleaved),
         };
-        run(&[Launch::new(
-            [(rows * (heads + 2 * kv_heads)).div_ceil(8), 1],
-            Append {
-                queries: place(&new[0]),
-                keys: place(&new[1]),
-                values: place(&new[2]),
-                query_norm: norm(&norms[0]),
-                key_norm: norm(&norms[1]),
-                turn: if self.turned > 0 { turn } else { Turn::default() },
-                turned: queries.place(),
-                key_cache: past[0].place(),
-                value_cache: past[1].place(),
-                rows: rows as u32,
-                heads: heads as u32,
-                kv_heads: kv_heads as u32,
-                dim: dim as u32,
-                capacity: capacity as u32,
-                position: position as u32,
-                half: u32::from(half),
-                unused: 0,
-            },
-        )]);
+        run(&[Launch::new(Append {
+            queries: place(&new[0]),
+            keys: place(&new[1]),
+            values: place(&new[2]),
+            query_norm: norm(&norms[0]),
+            key_norm: norm(&norms[1]),
+            turn: if self.turned > 0 { turn } else { Turn::default() },
+            turned: queries.place(),
+            key_cache: past[0].place(),
+            value_cache: past[1].place(),
+            rows: rows as u32,
+            heads: heads as u32,
+            kv_heads: kv_heads as u32,
+            dim: dim as u32,
+            capacity: capacity as u32,
+            position: position as u32,
+            half: u32::from(half),
+            unused: 0,
+        })]);
         let turn = (self.turned > 0).then_some(&angles);
         // Beside the last rounding that of the sums in float32 before it.
         let near = |found: f64, exact: f64, rounding: f64| (found - exact).abs() <= rounding * exact.abs() + 4e-6;
@@ -243,7 +240,7 @@ impl Case {
             scale: self.scale(),
             softcap: self.softcap,
         };
-        run(&[Launch::of(Prompt::kernel(self.dim), [self.heads, self.rows.div_ceil(128)], prompt)]);
+        run(&[Launch::new(prompt)]);
     }
 }
 
@@ -339,7 +336,7 @@ fn inner_numbers_of_all_rows_are_activated() {
                     count: count as u32,
                     activation,
                 };
-                run(&[Launch::new([count.div_ceil(1024), 1], activate)]);
+                run(&[Launch::new(activate)]);
                 assert_eq!(x[count], before[count], "written beyond the end");
                 for at in 0..count {
                     let exact = function(f64::from(before[at])) * if gated { f64::from(factor[at]) } else { 1.0 };

@@ -11,11 +11,6 @@ use super::prompt::{LONGEST_HEAD, Prompt};
 use crate::gpu;
 use crate::spec::{FusedQkv, Heads, Part};
 
-/// Queries that a block of the kernel `attend` takes.
-const QUERIES: usize = 8;
-/// Numbers that a block of the kernel `gather` puts together.
-const GATHERED: usize = 256;
-
 /// One layer's attention with its weights.
 pub struct GroupedAttention {
     heads: Heads,
@@ -90,37 +85,33 @@ impl GroupedAttention {
             plan.refuse();
             return Ok(0);
         }
-        let group = queries / kv_heads;
         plan.product(self.first(), x, room.qkv, None)?;
         let [query_norm, key_norm] = self.placed_norms()?;
         let float = size_of::<f32>() as u64;
         let (keys, values) =
             (room.qkv + (queries * dim) as u64 * float, room.qkv + ((queries + kv_heads) * dim) as u64 * float);
-        plan.launch(
-            [kv_heads * group.div_ceil(QUERIES), room.splits],
-            gpu::params::Attend {
-                state: plan.state()?,
-                queries: room.qkv,
-                keys,
-                values,
-                query_norm,
-                key_norm,
-                turn: cache.turn,
-                key_cache: cache.keys,
-                value_cache: cache.values,
-                partial: room.partial,
-                heads: queries as u32,
-                kv_heads: kv_heads as u32,
-                dim: dim as u32,
-                capacity: cache.capacity as u32,
-                window: window.unwrap_or_default() as u32,
-                splits: room.splits as u32,
-                half: u32::from(cache.half),
-                scale: self.scale as f32,
-                softcap: self.softcap.unwrap_or_default() as f32,
-                unused: 0,
-            },
-        );
+        plan.launch(gpu::params::Attend {
+            state: plan.state()?,
+            queries: room.qkv,
+            keys,
+            values,
+            query_norm,
+            key_norm,
+            turn: cache.turn,
+            key_cache: cache.keys,
+            value_cache: cache.values,
+            partial: room.partial,
+            heads: queries as u32,
+            kv_heads: kv_heads as u32,
+            dim: dim as u32,
+            capacity: cache.capacity as u32,
+            window: window.unwrap_or_default() as u32,
+            splits: room.splits as u32,
+            half: u32::from(cache.half),
+            scale: self.scale as f32,
+            softcap: self.softcap.unwrap_or_default() as f32,
+            unused: 0,
+        });
         let gather = gpu::params::Gather {
             partial: room.partial,
             out: room.attended.numbers,
@@ -130,7 +121,7 @@ impl GroupedAttention {
             splits: room.splits as u32,
             unused: 0,
         };
-        plan.launch([(queries * dim).div_ceil(GATHERED), 1], gather);
+        plan.launch(gather);
         plan.product([&self.output], &room.attended, room.attention, None)?;
         Ok(room.attention)
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use candle_core::{DType, Device, Result, Tensor};
 use half::f16;
 
-use super::decode_step;
+use super::address::address;
 use super::host::{self, Writable};
 use super::mask::{causal_mask, first_visible};
 use super::rope::Rope;
@@ -107,8 +107,8 @@ impl Sequence {
     pub fn place(&self, layer: usize, rope: Option<&Rope>) -> Result<CachePlace> {
         let cache = &self.caches[layer];
         Ok(CachePlace {
-            keys: decode_step::address(&cache.keys)?,
-            values: decode_step::address(cache.values()?)?,
+            keys: address(&cache.keys)?,
+            values: address(cache.values()?)?,
             capacity: self.capacity,
             half: cache.keys.dtype() == DType::F16,
             turn: rope.map_or(Ok(Turn::default()), |rope| rope.place(self.room))?,

@@ -3,8 +3,9 @@
 //! The layers put their kernels on a [`Plan`]; what one of them cannot do with these kernels makes the whole plan unfit, and
 //! the decoder goes on with candle's operations.
 
-use candle_core::{DType, Device, Result, Storage, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
+use super::address::address;
 use super::matrix::Matrix;
 use super::norm::Norm;
 use crate::gpu::params::{Embed, Pick, Product, Quantized, Residual, Weights};
@@ -88,9 +89,6 @@ const MOST_SPLITS: usize = 64;
 
 /// Numbers that a block of eight bits has.
 const GROUP: usize = 32;
-/// Results of a block of the kernel `product`: with an activation, and without.
-const ACTIVATED_ROWS: usize = 32;
-const PLAIN_ROWS: usize = 16;
 
 impl<'a> Plan<'a> {
     pub fn new(machine: &'a dyn Machine, device: &'a Device, hidden: usize) -> Result<Self> {
@@ -135,8 +133,8 @@ impl<'a> Plan<'a> {
         Ok(place)
     }
 
-    pub fn launch<P: params::Params>(&mut self, blocks: [usize; 2], params: P) {
-        self.launches.push(Launch::new(blocks, params));
+    pub fn launch<P: params::Params>(&mut self, params: P) {
+        self.launches.push(Launch::new(params));
     }
 
     /// The embedding of the token that goes in.
@@ -144,7 +142,7 @@ impl<'a> Plan<'a> {
         let Some(weights) = self.weights(table)? else { return Ok(()) };
         let (state, columns) = (self.state()?, self.hidden as u32);
         let Weights { bytes: table, kind, .. } = weights;
-        self.launch([1, 1], Embed { table, state, x: self.x, kind, columns, scale: scale as f32, unused: 0 });
+        self.launch(Embed { table, state, x: self.x, kind, columns, scale: scale as f32, unused: 0 });
         Ok(())
     }
 
@@ -162,7 +160,7 @@ impl<'a> Plan<'a> {
             columns: out.columns as u32,
             unused: 0,
         };
-        self.launch([1, 1], residual);
+        self.launch(residual);
         Ok(())
     }
 
@@ -201,19 +199,10 @@ impl<'a> Plan<'a> {
                 activation: 0,
                 softcap: softcap.unwrap_or_default() as f32,
             };
-            // Pairs of rows are dealt to warps, and a matrix begins with a pair of its own.
-            let rows: usize = same.iter().map(|weights| (weights.rows as usize).next_multiple_of(2)).sum();
-            self.multiply([rows.div_ceil(PLAIN_ROWS), 1], product);
+            self.launch(product);
             y += same.iter().map(|weights| u64::from(weights.rows)).sum::<u64>() * size_of::<f32>() as u64;
         }
         Ok(())
-    }
-
-    fn multiply(&mut self, blocks: [usize; 2], product: Product) {
-        let kind = product.weights[0].kind;
-        if let Some((_, _, kernel)) = params::FORMATS.into_iter().find(|(_, number, _)| *number == kind) {
-            self.launches.push(Launch::of(kernel, blocks, product));
-        }
     }
 
     /// `act(gate x) · (up x)`, or without a gate `act(up x)`, for a matrix that takes it next.
@@ -237,10 +226,10 @@ impl<'a> Plan<'a> {
             out: self.quantized_for(out, &[next]),
             columns: x.columns as u32,
             count: if gate.is_some() { 2 } else { 1 },
-            activation: number_of(activation),
+            activation: params::activation(activation),
             softcap: 0.0,
         };
-        self.multiply([(first.rows as usize).div_ceil(ACTIVATED_ROWS), 1], product);
+        self.launch(product);
         Ok(())
     }
 
@@ -259,7 +248,7 @@ impl<'a> Plan<'a> {
     pub unsafe fn prepare(mut self, logits: Tensor) -> Result<Option<DecodeStep>> {
         let count = logits.elem_count() as u32;
         let pick = Pick { logits: address(&logits)?, state: self.state()?, count, unused: 0 };
-        self.launch([1, 1], pick);
+        self.launch(pick);
         if self.unfit {
             return Ok(None);
         }
@@ -306,51 +295,4 @@ impl DecodeStep {
         self.stands = Some([token, position]);
         Ok((&self.logits, id, f32::from_bits(logit)))
     }
-}
-
-/// An activation's number among the kernels'.
-pub fn number_of(activation: Activation) -> u32 {
-    match activation {
-        Activation::Silu => 1,
-        Activation::Gelu => 2,
-        Activation::GeluTanh => 3,
-    }
-}
-
-/// Where the numbers of a contiguous tensor lie.
-pub fn address(tensor: &Tensor) -> Result<u64> {
-    let (storage, layout) = tensor.storage_and_layout();
-    let Some((start, _)) = layout.contiguous_offsets() else { candle_core::bail!("a kernel was given a view") };
-    let base = match &*storage {
-        Storage::Cpu(storage) => {
-            use candle_core::CpuStorage as Cpu;
-            match storage {
-                Cpu::F32(numbers) => numbers.as_ptr().addr(),
-                Cpu::F16(numbers) => numbers.as_ptr().addr(),
-                Cpu::BF16(numbers) => numbers.as_ptr().addr(),
-                Cpu::U32(numbers) => numbers.as_ptr().addr(),
-                Cpu::U8(numbers) => numbers.as_ptr().addr(),
-                _ => candle_core::bail!("a kernel was given {:?}", tensor.dtype()),
-            }
-        }
-        #[cfg(feature = "cuda")]
-        Storage::Cuda(storage) => device_address(storage, tensor.dtype())?,
-        _ => candle_core::bail!("a kernel was given another device's tensor"),
-    };
-    Ok((base + start * tensor.dtype().size_in_bytes()) as u64)
-}
-
-#[cfg(feature = "cuda")]
-fn device_address(storage: &candle_core::CudaStorage, dtype: DType) -> Result<usize> {
-    use candle_core::cuda_backend::cudarc::driver::DevicePtr;
-    let stream = storage.device.cuda_stream();
-    let place = match dtype {
-        DType::F32 => storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0,
-        DType::F16 => storage.as_cuda_slice::<half::f16>()?.device_ptr(&stream).0,
-        DType::BF16 => storage.as_cuda_slice::<half::bf16>()?.device_ptr(&stream).0,
-        DType::U32 => storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0,
-        DType::U8 => storage.as_cuda_slice::<u8>()?.device_ptr(&stream).0,
-        other => candle_core::bail!("a kernel was given {other:?}"),
-    };
-    Ok(place as usize)
 }

@@ -3,9 +3,10 @@
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
+use super::address::address;
 use super::attention::GroupedAttention;
 use super::batch::{Batch, CachePlace, Piece, Sequence, Span, passes};
-use super::decode_step::{self, Branch, DecodeStep, Plan, Room};
+use super::decode_step::{Branch, DecodeStep, Plan, Room};
 use super::host;
 use super::latent::LatentAttention;
 use super::loader::{Loaded, Loader, Progress};
@@ -39,6 +40,8 @@ pub struct Decoder {
     sequences: Vec<Sequence>,
     /// What takes the steps of a single sequence, and attention and activations of prompts, if anything but candle does.
     machine: Option<Box<dyn Machine>>,
+    /// Its kernels make up a step of this model, as far as is known.
+    stepwise: bool,
     /// The step of the sequence that there is.
     step: Option<DecodeStep>,
 }
@@ -121,6 +124,7 @@ impl Decoder {
             exact: false,
             sequences: Vec::new(),
             machine: None,
+            stepwise: false,
             step: None,
         };
         decoder.exact = decoder.layers.iter().flat_map(Layer::matrices).all(|matrix| matrix.held().1 == "f32");
@@ -187,7 +191,7 @@ impl Decoder {
     /// Forgets all sequences, and makes room for new ones: one of each of these numbers of tokens.
     pub fn reset(&mut self, rooms: &[usize]) -> Result<()> {
         self.make_room(rooms)?;
-        if self.step.is_none() {
+        if self.stepwise && self.step.is_none() {
             self.step = self.planned()?;
         }
         Ok(())
@@ -258,10 +262,10 @@ impl Decoder {
     pub fn step_on(&mut self, machine: Box<dyn Machine>) -> Result<()> {
         let prompt: Vec<u32> = (0..CHECKED_TOKENS).map(|id| id % self.spec.vocabulary.max(1) as u32).collect();
         let expected = [self.last_logits(&[&prompt])?, self.last_logits(&[&[0, 0]])?];
-        self.machine = Some(machine);
+        (self.machine, self.stepwise) = (Some(machine), true);
         let checked = self.check_machine(&prompt, &expected);
         if checked.is_err() {
-            (self.machine, self.step) = (None, None);
+            (self.machine, self.stepwise, self.step) = (None, false, None);
         }
         checked
     }
@@ -273,6 +277,8 @@ impl Decoder {
         self.hold("a prompt", &found, after_prompt)?;
         self.reset(&[2])?;
         if self.step.is_none() {
+            // Nor will it be with other room: that is the layers', and was planned for nothing.
+            self.stepwise = false;
             return Ok(());
         }
         self.forward(&[&[0]], Logits::Last)?;
@@ -337,7 +343,7 @@ impl Decoder {
         let [normed, _] = &room.normed;
         plan.residual(branch, Some(&self.norm), normed, &[&self.head])?;
         let logits = Tensor::zeros((1, self.spec.vocabulary), DType::F32, &self.device)?;
-        plan.product([&self.head], normed, decode_step::address(&logits)?, self.spec.final_softcap)?;
+        plan.product([&self.head], normed, address(&logits)?, self.spec.final_softcap)?;
         // SAFETY: the decoder keeps its weights, and drops the step before its tables or caches.
         unsafe { plan.prepare(logits) }
     }

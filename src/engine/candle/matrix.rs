@@ -5,7 +5,8 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Error, Result, Tensor};
 
-use super::{decode_step, host};
+use super::address::address;
+use super::host;
 use crate::cpu::bytes::Bytes;
 use crate::cpu::matrix::{HostMatrix, products};
 use crate::gpu;
@@ -158,13 +159,13 @@ impl Matrix {
                     DType::BF16 => GgmlDType::BF16,
                     _ => return Ok(None),
                 };
-                (decode_step::address(weight)?, dtype, weight.dim(0)?)
+                (address(weight)?, dtype, weight.dim(0)?)
             }
             Weight::Quantized(weight) => {
                 (weight.device_ptr()?.addr() as u64, weight.dtype(), weight.shape().dims2()?.0)
             }
         };
-        let bias = self.bias.as_ref().map_or(Ok(0), decode_step::address)?;
+        let bias = self.bias.as_ref().map_or(Ok(0), address)?;
         let known = gpu::params::FORMATS.into_iter().find(|(known, ..)| *known == dtype);
         Ok(known.map(|(_, kind, _)| gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
     }

@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::decode_step::{self, Plan, Room, Row};
+use super::address::address;
+use super::decode_step::{Plan, Room, Row};
 use super::host;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
@@ -10,12 +11,9 @@ use super::weights::Rows;
 use crate::cpu::activation;
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
-use crate::gpu::params::Activate;
+use crate::gpu::params::{self, Activate};
 use crate::gpu::{Launch, Machine};
 use crate::spec::{Activation, Experts, Part};
-
-/// Numbers that a block of the kernel `activate` takes.
-const ACTIVATED: usize = 1024;
 
 /// A layer's MLP with its weights.
 pub enum Mlp {
@@ -144,15 +142,14 @@ fn activate(activation: Activation, x: Tensor, factor: Option<&Tensor>) -> Resul
 
 /// The same by our own kernel, in one launch.
 fn activate_on(machine: &dyn Machine, activation: Activation, x: Tensor, factor: Option<&Tensor>) -> Result<Tensor> {
-    let count = x.elem_count();
     let activate = Activate {
-        x: decode_step::address(&x)?,
-        factor: factor.map_or(Ok(0), decode_step::address)?,
-        count: u32::try_from(count).map_err(candle_core::Error::wrap)?,
-        activation: decode_step::number_of(activation),
+        x: address(&x)?,
+        factor: factor.map_or(Ok(0), address)?,
+        count: u32::try_from(x.elem_count()).map_err(candle_core::Error::wrap)?,
+        activation: params::activation(activation),
     };
     // SAFETY: both are as long as that, and what is freed by whoever holds them is freed behind the launch.
-    unsafe { machine.launch(&[Launch::new([count.div_ceil(ACTIVATED), 1], activate)])? };
+    unsafe { machine.launch(&[Launch::new(activate)])? };
     Ok(x)
 }
 

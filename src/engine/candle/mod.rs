@@ -1,5 +1,6 @@
 //! The engine in this process: one decoder on candle, on the CPU or a CUDA device.
 
+mod address;
 mod attention;
 mod batch;
 mod decode_step;

@@ -2,8 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
+use super::address::address;
+use super::host;
 use super::matrix::{all_finite, bias_of};
-use super::{decode_step, host};
 use crate::cpu::isa::Isa;
 use crate::cpu::norm;
 use crate::cpu::pool::Pool;
@@ -39,8 +40,8 @@ impl Norm {
     /// Its weights, for the kernels of a decode step.
     pub fn place(&self) -> Result<gpu::params::Norm> {
         let layer = u32::from(self.kind == spec::NormKind::Layer);
-        let bias = self.bias.as_ref().filter(|_| layer == 1).map_or(Ok(0), decode_step::address)?;
-        Ok(gpu::params::Norm { scale: decode_step::address(&self.scale)?, bias, epsilon: self.epsilon, layer })
+        let bias = self.bias.as_ref().filter(|_| layer == 1).map_or(Ok(0), address)?;
+        Ok(gpu::params::Norm { scale: address(&self.scale)?, bias, epsilon: self.epsilon, layer })
     }
 
     /// Norms the last dimension of `x`, which is contiguous.

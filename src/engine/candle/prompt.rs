@@ -2,18 +2,14 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::address::address;
 use super::batch::{Batch, CachePlace};
-use super::decode_step::address;
 use crate::gpu::params::{self, Append};
 use crate::gpu::{Launch, Machine};
 use crate::spec::Heads;
 
 /// Numbers of a head that the kernels have room for.
 pub const LONGEST_HEAD: usize = 256;
-/// Queries of one head that a block of the kernels `prompt_…` takes.
-const QUERY_ROWS: usize = 128;
-/// Heads, of queries, keys and values, that a block of the kernel `append` takes.
-const APPENDED: usize = 8;
 /// Rows and columns of what tensor cores multiply: queries have zeros up to whole ones.
 const TILE: usize = 16;
 
@@ -64,19 +60,17 @@ impl Prompt {
             };
             let window = batch.window.unwrap_or_default() as u32;
             let attended = own(&out)?;
-            let attend = self.launch(&append, &cache, window, attended);
-            let appended = Launch::new([(rows.len() * (heads + 2 * kv_heads)).div_ceil(APPENDED), 1], append);
+            let attend = self.after(&append, &cache, window, attended);
             // SAFETY: the products have a row for each token and a number for each of a head's, the cache has room for the
             // sequence, and what is freed here is freed behind the launches.
-            unsafe { machine.launch(&[appended, attend])? };
+            unsafe { machine.launch(&[Launch::new(append), Launch::new(attend)])? };
         }
         Ok(out)
     }
 
     /// Attention over what `append` leaves.
-    fn launch(&self, append: &Append, cache: &CachePlace, window: u32, out: u64) -> Launch {
-        let blocks = [self.heads.queries, (append.rows as usize).div_ceil(QUERY_ROWS)];
-        let attend = params::Prompt {
+    fn after(&self, append: &Append, cache: &CachePlace, window: u32, out: u64) -> params::Prompt {
+        params::Prompt {
             queries: append.turned,
             key_cache: cache.keys,
             value_cache: cache.values,
@@ -91,7 +85,6 @@ impl Prompt {
             half: append.half,
             scale: self.scale,
             softcap: self.softcap,
-        };
-        Launch::of(params::Prompt::kernel(self.heads.dim), blocks, attend)
+        }
     }
 }

@@ -5,7 +5,8 @@
 
 use candle_core::{D, Device, Error, Result, Tensor};
 
-use super::{decode_step, host};
+use super::address::address;
+use super::host;
 use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
 use crate::cpu::rope::{Turn, turn};
@@ -83,8 +84,8 @@ impl Rope {
     pub fn place(&self, room: usize) -> Result<gpu::params::Turn> {
         let Table { cos, sin } = self.table(room);
         Ok(gpu::params::Turn {
-            cos: decode_step::address(cos)?,
-            sin: decode_step::address(sin)?,
+            cos: address(cos)?,
+            sin: address(sin)?,
             dims: self.dims as u32,
             interleaved: u32::from(self.interleaved),
         })
