@@ -9,8 +9,8 @@ __device__ inline uint32_t fifth_bits(uint32_t bits) {
 }
 
 __device__ inline void unpack_five_bits(uint32_t high, const uint32_t low[4], Group &group) {
-    for (int i = 0; i < 4; i++) {
-        group.quants[i] = (low[i] & 0x0f0f0f0f) | fifth_bits(high >> 4 * i);
-        group.quants[i + 4] = (low[i] >> 4 & 0x0f0f0f0f) | fifth_bits(high >> (16 + 4 * i));
+    unpack_nibbles(low, group);
+    for (int i = 0; i < 8; i++) {
+        group.quants[i] |= fifth_bits(high >> 4 * i);
     }
 }

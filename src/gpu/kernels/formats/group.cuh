@@ -18,6 +18,14 @@ struct Group {
     }
 };
 
+// Of 16 bytes: the low nibbles are the first 16 quants, the high ones the others.
+__device__ inline void unpack_nibbles(const uint32_t bits[4], Group &group) {
+    for (int i = 0; i < 4; i++) {
+        group.quants[i] = bits[i] & 0x0f0f0f0f;
+        group.quants[i + 4] = bits[i] >> 4 & 0x0f0f0f0f;
+    }
+}
+
 __device__ inline float half_at(const uint8_t *place) {
     return number(F16{__ldg(reinterpret_cast<const uint16_t *>(place))});
 }

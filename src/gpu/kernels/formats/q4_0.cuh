@@ -14,10 +14,7 @@ struct BlockQ4_0 {
         Group &group = groups[0];
         uint32_t bits[4];
         shifted_words_at<4>(block + 2, bits);
-        for (int i = 0; i < 4; i++) {
-            group.quants[i] = bits[i] & 0x0f0f0f0f;
-            group.quants[i + 4] = bits[i] >> 4 & 0x0f0f0f0f;
-        }
+        unpack_nibbles(bits, group);
         const float scale = half_at(block);
         group.uniform(scale, 8.0f * scale);
     }
