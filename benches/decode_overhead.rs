@@ -26,16 +26,17 @@ use std::time::Duration;
 
 use bench::acquire::{Checkpoint, Weights};
 use bench::catalog::{Quantization, Requirements};
+use bench::clock::{Clock, SystemClock, wall_time};
 use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
 use bench::plan::Step;
-use bench::run::clock::{Clock, SystemClock, wall_time};
-use bench::run::{CheckpointFacts, Instruments, Row, Run, RunListener, Settings, Trial, execute};
+use bench::record::{CheckpointFacts, Row, Run, Settings, Trial};
+use bench::run::{Instruments, RunListener, execute};
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
 use bench::summarize::{Interval, quantile};
-use bench::telemetry::{Environment, host};
+use bench::telemetry::{environment, host};
 use bench::text::TextModel;
 use bench::ui::RunProgress;
 use candle_core::{D, Device, Tensor};
@@ -396,7 +397,7 @@ fn run() -> Run {
         id: new_run_id(wall_time(), 0),
         started_at: wall_time(),
         finished_at: None,
-        environment: Environment::detect("cpu", host::threads()),
+        environment: environment::detect("cpu", host::threads()),
         settings: Settings {
             seed: SEED,
             suites: [("overhead".to_owned(), "00".repeat(32))].into(),

@@ -24,8 +24,8 @@ use std::thread;
 use std::time::Duration;
 
 use bench::acquire::local;
+use bench::clock::{Clock, SystemClock};
 use bench::engine::candle::{CandleEngine, Logits};
-use bench::run::clock::{Clock, SystemClock};
 use candle_core::{DType, Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use bench::acquire::{Checkpoint, Weights, synthetic};
 use bench::catalog::Quantization;
+use bench::clock::{Clock, SystemClock};
 use bench::engine::candle::{CandleEngine, Decoder, Logits, device};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
-use bench::run::CheckpointFacts;
-use bench::run::clock::{Clock, SystemClock};
+use bench::record::CheckpointFacts;
 use bench::spec::{Config, Inventory};
 use bench::summarize::median;
 use candle_core::{DType, Device, Tensor};

@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bench::acquire::synthetic;
-use bench::cpu::bytes::Buffer;
+use bench::bytes::Buffer;
+use bench::clock::{Clock, SystemClock};
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::pool::Pool;
 use bench::cpu::quantize::{Numbers, quantize};
-use bench::run::clock::{Clock, SystemClock};
 use candle_core::DType;
 use candle_core::quantized::GgmlDType;
 

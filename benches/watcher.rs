@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use bench::run::clock::{Clock, SystemClock};
+use bench::clock::{Clock, SystemClock};
 use bench::telemetry::GpuProbe;
 use bench::telemetry::nvml::{self, NvmlProbe};
 use bench::telemetry::processes::Processes;

@@ -6,9 +6,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::Quantization;
 use crate::compare::RECOMMENDED_TRIALS;
-use crate::measure::units::Share;
 use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
+use crate::units::Share;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
 const EXAMPLES_FIRST: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";

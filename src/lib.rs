@@ -4,45 +4,53 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
+//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
+//! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
-//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | pure |
+//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
+//! | observe | [`telemetry`] | — | `Reading`s, `Environment` | `/proc`, GPU driver |
 //! | load | [`engine`] (on [`cpu`], [`gpu`]) | `Checkpoint` | an `Engine` | device |
-//! | run | [`run`] (with [`telemetry`]) | `Step`s, an engine | `Trial`s in a `Run` | clock |
-//! | keep | [`store`] | trials | `results/bench.db` | disk |
+//! | run | [`run`] | `Step`s, an engine | `Trial`s | clock |
+//! | keep | [`store`] | a `Run` and its trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
+//! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
 //! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
-//! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
 //! | report | [`report`] | any of the above | table, CSV, JSON, Markdown, JUnit | a `Write` |
 //!
-//! [`commands`] puts the stages together, one file a subcommand; [`ui`] talks to the person, and [`error`] says what went
-//! wrong in any of them.
+//! Beside the way stand [`cli`] (what can be said), [`error`] (what went wrong in any stage), [`ui`] (what a person sees
+//! meanwhile) and [`commands`], which puts the stages together, one file a subcommand.
 
+pub mod units;
+pub mod clock;
+pub mod bytes;
+pub mod causes;
 pub mod catalog;
 pub mod suite;
 pub mod spec;
 pub mod hardware;
+pub mod record;
 pub mod plan;
 pub mod audit;
 pub mod text;
 pub mod cpu;
 pub mod gpu;
 pub mod acquire;
-pub mod engine;
 pub mod telemetry;
+pub mod engine;
 pub mod run;
 pub mod store;
 pub mod measure;
+pub mod quality;
 pub mod summarize;
 pub mod compare;
-pub mod quality;
 pub mod recommend;
 pub mod report;
-pub mod error;
 pub mod cli;
+pub mod error;
 pub mod ui;
 pub mod commands;
 

@@ -57,7 +57,7 @@ pub fn run(checkpoint: Checkpoint, quantization: Option<Quantization>) -> Result
 pub fn of_files(weights: Weights) -> Checkpoint {
     let config = serde_json::from_str(CONFIG).expect("a config");
     let config = bench::spec::Config::new(config).expect("a config");
-    let facts = bench::run::CheckpointFacts {
+    let facts = bench::record::CheckpointFacts {
         commit: None,
         architecture: "llama".into(),
         parameters: 0,

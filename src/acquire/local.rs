@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::gguf::{self, GgufFile};
 use super::{AcquireError, Checkpoint, Preview, Weights};
 use crate::catalog::is_gguf_file;
-use crate::run::{CheckpointFacts, FileFacts};
+use crate::record::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, read_tokenizer};
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use crate::catalog::{Candidate, Source};
-use crate::run::{CheckpointFacts, FileFacts};
+use crate::record::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, SpecError, shipped_shape};
 use crate::text::{TextError, TextModel};
 

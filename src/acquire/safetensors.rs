@@ -12,7 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors};
 
 use super::stored::StoredTensor;
-use crate::cpu::bytes::Bytes;
+use crate::bytes::WeightBytes;
 
 /// What is wrong with a safetensors file.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ impl SafetensorsFile {
         let unknown = |source| SafetensorsError::UnknownType { tensor: name.into(), source };
         let dtype = DType::try_from(info.dtype).map_err(unknown)?;
         let (start, end) = info.data_offsets;
-        let bytes = Bytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end);
+        let bytes = WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end);
         Ok(bytes.map(|bytes| StoredTensor { dtype, shape: info.shape.clone(), bytes }))
     }
 }

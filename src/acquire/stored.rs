@@ -2,14 +2,14 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::cpu::bytes::{Buffer, Bytes};
+use crate::bytes::{Buffer, WeightBytes};
 
 /// Numbers of a type, row by row, with the bytes that they lie in.
 #[derive(Debug, Clone)]
 pub struct StoredTensor {
     pub dtype: DType,
     pub shape: Vec<usize>,
-    pub bytes: Bytes,
+    pub bytes: WeightBytes,
 }
 
 impl StoredTensor {

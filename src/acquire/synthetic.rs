@@ -12,7 +12,7 @@ use rand::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
 use super::{AcquireError, Checkpoint, Weights, local};
-use crate::run::CheckpointFacts;
+use crate::record::CheckpointFacts;
 use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 
 /// A checkpoint of random weights at the shape of a shipped repository, or of a directory with a `config.json`.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::precision;
 use super::table::Claim;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Change, Rate};
 use crate::plan::{Demand, Layout, Resource, Shape};
+use crate::units::{Change, Rate};
 
 /// Largest difference between stated memory and the weights of a layout at which the memory counts as those weights: what the
 /// counted weights of published rows differ by, rounded up.

@@ -6,9 +6,9 @@ use super::{Status, baselines, layout};
 use crate::cli;
 use crate::compare::{Baseline, Digest, incomparable};
 use crate::error::Error;
+use crate::record::Environment;
 use crate::report;
 use crate::store::Store;
-use crate::telemetry::Environment;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::compare::{Baseline, Digest, difference};
 use crate::error::Error;
+use crate::record::Environment;
 use crate::store::Store;
-use crate::telemetry::Environment;
+use crate::telemetry::environment;
 
 /// The folder beside the results in which baselines are kept.
 pub fn folder(results: &Path) -> PathBuf {
@@ -40,7 +41,7 @@ pub fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
 /// Whether a baseline was made where this program runs; on how many threads of which device, it says itself.
 pub fn is_of_here(baseline: &Baseline) -> bool {
     let then = &baseline.digest.environment;
-    is_of(baseline, &Environment::detect(&then.device, then.threads))
+    is_of(baseline, &environment::detect(&then.device, then.threads))
 }
 
 fn is_of(baseline: &Baseline, environment: &Environment) -> bool {

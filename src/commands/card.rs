@@ -1,7 +1,7 @@
 //! A GPU before a run, in words: how it is set, and what else is on it.
 
-use crate::measure::units::{Bytes, Known};
 use crate::telemetry::nvml::Gpu;
+use crate::units::{Bytes, Known};
 
 /// How a card is set, of which nothing is changed: `limit 72 W, clocks to 2040 and 6251 MHz, ECC on, persistence off`.
 pub fn settings(gpu: &Gpu) -> String {

@@ -29,8 +29,8 @@ use crate::catalog::Catalog;
 use crate::cli::{Cli, Command, Format};
 use crate::error::Error;
 use crate::recommend::explain;
+use crate::record::Run;
 use crate::report::{csv, json, markdown, table};
-use crate::run::Run;
 use crate::summarize::summarize;
 use crate::ui::Printer;
 

@@ -6,8 +6,8 @@ use crate::acquire::hub::Hub;
 use crate::catalog::{Candidate, Source};
 use crate::cli;
 use crate::error::Error;
-use crate::measure::units::Bytes;
 use crate::ui::{DownloadProgress, Printer};
+use crate::units::Bytes;
 
 pub fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> {
     let cancel = on_interrupt();

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::{Status, checkpoint, on_interrupt, threads};
 use crate::acquire::{acquire, hub::FetchProgress};
 use crate::cli::{self, RunFormat, TokenIds};
+use crate::clock::{SystemClock, wall_time};
 use crate::engine::candle::{self, CandleEngine};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::error::Error;
 use crate::measure::{METRICS, Measurement};
-use crate::run::clock::{SystemClock, wall_time};
+use crate::record::{Outcome, Trial, TrialKey};
 use crate::run::recorder::Recorder;
-use crate::run::{Outcome, Trial, TrialKey};
 use crate::text::Message;
 use crate::ui::{DownloadProgress, Printer};
 

@@ -12,11 +12,11 @@ use crate::cli::{self, RunFormat, TokenIds};
 use crate::engine::EngineError;
 use crate::engine::candle::{self, CandleEngine, Windows};
 use crate::error::Error;
-use crate::measure::units::UNKNOWN;
 use crate::quality::{Agreement, Divergence, Likelihood};
 use crate::suite::Language;
 use crate::text::TextError;
 use crate::ui::{DownloadProgress, Printer};
+use crate::units::UNKNOWN;
 
 /// Context that a long text is cut into unless the user or the model says otherwise.
 const WINDOW: usize = 2048;

@@ -1,7 +1,7 @@
 //! What was asked of a check: in which subjects, and how much worse each may be.
 
 use super::{Noise, Subject};
-use crate::measure::units::Share;
+use crate::units::Share;
 
 /// What was asked of a check.
 #[derive(Debug, Clone)]

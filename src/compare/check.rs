@@ -8,7 +8,7 @@ use super::difference::{self, Difference};
 use super::figures::{Place, Values, places, values};
 use super::verdict::{Comparison, Doubt, Judgement, Verdict, judge};
 use super::{Digest, RowDigest, Subject};
-use crate::run::RowOutcome;
+use crate::record::RowOutcome;
 
 /// A run against a baseline.
 #[derive(Debug, Clone, Serialize)]

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Digest, RowDigest};
-use crate::run::CheckpointFacts;
-use crate::telemetry::Environment;
+use crate::record::{CheckpointFacts, Environment};
 
 /// Something in which two runs differ, so that their figures do not compare.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,7 +104,7 @@ pub fn rows(before: &RowDigest, after: &RowDigest) -> Option<Difference> {
 }
 
 fn files(facts: &CheckpointFacts) -> String {
-    let hash = |file: &crate::run::FileFacts| {
+    let hash = |file: &crate::record::FileFacts| {
         let hash = file.sha256.as_deref().map(|hash| hash.chars().take(12).collect::<String>());
         format!("{} ({})", file.path, hash.unwrap_or_else(|| format!("{} bytes", file.bytes)))
     };

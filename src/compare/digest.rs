@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
 use crate::measure::{Ceiling, METRICS, Measurement, culprits, disturbances};
-use crate::run::{CheckpointFacts, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
+use crate::record::{CheckpointFacts, Environment, GpuVerdict, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
-use crate::telemetry::{Environment, GpuVerdict};
 
 /// What of a run, or of several runs of the same, a check takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

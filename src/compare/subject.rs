@@ -1,8 +1,8 @@
 //! A subject: what two runs are compared in.
 
 use crate::measure::metric::{DECODE, TTFT};
-use crate::measure::units::{Bytes, Seconds};
 use crate::measure::{Direction, METRICS, Metric};
+use crate::units::{Bytes, Seconds};
 
 /// What two runs are compared in: a metric of their trials, or something that each process has once.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use super::{Asked, Baseline, Check, Digest, Noise, NoiseFigure, Place, PromptDig
 use crate::catalog::{Candidate, Quantization, Source};
 use crate::measure::Metric;
 use crate::measure::metric::{DECODE, TTFT};
-use crate::run::{CheckpointFacts, FailureKind, FileFacts, RowOutcome};
+use crate::record::{CheckpointFacts, FailureKind, FileFacts, RowOutcome};
 use crate::suite::Language;
 use crate::summarize::testing;
 

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use candle_core::quantized::GgmlDType;
 
-use super::bytes::Bytes;
 use super::dense::{self, Dense, DenseError, Kind};
 use super::isa::Isa;
 use super::pool::Pool;
 use super::quantized::activations::Activations;
 use super::quantized::dequantize::dequantize;
 use super::quantized::product::{self as quantized, Blocks, BlocksError};
+use crate::bytes::WeightBytes;
 
 /// Weights `[rows, columns]`.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct HostMatrix {
     dtype: GgmlDType,
     rows: usize,
     columns: usize,
-    bytes: Bytes,
+    bytes: WeightBytes,
 }
 
 /// Why bytes are no matrix that can be multiplied with.
@@ -41,7 +41,7 @@ enum View<'a> {
 impl HostMatrix {
     /// # Errors
     /// A type that is not multiplied with, or bytes that are not so many weights of it.
-    pub fn new(dtype: GgmlDType, rows: usize, columns: usize, bytes: Bytes) -> Result<Self, MatrixError> {
+    pub fn new(dtype: GgmlDType, rows: usize, columns: usize, bytes: WeightBytes) -> Result<Self, MatrixError> {
         let matrix = Self { dtype, rows, columns, bytes };
         matrix.view()?;
         Ok(matrix)

@@ -19,7 +19,6 @@
 //! | [`attention`] | queries over a cache of keys and values |
 //! | [`norm`], [`rope`], [`activation`] | what goes row by row or number by number |
 
-pub mod bytes;
 pub mod dense;
 pub mod disjoint;
 #[cfg(all(test, unix))]

@@ -9,7 +9,7 @@ pub mod scripted;
 
 use std::path::PathBuf;
 
-use crate::run::FinishReason;
+use crate::record::FinishReason;
 use crate::text::{Message, TextError};
 
 pub use loading::{LoadObserver, LoadPart, told};

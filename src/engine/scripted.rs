@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Completion, Engine, EngineError, Observer, Request};
-use crate::run::FinishReason;
-use crate::run::clock::ManualClock;
+use crate::clock::ManualClock;
+use crate::record::FinishReason;
 
 /// One thing that happens, in order.
 #[derive(Debug, Clone, PartialEq)]

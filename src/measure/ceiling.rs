@@ -2,8 +2,7 @@
 
 use crate::hardware::{GpuSpec, Gpus};
 use crate::plan::{Demand, ForwardWork, Layout, Resource, Roofline, SERVED_CACHE_BYTES, Shape, most_chats};
-use crate::run::{Row, Trial};
-use crate::telemetry::Environment;
+use crate::record::{Environment, Row, Trial};
 
 /// What a known GPU can do at most of the work of a known shape, by `gpus.toml` and the counts of [`ForwardWork`].
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::measure::Measurement;
-    use crate::run::Run;
+    use crate::record::Run;
     use crate::spec::{Config, shipped_shape};
     use crate::summarize::testing::{llama_8b, run, run_on_l4, speed_trial};
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::run::Trial;
-use crate::telemetry::Environment;
+use crate::record::{Environment, Trial};
 
 /// Share of the engine's processors that others may take before a trial's times are doubted. What a machine does on its own
 /// account takes one or two in a hundred; a program that takes a tenth of a processor shows in every token.
@@ -82,8 +81,8 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::BusyProgram;
     use crate::summarize::testing;
-    use crate::telemetry::BusyProgram;
 
     /// What is found where the others kept so many processors busy, beside an engine with two threads.
     fn found(others: f64, processors: usize) -> Vec<f64> {

@@ -1,7 +1,6 @@
 //! Energy that a GPU used during a trial.
 
-use crate::run::Trial;
-use crate::telemetry::{GpuReading, Reading};
+use crate::record::{GpuReading, Reading, Trial};
 
 /// How energy is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@
 //! "TPOT" rarely mean the same thing, so each formula stands here, once, for every engine.
 
 use super::{Ceiling, Energy};
-use crate::run::{Outcome, Trial};
+use crate::record::{Outcome, Trial};
 
 /// A gap between two tokens that is longer than this is a stall: a reader sees the text stop.
 pub const STALL_SECONDS: f64 = 0.2;
@@ -121,8 +121,7 @@ fn positive(value: Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{FailureKind, FinishReason, Timeline, TrialKey};
-    use crate::telemetry::{GpuReading, Reading};
+    use crate::record::{FailureKind, FinishReason, GpuReading, Reading, Timeline, TrialKey};
 
     const MS: u64 = 1_000_000;
 

@@ -1,7 +1,6 @@
 //! Memory in use while a trial ran, by phase.
 
-use crate::run::Trial;
-use crate::telemetry::Reading;
+use crate::record::{Reading, Trial};
 
 /// The most memory that was seen in use during each phase of a trial, in bytes, what was in use before the load included;
 /// lower is better. Of the device on a GPU, of the process on a CPU.
@@ -41,8 +40,8 @@ fn in_use(reading: &Reading) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::GpuReading;
     use crate::summarize::testing;
-    use crate::telemetry::GpuReading;
 
     const MS: u64 = 1_000_000;
 

@@ -1,7 +1,7 @@
 //! The one table of metrics: terminal columns, CSV headers, keys of limits and directions of verdicts come from here.
 
 use super::Measurement;
-use super::units::{Rate, Seconds, Share};
+use crate::units::{Rate, Seconds, Share};
 
 /// Something that is measured of every trial. The formula is documented at the field that [`Metric::of`] reads.
 #[derive(Debug, Clone, Copy)]

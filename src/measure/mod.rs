@@ -1,7 +1,7 @@
 //! Measuring: one trial in, its numbers out.
 //!
 //! Pure. [`Measurement`] computes each number by the formula of its field; [`METRICS`] is the one list of them that
-//! table columns, CSV headers, limits and verdicts are made from; [`units`] prints them.
+//! table columns, CSV headers, limits and verdicts are made from.
 
 mod ceiling;
 mod disturbance;
@@ -9,7 +9,6 @@ mod energy;
 mod measurement;
 mod memory;
 pub mod metric;
-pub mod units;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
 pub use disturbance::{Disturbance, culprits, disturbances};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::measure::units::{Rate, Share};
+use crate::units::{Rate, Share};
 
 /// What a speed takes of a device. More than the device can give is impossible, whoever claims it: a published table, or a run
 /// of this program, of which something is mistaken then.

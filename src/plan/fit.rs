@@ -1,34 +1,9 @@
 //! Whether a candidate fits, from its shape alone.
 
-use serde::{Deserialize, Serialize};
-
 use super::Step;
+use crate::record::FitEstimate;
 use crate::spec::DecoderSpec;
 use crate::suite::Body;
-
-/// What a candidate needs against what is there, from its shape alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FitEstimate {
-    pub weights_bytes: u64,
-    /// Key and value cache at the longest context that the plan needs.
-    pub kv_cache_bytes: u64,
-    /// Working memory of the largest forward pass.
-    pub activation_bytes: u64,
-    /// What the device has for them.
-    pub available_bytes: u64,
-}
-
-impl FitEstimate {
-    /// Weights, cache and working memory together.
-    pub fn total_bytes(&self) -> u64 {
-        self.weights_bytes.saturating_add(self.kv_cache_bytes).saturating_add(self.activation_bytes)
-    }
-
-    /// How much is missing; `None` if it fits.
-    pub fn missing_bytes(&self) -> Option<u64> {
-        self.total_bytes().checked_sub(self.available_bytes).filter(|missing| *missing > 0)
-    }
-}
 
 /// Prompt tokens that go through the layers at once: bounds the memory of scores and activations at any prompt length.
 pub const PREFILL_CHUNK: usize = 512;

@@ -11,7 +11,7 @@ mod transfer;
 mod work;
 
 pub use demand::{Demand, Resource};
-pub use fit::{FitEstimate, Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit, most_chats};
+pub use fit::{Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit, most_chats};
 pub use layout::Layout;
 pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
 pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, USUAL_CONTEXT, Workload};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::steps::{Step, seed};
-use crate::run::{Phase, Trial};
+use crate::record::{Phase, Trial};
 use crate::suite::{Body, Language, Prompt, Suite};
 
 /// What the user chose for all suites.
@@ -178,7 +178,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::run::TrialKey;
+    use crate::record::TrialKey;
     use crate::suite;
     use crate::summarize::testing::text_trial;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::run::TrialKey;
+use crate::record::TrialKey;
 use crate::suite::Prompt;
 
 /// One trial to be run.

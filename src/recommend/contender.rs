@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
-use crate::run::{RowOutcome, Run};
+use crate::record::{RowOutcome, Run};
 use crate::suite::Language;
 use crate::summarize::{Attainment, Distribution, RowSummary, Summary};
 

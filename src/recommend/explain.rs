@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::rank::{CRITERIA, Criterion, MEMORY, TIE_MARGIN};
 use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
-use crate::measure::units::Won;
+use crate::units::Won;
 
 /// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
 /// start with two spaces. [`Flag`]s print themselves, and belong with the figures that they are about.

@@ -13,7 +13,7 @@ mod requirements;
 use serde::Serialize;
 
 use crate::measure::Direction;
-use crate::run::{FailureKind, RowOutcome, Run};
+use crate::record::{FailureKind, RowOutcome, Run};
 use crate::summarize::{Attainment, Impossible, Interval, RowSummary};
 
 use contender::Contender;

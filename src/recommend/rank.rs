@@ -7,9 +7,9 @@ use super::{Contender, Standing, Tie, pareto};
 use crate::catalog::Budget;
 use crate::measure::Direction;
 use crate::measure::metric::{CHARACTERS, DECODE, TTFT};
-use crate::measure::units::Bytes;
 use crate::suite::Language;
 use crate::summarize::Interval;
+use crate::units::Bytes;
 
 /// Something that rows are ranked by.
 #[derive(Debug, Clone, Copy)]

@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::Requirements;
-use crate::measure::units::{Bytes, Rate, Share, Won};
 use crate::measure::{Direction, METRICS};
 use crate::suite::Language;
 use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+use crate::units::{Bytes, Rate, Share, Won};
 
 /// A limit that can be stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,7 +1,6 @@
 use super::*;
 use crate::catalog::{Budget, Requirements, Source};
-use crate::plan::FitEstimate;
-use crate::run::{Row, Trial};
+use crate::record::{FitEstimate, Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
 use crate::summarize::testing::{

@@ -10,8 +10,8 @@ use super::prose::{bold, paragraph};
 use super::table::Layout;
 use crate::audit::{Finding, MEMORY_TOLERANCE, Taken, Verdict};
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Known, Rate, Share, UNKNOWN};
 use crate::plan;
+use crate::units::{Known, Rate, Share, UNKNOWN};
 
 /// What is reported.
 #[derive(Serialize)]

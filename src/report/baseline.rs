@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::grid::{Align, Column, Grid, Tone};
 use super::table::Layout;
 use crate::compare::{Baseline, Subject, places, values};
-use crate::measure::units::{Known, Share, UNKNOWN};
+use crate::units::{Known, Share, UNKNOWN};
 
 /// A folder's baselines, and for each whether `fits` says that this machine can be judged against it. Ends with a line feed.
 pub fn list(all: &[(PathBuf, Baseline)], fits: impl Fn(&Baseline) -> bool, layout: &Layout) -> String {

@@ -1,7 +1,7 @@
 //! The cold start of a candidate, in a sentence.
 
-use crate::measure::units::{Seconds, Share};
 use crate::summarize::ColdStart;
+use crate::units::{Seconds, Share};
 
 /// Shares of the checkpoint that count as none and as all of it: some pages of a file are always in memory, or read again.
 const NONE: f64 = 0.05;
@@ -56,7 +56,7 @@ fn parts(cold: &ColdStart) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::LoadParts;
+    use crate::record::LoadParts;
 
     const COLD: ColdStart = ColdStart {
         download_seconds: None,

@@ -4,10 +4,10 @@ use super::figure;
 use super::grid::{Align, Column};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, MBU, MFU, PREFILL, TTFT};
-use crate::measure::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
-use crate::run::{Row, RowOutcome};
+use crate::record::{Row, RowOutcome};
 use crate::suite::Language;
 use crate::summarize::{Distribution, Figures, RowSummary, Summary, ties};
+use crate::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
 
 /// A row of the run with its summary.
 pub(super) type Line<'a> = (&'a Row, &'a RowSummary);

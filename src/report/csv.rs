@@ -8,12 +8,10 @@ use std::io::Write;
 
 use super::{ReportError, figure, hardware};
 use crate::catalog::{Quantization, Source};
-use crate::engine::candle::{PoolMemory, PoolPhases};
 use crate::measure::{Energy, EnergySource, METRICS, Metric};
-use crate::run::{FailureKind, LoadFacts, Phase, Row, RowOutcome, Run, Trial};
+use crate::record::{FailureKind, GpuVerdict, LoadFacts, Phase, PoolMemory, PoolPhases, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
-use crate::telemetry::GpuVerdict;
 
 /// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
 /// an empty suite and its reason.
@@ -286,9 +284,9 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::record::{GpuReading, Reading};
     use crate::store::sample;
     use crate::summarize::{summarize, testing};
-    use crate::telemetry::{GpuReading, Reading};
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();

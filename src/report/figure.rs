@@ -1,8 +1,8 @@
 //! Figures as people read them: a median, and where it lies.
 
-use crate::measure::units::UNKNOWN;
 use crate::measure::{Metric, Unit};
 use crate::summarize::Distribution;
+use crate::units::UNKNOWN;
 
 pub(super) fn median(metric: &Metric, distribution: Option<&Distribution>) -> String {
     distribution.map_or(UNKNOWN.into(), |distribution| metric.unit.show(distribution.median))

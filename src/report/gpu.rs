@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::measure::units::UNKNOWN;
 use crate::measure::{Energy, EnergySource};
-use crate::run::{Phase, Run, Trial};
+use crate::record::{GpuVerdict, Phase, Run, Trial};
 use crate::summarize::MachineState;
-use crate::telemetry::GpuVerdict;
+use crate::units::UNKNOWN;
 
 /// What to know of the measured trials before their figures are believed; nothing for a run on a CPU.
 pub(super) fn notes(run: &Run) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! What the GPU of a run has to say to its figures, in words: what it cannot have done, and what else fits into it.
 
-use crate::measure::units::{Bytes, Count};
-use crate::run::Run;
+use crate::record::Run;
 use crate::summarize::RowSummary;
+use crate::units::{Bytes, Count};
 
 /// Rows with figures that the GPU cannot have given, and what to suspect.
 pub(super) fn impossible(run: &Run, summary: &RowSummary) -> Option<String> {

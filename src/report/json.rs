@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 use crate::measure::METRICS;
-use crate::run::Run;
+use crate::record::Run;
 use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
@@ -101,12 +101,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::candle::{PoolMemory, PoolPhases};
-    use crate::run::LoadParts;
+    use crate::record::{BusyProgram, GpuReading, GpuVerdict, LoadParts, PoolMemory, PoolPhases};
     use crate::schemas::RUN;
     use crate::store::sample;
     use crate::summarize::{summarize, testing};
-    use crate::telemetry::{BusyProgram, GpuReading, GpuVerdict};
 
     fn exported(run: &Run) -> String {
         let mut out = Vec::new();

@@ -11,10 +11,10 @@ use super::escape::{escaped, fenced, in_html};
 use super::{ReportError, figure, hardware, sampling};
 use crate::measure::Metric;
 use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, MBU, MFU, PREFILL, TTFT};
-use crate::measure::units::{Bytes, Known, Seconds, Share, UNKNOWN};
-use crate::run::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
+use crate::record::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Attainment, Figures, RowSummary, ties};
+use crate::units::{Bytes, Known, Seconds, Share, UNKNOWN};
 
 /// Writes a run, what [`crate::summarize::summarize`] made of it, and the lines of [`crate::recommend::explain`], if any.
 ///
@@ -306,7 +306,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::FailureKind;
+    use crate::record::FailureKind;
     use crate::store::sample;
     use crate::summarize::summarize;
     use crate::summarize::testing::{self, ran, speed_trial};

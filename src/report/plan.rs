@@ -7,10 +7,10 @@ use super::grid::{Align, Column, Grid, Tone};
 use super::prose::{bold, paragraph};
 use super::table::Layout;
 use crate::hardware::GpuSpec;
-use crate::measure::units::{Bytes, Change, Count, Known, Rate, Seconds, Share, UNKNOWN};
 use crate::plan::{
     BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Outlook, PREFILL_CHUNK, SERVED_CACHE_BYTES, Transfer, Workload,
 };
+use crate::units::{Bytes, Change, Count, Known, Rate, Seconds, Share, UNKNOWN};
 
 /// What is reported.
 pub struct Plan<'a> {

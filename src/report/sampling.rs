@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::measure::units::{Rate, Seconds};
 use crate::plan::MOST_WARMUP;
-use crate::run::{Phase, Row, RowOutcome, Settings, Trial};
+use crate::record::{Phase, Row, RowOutcome, Settings, Trial};
 use crate::summarize::{Course, Interval, courses, is_warm, seconds};
+use crate::units::{Rate, Seconds};
 
 /// A smaller change over a run is not worth a sentence, however certain.
 const SHOWN_DRIFT: f64 = 0.01;

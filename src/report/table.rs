@@ -7,7 +7,7 @@ use super::{cold_start, gpu, hardware, sampling};
 use crate::measure::metric::{DECODE, TTFT};
 use crate::measure::{Disturbance, culprits, disturbances};
 use crate::recommend::{Recommendation, explain};
-use crate::run::{Outcome, Phase, Row, Run, Trial};
+use crate::record::{Outcome, Phase, Row, Run, Trial};
 use crate::summarize::{Interval, Percentile, RowSummary, Summary, request_limits};
 
 /// What the terminal can show.

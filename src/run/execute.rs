@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::clock::{Clock, wall_time};
 use super::listener::RunListener;
-use super::record::Row;
 use super::recorder::Recorder;
-use super::trial::{FailureKind, Outcome, Phase, Trial};
+use crate::clock::{Clock, wall_time};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::plan::Step;
+use crate::record::{FailureKind, GpuVerdict, Outcome, Phase, Row, Trial};
 use crate::suite::Body;
+use crate::telemetry::GpuProbe;
 use crate::telemetry::watcher::Watcher;
-use crate::telemetry::{GpuProbe, GpuVerdict};
 use crate::text::Message;
 
 /// What trials are measured with.
@@ -136,5 +135,5 @@ pub fn failure(error: &EngineError) -> Outcome {
         EngineError::OutOfMemory(_) => FailureKind::OutOfMemory,
         _ => FailureKind::Engine,
     };
-    Outcome::Failed { kind, message: crate::error::chain(error) }
+    Outcome::Failed { kind, message: crate::causes::chain(error) }
 }

@@ -1,7 +1,7 @@
 //! The listener: told how a run goes, for a progress bar or a log.
 
-use super::{LoadFacts, Row, Trial};
 use crate::catalog::Candidate;
+use crate::record::{LoadFacts, Row, Trial};
 
 /// Told how a run goes. Every method has an empty default: a listener hears what it cares for.
 pub trait RunListener {

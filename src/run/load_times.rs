@@ -2,23 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
-
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::engine::{LoadObserver, LoadPart};
-
-/// Time that threads spent in the parts of a load, in seconds, added up over all of them: on a CPU, where several load side
-/// by side, it may be more than the load took. What is in none of them (copies within memory, waiting for the last thread) is
-/// not told.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct LoadParts {
-    /// Copying weights out of their file, from storage or the page cache.
-    pub read_seconds: f64,
-    /// Putting them into the type in which they are held.
-    pub quantize_seconds: f64,
-    /// Moving them to the GPU.
-    pub transfer_seconds: f64,
-}
+use crate::record::LoadParts;
 
 /// Adds up what an engine tells of its parts.
 pub struct LoadTimes<C> {
@@ -62,8 +48,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::clock::ManualClock;
     use crate::engine::told;
-    use crate::run::clock::ManualClock;
 
     #[test]
     fn threads_that_are_in_a_part_at_once_are_added_up() {

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::trial::Timeline;
+use crate::clock::Clock;
 use crate::engine::Observer;
+use crate::record::Timeline;
 
 /// Keeps one trial's timeline. It reads the clock as its first act in each call, and allocates nothing while tokens
 /// arrive as long as their number stays within what was announced and `MOST_ANNOUNCED`.

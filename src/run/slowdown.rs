@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::engine::Observer;
 
 /// Variable with the share by which each decode step is to take longer: `0.1` for a tenth.

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::columns::Columns;
 use super::{Store, StoreError};
-use crate::run::{Row, Run, Timeline, Trial, TrialKey};
+use crate::record::{Row, Run, Timeline, Trial, TrialKey};
 
 /// A run in the list of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::catalog::{Budget, Candidate, PromptFormat, Quantization, Requirements, Source};
-use crate::plan::FitEstimate;
-use crate::run::{
-    CheckpointFacts, FailureKind, FileFacts, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings,
-    Timeline, Trial, TrialKey,
+use crate::record::{
+    CheckpointFacts, Environment, FailureKind, FileFacts, FinishReason, FitEstimate, LoadFacts, Outcome, Reading, Row,
+    RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
-use crate::telemetry::{Environment, Reading};
 
 pub const ID: &str = "20261120-051733-4f2a";
 

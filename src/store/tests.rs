@@ -9,9 +9,8 @@ use rusqlite::Connection;
 
 use super::sample::{self, ID};
 use super::{RunHead, Store, StoreError, new_run_id};
-use crate::run::{Row, RowOutcome, Run};
+use crate::record::{GpuReading, GpuVerdict, Row, RowOutcome, Run};
 use crate::suite::Language;
-use crate::telemetry::{GpuReading, GpuVerdict};
 
 const ROW: &str = "qwen2.5-7b q4_k";
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior, ffi, named_params};
 
 use super::columns::{instant, json, json_or_null, nanoseconds, word};
 use super::{Store, StoreError};
-use crate::run::{Row, Run, Trial, TrialKey};
+use crate::record::{Row, Run, Trial, TrialKey};
 
 impl Store {
     /// Stores a run with its rows, and with the trials that they have already, all or nothing.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::Requirements;
 use crate::measure::{Direction, Measurement, Metric, metric};
-use crate::run::{Outcome, Trial};
+use crate::record::{Outcome, Trial};
 
 /// Share of requests that must meet the limits where the requirements do not say.
 pub const DEFAULT_ATTAINMENT: f64 = 0.95;

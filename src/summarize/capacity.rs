@@ -28,7 +28,7 @@ impl Capacity {
 #[cfg(test)]
 mod tests {
     use crate::plan::{Layout, Outlook, Shape, Workload};
-    use crate::run::Run;
+    use crate::record::Run;
     use crate::spec::shipped_shape;
     use crate::summarize::testing::{llama_8b, run_on_l4, speed_trial};
     use crate::summarize::{Capacity, summarize};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::distribution::median;
 use crate::catalog::Source;
 use crate::measure::Measurement;
-use crate::run::{LoadParts, Outcome, Phase, Row, Trial};
+use crate::record::{LoadParts, Outcome, Phase, Row, Trial};
 
 /// Which request of the first prompt is told beside the first one: by then caches are filled and clocks have settled.
 const TENTH: usize = 10;
@@ -78,7 +78,7 @@ fn ttft(trial: &Trial) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{CheckpointFacts, FileFacts};
+    use crate::record::{CheckpointFacts, FileFacts};
     use crate::summarize::testing::{failed, load, ran, text_trial, warmup};
 
     /// Loaded in 4.2 s, of 1,000 bytes so many from disk.

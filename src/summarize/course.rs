@@ -5,7 +5,7 @@ use super::enough::precision;
 use super::outliers::outliers;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::measure::{Measurement, Metric};
-use crate::run::{Outcome, Phase, Trial};
+use crate::record::{Outcome, Phase, Trial};
 
 /// What candidates are compared by in the first place.
 pub const HEADLINE: [Metric; 2] = [TTFT, DECODE];

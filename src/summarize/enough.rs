@@ -5,7 +5,7 @@ use super::distribution::quantile;
 use super::interval::Interval;
 use crate::measure::metric::{LATENCY, TTFT};
 use crate::measure::{Measurement, Metric};
-use crate::run::{Outcome, Phase, Settings, Trial};
+use crate::record::{Outcome, Phase, Settings, Trial};
 
 /// Trials in a row that must agree for a candidate to count as warm.
 pub const STEADY_TRIALS: usize = 3;

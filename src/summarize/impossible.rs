@@ -53,7 +53,7 @@ mod tests {
     use crate::summarize::summarize;
     use crate::summarize::testing::{beyond_an_l4, llama_8b, run_on_l4, speed_trial, text_trial};
 
-    fn found(run: &crate::run::Run) -> Vec<String> {
+    fn found(run: &crate::record::Run) -> Vec<String> {
         summarize(run)[0].impossible.iter().map(ToString::to_string).collect()
     }
 

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::distribution::median;
-use crate::run::Trial;
-use crate::telemetry::{GpuReading, Reading};
+use crate::record::{GpuReading, Reading, Trial};
 
 /// What the readings of some trials amount to; `None` is what nobody told. Clocks that are lower in one row than in another
 /// are a reason not to compare the two.

@@ -12,8 +12,7 @@ use super::machine::MachineState;
 use super::summary::{Figures, Summary};
 use crate::catalog::{Requirements, Source};
 use crate::measure::{Ceiling, MemoryPhases};
-use crate::run::{Phase, Row, Run, Trial};
-use crate::telemetry::Environment;
+use crate::record::{Environment, Phase, Row, Run, Trial};
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -176,9 +175,8 @@ fn precision(row: &Row) -> Option<String> {
 mod tests {
     use super::*;
     use crate::measure::metric::{DECODE, TTFT};
-    use crate::plan::FitEstimate;
+    use crate::record::{FitEstimate, GpuReading, Reading};
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
-    use crate::telemetry::{GpuReading, Reading};
 
     #[test]
     fn text_and_token_ids_are_not_pooled() {

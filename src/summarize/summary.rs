@@ -8,7 +8,7 @@ use super::attainment::Attainment;
 use super::distribution::Distribution;
 use crate::catalog::Requirements;
 use crate::measure::{Ceiling, METRICS, Measurement, Metric};
-use crate::run::{Outcome, Phase, Trial};
+use crate::record::{Outcome, Phase, Trial};
 use crate::suite::Language;
 
 /// A distribution for each metric that was defined in some trial, by [`Metric::key`].

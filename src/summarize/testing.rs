@@ -2,11 +2,11 @@
 
 use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::measure::Measurement;
-use crate::run::{
-    FailureKind, FinishReason, LoadFacts, Outcome, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
+use crate::record::{
+    Environment, FailureKind, FinishReason, GpuReading, LoadFacts, Outcome, Reading, Row, RowOutcome, Run, Settings,
+    Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
-use crate::telemetry::{Environment, GpuReading, Reading};
 
 const MS: u64 = 1_000_000;
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use crate::record::GpuReading;
 
 /// Looks at one GPU, and never changes anything on it.
 pub trait GpuProbe: Send + Sync {
@@ -13,28 +13,6 @@ pub trait GpuProbe: Send + Sync {
 
     /// What it cannot tell, and why.
     fn untold(&self) -> Vec<Untold>;
-}
-
-/// One look at a GPU. `None` is what its driver does not tell, and never zero.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct GpuReading {
-    /// Device memory in use, by whichever process, in bytes: what an allocator holds, also where it is free inside.
-    pub used_bytes: Option<u64>,
-    /// Device memory in use by this process; containers often hide it.
-    pub process_bytes: Option<u64>,
-    /// Other processes that compute on the GPU.
-    pub other_processes: Option<usize>,
-    /// Power drawn. From Ampere on (but not GA100) the driver gives the average of the last second.
-    pub power_milliwatts: Option<u32>,
-    /// Energy used since the driver was loaded.
-    pub energy_millijoules: Option<u64>,
-    pub temperature_celsius: Option<u32>,
-    pub sm_megahertz: Option<u32>,
-    pub memory_megahertz: Option<u32>,
-    /// Share of the driver's last sample period, a sixth of a second to a second, in which some kernel ran.
-    pub utilization_percent: Option<u32>,
-    /// Why clocks are not higher: NVML's bits, named by [`super::throttle`].
-    pub throttle_reasons: Option<u64>,
 }
 
 /// Something that a probe cannot tell.

@@ -9,7 +9,8 @@ use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::{Device, Nvml};
 use sha2::{Digest, Sha256};
 
-use super::gpu::{GpuProbe, GpuReading, Untold};
+use super::gpu::{GpuProbe, Untold};
+use crate::record::GpuReading;
 
 /// A GPU of this machine, as it is when nobody has asked anything of it.
 #[derive(Debug, Clone, PartialEq, Default)]

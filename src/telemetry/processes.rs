@@ -4,18 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use crate::record::BusyProgram;
 
 /// Names that are kept of a trial.
 const MOST: usize = 5;
-
-/// What a program used of the processors, all its processes together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BusyProgram {
-    /// As the kernel names its processes: 15 bytes, with `�` for what cannot be printed.
-    pub name: String,
-    pub cpu_seconds: f64,
-}
 
 /// All processes but this one, at one moment. Those that the system hides are not among them.
 ///

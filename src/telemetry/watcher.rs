@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::processes::Processes;
-use super::{GpuProbe, Reading};
-use crate::run::clock::Clock;
+use super::{GpuProbe, look};
+use crate::clock::Clock;
+use crate::record::Reading;
 
 /// Time between two looks. What one takes is measured by `benches/watcher.rs`: to be below 0.5 % of a processor together.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ impl Watcher {
         let (stop, stopped) = channel();
         // Here and not in the thread, which may begin late: they are of the time before, and cost nothing that is timed.
         let before = Processes::now();
-        let first = Reading::at_an_end(0, gpu.as_deref());
+        let first = look::at_an_end(0, gpu.as_deref());
         let start = clock.now();
         let thread = std::thread::spawn(move || {
             let mut readings = watch(&clock, start, first, gpu.as_deref(), &stopped);
@@ -58,19 +59,19 @@ fn watch(
     let mut due = start + interval;
     let mut readings = vec![first];
     while stopped.recv_timeout(due.saturating_sub(clock.now())) == Err(RecvTimeoutError::Timeout) {
-        readings.push(Reading::within(at_ns(), gpu));
+        readings.push(look::within(at_ns(), gpu));
         // A look that took too long is not made up for.
         due = (due + interval).max(clock.now());
     }
-    readings.push(Reading::at_an_end(at_ns(), gpu));
+    readings.push(look::at_an_end(at_ns(), gpu));
     readings
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::clock::SystemClock;
-    use crate::telemetry::GpuReading;
+    use crate::clock::SystemClock;
+    use crate::record::GpuReading;
     use crate::telemetry::gpu::ScriptedProbe;
 
     #[test]

@@ -175,8 +175,8 @@ mod tests {
     use super::*;
 
     fn render(source: &str) -> Result<String, String> {
-        let template = ChatTemplate::new(source, BTreeMap::new()).map_err(|error| crate::error::chain(&error))?;
-        template.render(&[Message::user("hello")], true).map_err(|error| crate::error::chain(&error))
+        let template = ChatTemplate::new(source, BTreeMap::new()).map_err(|error| crate::causes::chain(&error))?;
+        template.render(&[Message::user("hello")], true).map_err(|error| crate::causes::chain(&error))
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
+use crate::causes::layers;
 use crate::cli::Talk;
-use crate::error::{Error, layers};
+use crate::error::Error;
 
 /// Writes answers to standard output and everything else to standard error.
 pub struct Printer {

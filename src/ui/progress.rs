@@ -7,7 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::acquire::hub::FetchProgress;
 use crate::catalog::Candidate;
 use crate::plan::Step;
-use crate::run::{LoadFacts, Row, RunListener, Trial};
+use crate::record::{LoadFacts, Row, Trial};
+use crate::run::RunListener;
 use crate::suite::Body;
 
 /// Redraws this often also while nothing happens, so that the time left counts down.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bench::clock::ManualClock;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::Step;
-use bench::run::clock::ManualClock;
-use bench::run::{Instruments, Row, RunListener, Trial, execute};
+use bench::record::{GpuReading, GpuVerdict, Row, Trial};
+use bench::run::{Instruments, RunListener, execute};
 use bench::suite::{Body, Prompt};
 use bench::summarize::Memory;
+use bench::telemetry::GpuProbe;
 use bench::telemetry::gpu::{AbsentProbe, ScriptedProbe, Untold};
 use bench::telemetry::nvml::{self, NvmlProbe};
-use bench::telemetry::{GpuProbe, GpuReading, GpuVerdict};
 use serde_json::json;
 
 use crate::support::bench::Bench;

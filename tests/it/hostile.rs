@@ -7,9 +7,9 @@ use std::path::Path;
 use ::bench::acquire::adapter::Adapter;
 use ::bench::acquire::local;
 use ::bench::catalog::Quantization;
+use ::bench::causes::chain;
 use ::bench::engine::candle::CandleEngine;
 use ::bench::engine::{Engine, Input, Request, Sampling};
-use ::bench::error::chain;
 use candle_core::Device;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The kernels of a decode step one by one, against the same in float64.
 
-use bench::cpu::bytes::Buffer;
+use bench::bytes::Buffer;
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::quantized::dequantize::dequantize;
 use bench::gpu::Launch;

@@ -4,16 +4,17 @@ use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bench::clock::ManualClock;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Input, Observer, Request};
-use bench::measure::units::Rate;
 use bench::plan::{Choices, MOST_WARMUP, Schedule};
 use bench::recommend::recommend;
+use bench::record::{Row, RowOutcome, Settings, Trial};
 use bench::report::table::{self, Layout};
-use bench::run::clock::ManualClock;
-use bench::run::{Ended, Instruments, Row, RowOutcome, RunListener, Settings, Trial, execute};
+use bench::run::{Ended, Instruments, RunListener, execute};
 use bench::suite::{self, Body, Prompt, Suite};
 use bench::summarize::{precision, suffices, summarize};
+use bench::units::Rate;
 
 use crate::support::{row, run_of};
 

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bench::clock::ManualClock;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Observer, Request};
 use bench::measure::Measurement;
 use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
-use bench::run::clock::ManualClock;
-use bench::run::{
-    Ended, FailureKind, FinishReason, Instruments, Outcome, Phase, Row, RunListener, Settings, Trial, execute,
-};
+use bench::record::{FailureKind, FinishReason, Outcome, Phase, Row, Settings, Trial};
+use bench::run::{Ended, Instruments, RunListener, execute};
 use bench::suite::{Body, Language, Prompt};
 use bench::summarize::{Summary, summarize};
 

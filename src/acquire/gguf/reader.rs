@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
-use crate::cpu::bytes::Bytes;
+use crate::bytes::WeightBytes;
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
@@ -105,9 +105,9 @@ impl GgufFile {
     ///
     /// # Errors
     /// If the file has no tensor of that name.
-    pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, Bytes), GgufError> {
+    pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, WeightBytes), GgufError> {
         let place = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor(name.into()))?;
-        let bytes = self.map.as_ref().and_then(|map| Bytes::of_file(Arc::clone(map), place.range.clone()));
+        let bytes = self.map.as_ref().and_then(|map| WeightBytes::of_file(Arc::clone(map), place.range.clone()));
         Ok((place, bytes.ok_or_else(|| GgufError::MissingTensor(name.into()))?))
     }
 

@@ -213,8 +213,8 @@ mod tests {
     fn read(fields: &[(&str, Is)]) -> Result<Vec<u32>, String> {
         let fields: Vec<Vec<u8>> =
             fields.iter().map(|(key, value)| field(&format!("tokenizer.{key}"), *value)).collect();
-        let text = text_model(&file(&fields)).map_err(|error| crate::error::chain(&error))?;
-        text.expect("a tokenizer").encode("ab").map_err(|error| crate::error::chain(&error))
+        let text = text_model(&file(&fields)).map_err(|error| crate::causes::chain(&error))?;
+        text.expect("a tokenizer").encode("ab").map_err(|error| crate::causes::chain(&error))
     }
 
     const BYTES: [(&str, Is); 3] = [

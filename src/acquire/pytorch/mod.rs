@@ -16,7 +16,7 @@ use candle_core::DType;
 use memmap2::Mmap;
 
 use super::stored::StoredTensor;
-use crate::cpu::bytes::{Buffer, Bytes};
+use crate::bytes::{Buffer, WeightBytes};
 use pickle::{PickleError, PickledTensor, Value};
 
 /// What is wrong with a `.bin` file.
@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// The view's bytes row by row, whatever its strides.
-    fn gather(&self, storage: &[u8]) -> io::Result<Bytes> {
+    fn gather(&self, storage: &[u8]) -> io::Result<WeightBytes> {
         let size = self.dtype.size_in_bytes();
         let mut offsets = vec![0];
         for (length, stride) in self.shape.iter().zip(&self.strides) {
@@ -121,7 +121,7 @@ impl PytorchFile {
     pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor>, PytorchError> {
         let Some(place) = self.tensors.get(name) else { return Ok(None) };
         let bytes = if place.is_contiguous() {
-            Bytes::of_file(Arc::clone(&self.map), place.bytes.clone())
+            WeightBytes::of_file(Arc::clone(&self.map), place.bytes.clone())
                 .ok_or_else(|| PytorchError::Layout(name.into()))?
         } else {
             let gathered = place.gather(&self.map[place.bytes.clone()]);

@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::clock::wall_time;
 use crate::commands::on_interrupt;
 use crate::compare::{Baseline, Digest};
 use crate::error::Error;
 use crate::report::json;
-use crate::run::clock::wall_time;
 use crate::store::new_run_id;
 use crate::ui::{PassProgress, Printer};
 

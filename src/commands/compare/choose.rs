@@ -9,9 +9,9 @@ use crate::commands::{catalog, checkpoint};
 use crate::compare::difference;
 use crate::error::Error;
 use crate::plan::{Choices, Schedule};
-use crate::run::{Row, Run, Settings};
+use crate::record::{Environment, Row, Run, Settings};
 use crate::suite::{self, Suite};
-use crate::telemetry::Environment;
+use crate::telemetry::environment;
 use crate::ui::Printer;
 
 /// Most rounds where a precision or a time is asked for and no number.
@@ -112,7 +112,7 @@ fn choices(settings: &Settings) -> Choices {
 
 /// Refuses to go on with a run in another environment than it was begun in.
 pub fn same_environment(begun: &Environment) -> Result<(), Error> {
-    let here = Environment::detect(&begun.device, begun.threads);
+    let here = environment::detect(&begun.device, begun.threads);
     let changed: Vec<String> = difference::fields(begun, &here).iter().map(ToString::to_string).collect();
     if changed.is_empty() {
         return Ok(());

@@ -11,15 +11,16 @@ use super::card::{occupied, settings};
 use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
 use crate::catalog::Requirements;
 use crate::cli;
+use crate::clock::{SystemClock, wall_time};
 use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::recommend::recommend;
-use crate::run::clock::{SystemClock, wall_time};
-use crate::run::{Ended, Instruments, Row, RowOutcome, Run, Settings};
+use crate::record::{Row, RowOutcome, Run, Settings};
+use crate::run::{Ended, Instruments};
 use crate::store::{Store, new_run_id};
 use crate::summarize::summarize;
-use crate::telemetry::{self, Environment, nvml};
+use crate::telemetry::{self, environment, nvml};
 use crate::ui::{Printer, RunProgress};
 
 use choose::Chosen;
@@ -88,7 +89,7 @@ impl Task {
     }
 
     fn of(chosen: Chosen, device: &str, threads: usize, path: &Path) -> Result<Self, Error> {
-        let environment = Environment::detect(device, threads);
+        let environment = environment::detect(device, threads);
         threads::use_threads(environment.threads);
         let (instruments, card) = look_around(&environment.device);
         let device = candle::device(&environment.device)?;

@@ -6,23 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use candle_core::Device;
 
 use crate::acquire::{self, AcquireError, Preview};
+use crate::causes::chain;
+use crate::clock::{Clock, SystemClock};
 use crate::commands::checkpoint::distrusted;
 use crate::engine::candle::CandleEngine;
 use crate::engine::candle::memory::{self, GpuMemory};
 use crate::engine::{Engine, EngineError};
-use crate::error::{Error, chain};
-use crate::measure::units::Bytes;
+use crate::error::Error;
 use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
-use crate::run::clock::{Clock, SystemClock};
-use crate::run::{
-    CheckpointFacts, Ended, FailureKind, Instruments, LoadFacts, LoadTimes, Row, RowOutcome, RunListener, Settings,
-    Trial, TrialKey, execute,
-};
+use crate::record::{CheckpointFacts, FailureKind, LoadFacts, Row, RowOutcome, Settings, Trial, TrialKey};
+use crate::run::{Ended, Instruments, LoadTimes, RunListener, execute};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
 use crate::store::Store;
 use crate::summarize::suffices;
 use crate::telemetry::host;
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
+use crate::units::Bytes;
 
 /// What all rows of a run share.
 pub struct RowRunner<'a> {

@@ -1,12 +1,12 @@
 //! The GPUs: what they are, who else is on them, and what of them cannot be measured.
 
 use super::Finding;
+use crate::clock::{Clock, SystemClock};
 use crate::commands::card::{occupied, settings};
-use crate::measure::units::{Bytes, Known, Seconds, UNKNOWN};
-use crate::run::clock::{Clock, SystemClock};
+use crate::record::throttle::names;
 use crate::telemetry::GpuProbe;
 use crate::telemetry::nvml::{self, Gpu, NvmlProbe};
-use crate::telemetry::throttle::names;
+use crate::units::{Bytes, Known, Seconds, UNKNOWN};
 
 /// A line for the GPUs, and of each what stands in the way of measuring on it.
 pub fn findings() -> Vec<Finding> {

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use super::Status;
 use crate::acquire::hub::{Hub, HubError};
+use crate::causes::chain;
 use crate::cli;
-use crate::error::{Error, chain};
-use crate::measure::units::{Bytes, UNKNOWN};
-use crate::telemetry::{Environment, host};
+use crate::error::Error;
+use crate::record::Environment;
+use crate::telemetry::{environment, host};
 use crate::ui::Printer;
+use crate::units::{Bytes, UNKNOWN};
 
 /// One thing that was looked at.
 struct Finding {
@@ -31,7 +33,7 @@ impl Finding {
 }
 
 pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
-    let environment = Environment::detect("cpu", host::threads());
+    let environment = environment::detect("cpu", host::threads());
     let mut findings = vec![build(&environment), cpu(&environment), memory()];
     findings.extend(gpu::findings());
     match Hub::from_env() {

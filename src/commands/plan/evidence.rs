@@ -5,13 +5,13 @@ use crate::catalog::Candidate;
 use crate::cli;
 use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
-use crate::measure::units::Rate;
 use crate::measure::{Measurement, made_on, mean_context};
 use crate::plan::{Layout, Measured, Outlook, Shape, StepTime, TimeFit, Transfer};
-use crate::run::{Outcome, Phase, Row, Run, Trial};
+use crate::record::{Outcome, Phase, Row, Run, Trial};
 use crate::store::Store;
 use crate::summarize::{RowSummary, quantile, summarize};
 use crate::ui::Printer;
+use crate::units::Rate;
 
 /// What a run says of the candidates.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Error, Result, Tensor};
 
 use super::address::address;
 use super::host;
-use crate::cpu::bytes::Bytes;
+use crate::bytes::WeightBytes;
 use crate::cpu::matrix::{HostMatrix, products};
 use crate::gpu;
 
@@ -35,7 +35,7 @@ impl Matrix {
     ///
     /// # Errors
     /// Bytes that are no such matrix, or that the device has no memory for.
-    pub fn new(kind: GgmlDType, (rows, columns): (usize, usize), bytes: Bytes, device: &Device) -> Result<Self> {
+    pub fn new(kind: GgmlDType, (rows, columns): (usize, usize), bytes: WeightBytes, device: &Device) -> Result<Self> {
         let weight = match dense_type(kind) {
             _ if device.is_cpu() => Weight::Host(HostMatrix::new(kind, rows, columns, bytes).map_err(Error::wrap)?),
             Some(dtype) => Weight::Dense(Tensor::from_raw_buffer(&bytes, dtype, &[rows, columns], device)?),

@@ -10,7 +10,7 @@ use std::fmt;
 
 use candle_core::{Device, Result};
 
-use super::phases::PoolMemory;
+use crate::record::PoolMemory;
 
 /// Keeps freed blocks, of any size, for the next operation. Does nothing on the host where the allocator is not glibc's.
 ///

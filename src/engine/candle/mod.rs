@@ -35,14 +35,13 @@ use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::gpu;
-use crate::run::FinishReason;
+use crate::record::{FinishReason, PoolPhases};
 use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits, Next};
 use memory::GpuMemory;
 use phases::PoolMarks;
-pub use phases::{PoolMemory, PoolPhases};
 pub use predict::{Windows, predict};
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};

@@ -10,7 +10,7 @@ use candle_core::cuda_backend::cudarc::driver::sys::{CUmemPool_attribute as Attr
 use candle_core::{CudaDevice, Result};
 
 use super::memory::GpuMemory;
-use super::phases::PoolMemory;
+use crate::record::PoolMemory;
 
 /// Lets the pool hold all that it ever had, and starts its high-water marks anew.
 pub fn keep_freed(device: &CudaDevice) -> Result<()> {

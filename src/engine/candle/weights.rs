@@ -14,8 +14,8 @@ use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{StoredTensor, synthetic};
+use crate::bytes::{Buffer, WeightBytes};
 use crate::catalog::Quantization;
-use crate::cpu::bytes::{Buffer, Bytes};
 use crate::cpu::{self, quantize::Numbers};
 use crate::engine::{EngineError, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
@@ -179,11 +179,11 @@ impl WeightSource for Published<'_> {
 
 /// Some of the `rows` that these bytes are, in this order: as they lie if they lie together.
 fn gathered(
-    bytes: &Bytes,
+    bytes: &WeightBytes,
     rows: usize,
     ranges: &[Range<usize>],
     observer: &dyn LoadObserver,
-) -> Result<Bytes, EngineError> {
+) -> Result<WeightBytes, EngineError> {
     let row = bytes.len() / rows.max(1);
     if let [range] = ranges
         && let Some(part) = bytes.part(range.start * row..range.end * row)
@@ -204,7 +204,7 @@ fn gathered(
 }
 
 /// A matrix in the type in which it is to be held: as it lies if it is stored so.
-fn held(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
+fn held(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<WeightBytes, EngineError> {
     if dense_kind(stored.dtype) == Some(kind) {
         return Ok(stored.bytes.clone());
     }
@@ -224,7 +224,7 @@ fn converted(stored: &StoredTensor, dtype: DType, observer: &dyn LoadObserver) -
 const QUANTIZED_ROWS: usize = 64;
 
 /// A matrix's blocks, quantized by all cores out of the numbers as they are stored.
-fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<Bytes, EngineError> {
+fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver) -> Result<WeightBytes, EngineError> {
     let columns = stored.shape.last().copied().unwrap_or_default();
     let stored_row = (columns * stored.dtype.size_in_bytes()).max(1);
     let row = columns / kind.block_size() * kind.type_size();
@@ -243,7 +243,7 @@ fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver)
 fn placed(
     kind: GgmlDType,
     shape: (usize, usize),
-    bytes: Bytes,
+    bytes: WeightBytes,
     device: &Device,
     observer: &dyn LoadObserver,
 ) -> Result<Matrix, EngineError> {
@@ -269,7 +269,12 @@ pub struct Gguf<'a> {
 
 impl Gguf<'_> {
     /// The bytes of a weight with its rows in Hugging Face's order.
-    fn bytes(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<(GgmlDType, Bytes), EngineError> {
+    fn bytes(
+        &self,
+        weight: &Weight,
+        shape: &[usize],
+        rows: Option<&Rows>,
+    ) -> Result<(GgmlDType, WeightBytes), EngineError> {
         let suffix = match weight.kind {
             Kind::Weight => "weight",
             Kind::Bias => "bias",
@@ -359,7 +364,7 @@ fn dense_kind(dtype: DType) -> Option<GgmlDType> {
 }
 
 /// Undoes llama.cpp's permutation: row `(head, 2i + j)` of the file is row `(head, j · head_dim/2 + i)` of the model.
-fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> io::Result<Bytes> {
+fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> io::Result<WeightBytes> {
     let row = bytes.len() / rows.max(1);
     let mut ordered = Buffer::zeroed(bytes.len())?;
     for (at, ordered) in ordered.chunks_exact_mut(row.max(1)).enumerate() {

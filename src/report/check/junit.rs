@@ -9,8 +9,8 @@ mod tests;
 
 use super::words;
 use crate::compare::{Check, FigureCheck, RowCheck, Verdict};
-use crate::measure::units::Share;
 use crate::report::escape::in_xml;
+use crate::units::Share;
 
 /// The document. Ends with a line feed.
 pub fn render(check: &Check) -> String {

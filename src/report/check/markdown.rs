@@ -2,9 +2,9 @@
 
 use super::words::{self, Weight};
 use crate::compare::{Check, FigureCheck};
-use crate::measure::units::Share;
 use crate::report::escape::escaped;
 use crate::report::markdown::Table;
+use crate::units::Share;
 
 /// Stands at the top, where nobody sees it: by it a workflow finds its own comment again.
 const MARKER: &str = "<!-- bench check -->";

@@ -1,9 +1,9 @@
 //! Noise as a person reads it.
 
 use crate::compare::{Noise, Subject};
-use crate::measure::units::Share;
 use crate::report::grid::{Align, Column, Grid, Tone};
 use crate::report::table::Layout;
+use crate::units::Share;
 
 /// What a machine's own runs differ by. Ends with a line feed.
 pub fn render(noise: &Noise, layout: &Layout) -> String {

@@ -2,10 +2,10 @@
 
 use super::words;
 use crate::compare::{Check, FigureCheck};
-use crate::measure::units::Share;
 use crate::report::grid::{Align, Column, Grid, Tone};
 use crate::report::prose::{bold, paragraph};
 use crate::report::table::Layout;
+use crate::units::Share;
 
 /// The table, what there is to say about its rows, and the outcome. Ends with a line feed.
 pub fn render(check: &Check, layout: &Layout) -> String {

@@ -6,9 +6,9 @@ use crate::compare::{
     ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
 };
 use crate::measure::Direction;
-use crate::measure::units::{Change, Share, UNKNOWN};
 use crate::report::prose::other_programs;
 use crate::summarize::Interval;
+use crate::units::{Change, Share, UNKNOWN};
 
 /// A verdict in a word or two.
 pub(super) fn verdict(verdict: &Verdict) -> &'static str {

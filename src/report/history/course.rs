@@ -10,13 +10,13 @@ use super::sparkline::{BREAK, sparkline};
 use super::{minute, table};
 use crate::compare::difference;
 use crate::measure::Metric;
-use crate::measure::units::{Change, Known, UNKNOWN};
+use crate::record::Run;
 use crate::report::figure;
 use crate::report::prose::paragraph;
 use crate::report::table::Layout;
-use crate::run::Run;
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, Summary};
+use crate::units::{Change, Known, UNKNOWN};
 
 /// Where a course took another level.
 const NEW_LEVEL: char = '◆';

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::{minute, table};
-use crate::measure::units::Seconds;
 use crate::store::RunHead;
+use crate::units::Seconds;
 
 /// The list of runs, in the order given. `width` is the terminal's, if it goes to one.
 pub fn runs(heads: &[RunHead], zone: &TimeZone, width: Option<u16>) -> String {

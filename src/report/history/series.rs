@@ -1,7 +1,7 @@
 //! A series: one figure over runs, where it does not continue, and where it took another level.
 
 use crate::compare::{change_points, difference};
-use crate::run::Run;
+use crate::record::Run;
 use crate::summarize::median;
 
 /// One figure over runs, in their order.

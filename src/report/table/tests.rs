@@ -1,14 +1,12 @@
 use super::*;
 use crate::catalog::{Budget, Quantization, Requirements, Source};
-use crate::plan::FitEstimate;
 use crate::recommend::recommend;
-use crate::run::{FailureKind, Row, RowOutcome, Trial};
+use crate::record::{BusyProgram, FailureKind, FitEstimate, Row, RowOutcome, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
 use crate::summarize::testing::{
     beside, beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
 };
-use crate::telemetry::BusyProgram;
 
 fn show(run: &Run, width: Option<usize>) -> String {
     let summaries = summarize(run);

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use ::bench::catalog::{Candidate, Requirements, Source};
 use ::bench::engine::Observer;
 use ::bench::plan::Step;
-use ::bench::run::{Row, RowOutcome, Run, Settings, Trial};
-use ::bench::telemetry::Environment;
+use ::bench::record::{Row, RowOutcome, Run, Settings, Trial};
+use ::bench::telemetry::environment;
 
 /// A file or folder under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -49,7 +49,7 @@ pub fn run_of(row: Row, settings: Settings) -> Run {
         id: "20261120-051733-4f2a".into(),
         started_at: jiff::Timestamp::UNIX_EPOCH,
         finished_at: None,
-        environment: Environment::detect("cpu", 1),
+        environment: environment::detect("cpu", 1),
         settings,
         requirements: Requirements::default(),
         rows: vec![Row { outcome: RowOutcome::Ran, ..row }],

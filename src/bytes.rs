@@ -9,7 +9,7 @@ use memmap2::{Mmap, MmapMut, MmapOptions};
 
 /// Bytes that do not change any more. A clone shares them; the last one gives them back to the system.
 #[derive(Clone)]
-pub struct Bytes {
+pub struct WeightBytes {
     held: Held,
     range: Range<usize>,
 }
@@ -20,7 +20,7 @@ enum Held {
     Own(Arc<Buffer>),
 }
 
-impl Bytes {
+impl WeightBytes {
     /// Some bytes of a file; `None` if it does not have them all. They lie as they lie there: on no boundary.
     pub fn of_file(file: Arc<Mmap>, range: Range<usize>) -> Option<Self> {
         file.get(range.clone())?;
@@ -43,14 +43,14 @@ impl Bytes {
     }
 }
 
-impl From<Buffer> for Bytes {
+impl From<Buffer> for WeightBytes {
     fn from(buffer: Buffer) -> Self {
         let range = 0..buffer.len();
         Self { held: Held::Own(Arc::new(buffer)), range }
     }
 }
 
-impl Deref for Bytes {
+impl Deref for WeightBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -58,7 +58,7 @@ impl Deref for Bytes {
     }
 }
 
-impl fmt::Debug for Bytes {
+impl fmt::Debug for WeightBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = match self.held {
             Held::File(_) => "of a file",
@@ -182,7 +182,7 @@ mod tests {
             for (at, byte) in buffer.iter_mut().enumerate() {
                 *byte = (at % 251) as u8;
             }
-            let bytes = Bytes::from(buffer);
+            let bytes = WeightBytes::from(buffer);
             let part = bytes.part(size / 2..size).unwrap();
             let end = part.part(part.len()..part.len()).unwrap();
             drop(bytes);
@@ -197,11 +197,11 @@ mod tests {
         io::Write::write_all(&mut file, b"0123456789").unwrap();
         // SAFETY: nobody else has the file.
         let map = Arc::new(unsafe { Mmap::map(&File::open(file.path()).unwrap()) }.unwrap());
-        let bytes = Bytes::of_file(Arc::clone(&map), 2..7).unwrap();
+        let bytes = WeightBytes::of_file(Arc::clone(&map), 2..7).unwrap();
         assert_eq!(bytes.as_slice(), b"23456");
         assert_eq!(bytes.part(1..3).unwrap().as_slice(), b"34");
         assert!(bytes.part(1..6).is_none());
-        assert!(Bytes::of_file(map, 5..11).is_none());
+        assert!(WeightBytes::of_file(map, 5..11).is_none());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::{GpuVerdict, Reading};
 use crate::suite::Language;
-use crate::telemetry::{GpuVerdict, Reading};
 
 /// What a trial counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

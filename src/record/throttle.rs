@@ -85,7 +85,7 @@ impl fmt::Display for GpuVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::GpuReading;
+    use crate::record::GpuReading;
 
     fn with(looks: &[(Option<u64>, Option<usize>)]) -> Vec<Reading> {
         let reading = |(throttle_reasons, other_processes): &(Option<u64>, Option<usize>)| Reading {

@@ -1,0 +1,68 @@
+//! What loading a candidate took, and what it holds since.
+
+use serde::{Deserialize, Serialize};
+
+use super::PoolPhases;
+use crate::spec::Config;
+
+/// What loading a candidate took and held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadFacts {
+    /// Engine's name: `candle`.
+    pub engine: String,
+    /// Where it ran: `cpu`, `cuda:0`.
+    pub device: String,
+    /// Precision of the weights as run, by type and share of bytes: `q4_k 93 %, q6_k 7 %`.
+    pub precision: String,
+    /// The `config.json` that it was loaded by, or what a GGUF file says in its place: what a pass reads and computes is
+    /// counted from it. `None` for runs stored before it was kept.
+    #[serde(default)]
+    pub config: Option<Config>,
+    /// Bytes of all weights as held by the engine.
+    pub weights_bytes: u64,
+    /// Key and value cache per token of context, computed from the shape.
+    pub kv_bytes_per_token: u64,
+    /// Download, or finding it in the cache.
+    pub acquire_seconds: f64,
+    /// Bytes that were received for it; 0 if all was there. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub downloaded_bytes: Option<u64>,
+    /// Reading, quantizing and moving the weights to the device, and one short forward pass.
+    pub load_seconds: f64,
+    /// What threads did meanwhile. `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub parts: Option<LoadParts>,
+    /// That pass alone. `None` for runs stored before this and what follows were kept.
+    #[serde(default)]
+    pub first_pass_seconds: Option<f64>,
+    /// Bytes that the process had from storage meanwhile, and not from the page cache. `None` also where the system does not
+    /// tell.
+    #[serde(default)]
+    pub disk_read_bytes: Option<u64>,
+    /// Memory in use before the load, after it, and at the most until the last trial ended: of the process, or of the device
+    /// on a GPU. Its peak is what was in use before and the most that tensors took of its pool since; of a GPU without one, the
+    /// most that was seen in use.
+    pub baseline_bytes: Option<u64>,
+    pub loaded_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
+    /// What it took of the GPU's pool, by the driver's own marks. `None` on a CPU, on a GPU without a pool, and for runs stored
+    /// before this was kept.
+    #[serde(default)]
+    pub pool: Option<PoolPhases>,
+    /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
+    #[serde(default)]
+    pub idle_milliwatts: Option<u32>,
+}
+
+/// Time that threads spent in the parts of a load, in seconds, added up over all of them: on a CPU, where several load side
+/// by side, it may be more than the load took. What is in none of them (copies within memory, waiting for the last thread) is
+/// not told.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LoadParts {
+    /// Copying weights out of their file, from storage or the page cache.
+    pub read_seconds: f64,
+    /// Putting them into the type in which they are held.
+    pub quantize_seconds: f64,
+    /// Moving them to the GPU.
+    pub transfer_seconds: f64,
+}

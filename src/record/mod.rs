@@ -1,0 +1,26 @@
+//! Records: what a run leaves behind. Data, with no behaviour but what its fields must satisfy.
+//!
+//! Everything that runs, stores or judges uses these types, and they use none of it: what is stored says nothing of who
+//! made it.
+
+mod checkpoint;
+mod environment;
+mod fit;
+mod load;
+mod memory;
+mod reading;
+mod row;
+mod run;
+pub mod throttle;
+mod trial;
+
+pub use checkpoint::{CheckpointFacts, FileFacts};
+pub use environment::Environment;
+pub use fit::FitEstimate;
+pub use load::{LoadFacts, LoadParts};
+pub use memory::{PoolMemory, PoolPhases};
+pub use reading::{BusyProgram, GpuReading, Reading};
+pub use row::{Row, RowOutcome};
+pub use run::{Run, Settings};
+pub use throttle::GpuVerdict;
+pub use trial::{FailureKind, FinishReason, Outcome, Phase, Timeline, Trial, TrialKey};

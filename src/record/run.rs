@@ -1,0 +1,46 @@
+//! A run: what was run, where, and what came of each candidate.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Environment, Row};
+use crate::catalog::Requirements;
+
+/// One invocation of `compare` and everything that it observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Sortable by time, short enough to type: `20261120-051733-4f2a`.
+    pub id: String,
+    pub started_at: jiff::Timestamp,
+    /// `None` while it runs, and after it was interrupted.
+    pub finished_at: Option<jiff::Timestamp>,
+    pub environment: Environment,
+    pub settings: Settings,
+    pub requirements: Requirements,
+    /// In the order of the plan.
+    pub rows: Vec<Row>,
+}
+
+/// What the user chose for the whole run; a resumed run must have the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Base of every seed in the run.
+    pub seed: u64,
+    /// Overrides each suite's own number of measured repetitions.
+    pub repeat: Option<u32>,
+    /// Prompts of token ids go on until the interval of each headline metric lies within this share of its median.
+    #[serde(default)]
+    pub precision: Option<f64>,
+    /// Prompts of token ids go on until the trials of a suite took so long together.
+    #[serde(default)]
+    pub min_seconds: Option<f64>,
+    /// Rounds after which they end for all that; `None` where neither was asked for.
+    #[serde(default)]
+    pub max_repeat: Option<u32>,
+    /// Warm-up trials of each suite, exactly; `None` leaves them to the suite, and to how soon it is steady.
+    pub warmup: Option<u32>,
+    pub max_new_tokens: Option<u32>,
+    /// SHA-256 over the prompts of each suite that ran, by suite: figures of other prompts do not compare.
+    pub suites: std::collections::BTreeMap<String, String>,
+    /// Languages asked for; empty means all.
+    pub languages: Vec<crate::suite::Language>,
+}
