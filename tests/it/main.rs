@@ -2,6 +2,7 @@
 
 mod support;
 
+mod architecture;
 mod audit;
 mod batches;
 mod candle_transformers;
