@@ -4,7 +4,7 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
+//! | grounds | [`units`], [`quantile`], [`clock`], [`bytes`], [`causes`] | numbers, errors, files | text, quantiles, instants, weights' bytes | clock |
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
@@ -25,6 +25,7 @@
 //! meanwhile) and [`commands`], which puts the stages together, one file a subcommand.
 
 pub mod units;
+pub mod quantile;
 pub mod clock;
 pub mod bytes;
 pub mod causes;

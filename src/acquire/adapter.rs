@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{AcquireError, local};
+use super::error::AcquireError;
+use super::local;
 
 /// Largest rank; that of a whole matrix is no adapter's.
 const LARGEST_RANK: u64 = 1 << 16;

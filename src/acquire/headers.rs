@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicBool;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::error::AcquireError;
 use super::gguf::{self, GgufError, GgufFile};
 use super::hub::{Hub, HubError, RemoteFile, Snapshot};
-use super::{AcquireError, Preview};
+use super::preview::Preview;
 use crate::spec::Config;
 
 /// Read of every file at first: most headers are no longer.

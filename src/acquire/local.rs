@@ -8,8 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::checkpoint::{Checkpoint, Weights};
+use super::error::AcquireError;
 use super::gguf::{self, GgufFile};
-use super::{AcquireError, Checkpoint, Preview, Weights};
+use super::preview::Preview;
 use crate::catalog::is_gguf_file;
 use crate::record::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, DecoderSpec, Inventory};

@@ -11,7 +11,9 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 use rayon::prelude::*;
 
-use super::{AcquireError, Checkpoint, Weights, local};
+use super::checkpoint::{Checkpoint, Weights};
+use super::error::AcquireError;
+use super::local;
 use crate::record::CheckpointFacts;
 use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 

@@ -187,7 +187,7 @@ impl Binomial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summarize::quantile;
+    use crate::quantile::quantile;
 
     /// The medians of all n^n resamples, each with its share.
     fn of_every_resample(values: &[f64]) -> Vec<(f64, f64)> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::bootstrap::{MedianBootstrap, MedianDistribution, least_p};
-use crate::summarize::{Interval, p_median_above, p_median_below, quantile};
+use crate::quantile::quantile;
+use crate::summarize::{Interval, p_median_above, p_median_below};
 
 /// Prompts from which on each is one observation, however often it was repeated. Below, each pair of trials is, and the
 /// answer is about just those prompts.

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Pair, PromptDigest, RowDigest, Subject, Unjudged, fixed_change, paired_change, relative_change};
+use crate::quantile::median;
 use crate::suite::Language;
-use crate::summarize::median;
 
 /// Where a figure belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -10,7 +10,8 @@ use candle_core::cuda_backend::cudarc::driver::sys::{
 use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaGraph, CudaStream, result};
 use candle_core::{CudaDevice, Result};
 
-use super::{Launch, Machine, Prepared};
+use super::launch::Launch;
+use super::machine::{Machine, Prepared};
 
 /// All kernels, as nvcc compiled them for the compute capability that was built for.
 const KERNELS: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::quantile::quantile;
+
 /// Two predictions of the same next token, compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Agreement {
@@ -49,7 +51,7 @@ impl Divergence {
         Some(Self {
             positions,
             mean_kl_nats: divergences.iter().sum::<f64>() / positions as f64,
-            p999_kl_nats: crate::summarize::quantile(&divergences, 0.999)?,
+            p999_kl_nats: quantile(&divergences, 0.999)?,
             same_top_share: same as f64 / positions as f64,
         })
     }

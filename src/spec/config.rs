@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::error::SpecError;
+
 /// Largest width, count or length that any key may state. Real configs stay under 2^20; products of three such numbers
 /// stay within `u64`, so nothing computed from a hostile config overflows.
 const LARGEST: u64 = 1 << 20;
@@ -24,31 +26,6 @@ pub struct Heads {
     /// Heads of the key and value cache; each serves `queries / keys` query heads.
     pub keys: usize,
     pub dim: usize,
-}
-
-/// What is wrong with a `config.json`, or what it asks for that this program does not do.
-#[derive(Debug, thiserror::Error, PartialEq)]
-pub enum SpecError {
-    #[error("the config is not a JSON object")]
-    NotAnObject,
-    #[error("the config lacks `{key}`")]
-    Missing { key: String },
-    #[error("`{key}` is {found}, expected {expected}")]
-    Invalid { key: String, found: String, expected: String },
-    #[error("architecture `{0}` is not supported yet")]
-    UnsupportedArchitecture(String),
-    #[error("`{key}` = {value} is not supported yet")]
-    UnsupportedKey { key: String, value: String },
-}
-
-impl SpecError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::UnsupportedArchitecture(_) => Some(format!("supported now: {}", super::family::SUPPORTED)),
-            Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::UnsupportedKey { .. } => None,
-        }
-    }
 }
 
 impl Config {

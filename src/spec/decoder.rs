@@ -1,6 +1,6 @@
 //! The decoder described as data: what differs between architectures, and nothing of how it is computed.
 
-use super::config::{Config, Heads, SpecError};
+use super::config::Heads;
 use super::names::Naming;
 use super::rope::RopeSpec;
 
@@ -148,14 +148,6 @@ pub struct Experts {
 }
 
 impl DecoderSpec {
-    /// Reads the spec out of a `config.json`, with the defaults that Hugging Face's own config classes have.
-    ///
-    /// # Errors
-    /// A key that is missing, out of bounds, or asks for something that the decoder does not do.
-    pub fn from_config(config: &Config) -> Result<Self, SpecError> {
-        super::family::read(config)
-    }
-
     /// Numbers that one token of context adds to the cache.
     pub fn cache_numbers_per_token(&self) -> u64 {
         let heads = self.attention.heads;

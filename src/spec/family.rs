@@ -1,18 +1,25 @@
 //! Families: each architecture's `config.json` as a [`DecoderSpec`].
 
-use super::config::{Config, Heads, SpecError, shown};
+use super::config::{Config, Heads, shown};
 use super::decoder::{
     Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
 };
+use super::error::SpecError;
 use super::names::Naming;
 use super::rope::{RopeKeys, RopeSpec, rope};
 
-/// The supported families, as a person calls them.
-pub const SUPPORTED: &str =
-    "llama, mistral, qwen2, qwen3, phi3, exaone, exaone4, gemma, gemma2, gemma3, gpt_neox, deepseek_v2";
+impl DecoderSpec {
+    /// Reads the spec out of a `config.json`, with the defaults that Hugging Face's own config classes have.
+    ///
+    /// # Errors
+    /// A key that is missing, out of bounds, or asks for something that the decoder does not do.
+    pub fn from_config(config: &Config) -> Result<Self, SpecError> {
+        read(config)
+    }
+}
 
 /// Reads the spec of any supported family.
-pub fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
+fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
     refuse_unsupported(config)?;
     match config.model_type()? {
         "llama" | "mistral" | "qwen2" | "qwen3" => llama_like(config),
@@ -406,6 +413,7 @@ fn experts(config: &Config) -> Result<Experts, SpecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::error::SUPPORTED;
     use serde_json::{Value, json};
 
     fn spec(change: Value) -> Result<DecoderSpec, SpecError> {

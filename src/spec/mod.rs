@@ -5,16 +5,18 @@
 
 mod config;
 mod decoder;
+mod error;
 mod family;
 mod inventory;
 mod names;
 mod rope;
 mod shapes;
 
-pub use config::{Config, Heads, SpecError};
+pub use config::{Config, Heads};
 pub use decoder::{
     Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
 };
+pub use error::SpecError;
 pub use inventory::{Inventory, Kind, Role, Weight};
 pub use names::{Part, gguf_latent_halves, gguf_name};
 pub use rope::RopeSpec;

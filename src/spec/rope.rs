@@ -7,7 +7,8 @@ use std::f64::consts::PI;
 
 use serde_json::{Map, Value};
 
-use super::config::{Config, SpecError, in_range, invalid, shown};
+use super::config::{Config, in_range, invalid, shown};
+use super::error::SpecError;
 
 /// A rotary embedding of the first `dims` numbers of each head.
 #[derive(Debug, Clone, PartialEq)]

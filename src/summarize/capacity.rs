@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::row::Memory;
+use super::memory::Memory;
 use crate::measure::Ceiling;
 use crate::plan::USUAL_CONTEXT;
 

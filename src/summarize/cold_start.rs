@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::distribution::median;
 use crate::catalog::Source;
 use crate::measure::Measurement;
+use crate::quantile::median;
 use crate::record::{LoadParts, Outcome, Phase, Row, Trial};
 
 /// Which request of the first prompt is told beside the first one: by then caches are filled and clocks have settled.

@@ -1,8 +1,8 @@
 //! A course: one metric over the trials of one prompt, in the order in which they ran.
 
 use super::drift::Drift;
-use super::enough::precision;
 use super::outliers::outliers;
+use super::precision::precision;
 use crate::measure::metric::{DECODE, TTFT};
 use crate::measure::{Measurement, Metric};
 use crate::record::{Outcome, Phase, Trial};

@@ -1,7 +1,7 @@
 //! Drift: whether a series rises or falls over its course, as a machine that warms up makes it.
 
-use super::distribution::quantile;
 use super::interval::Interval;
+use crate::quantile::quantile;
 
 /// The 97.5 % point of the normal distribution.
 const Z: f64 = 1.959_964;

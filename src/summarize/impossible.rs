@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::row::SuiteSummary;
+use super::suite::SuiteSummary;
 use crate::measure::metric::{MBU, MFU};
 use crate::measure::{Ceiling, Metric};
 use crate::plan::{Demand, Resource};

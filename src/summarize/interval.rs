@@ -149,7 +149,7 @@ fn p_above(value: f64, rising: impl ExactSizeIterator<Item = f64> + Clone) -> f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summarize::quantile;
+    use crate::quantile::quantile;
 
     fn ramp(n: u32) -> Vec<f64> {
         (1..=n).map(f64::from).collect()

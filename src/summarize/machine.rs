@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::distribution::median;
+use crate::quantile::median;
 use crate::record::{GpuReading, Reading, Trial};
 
 /// What the readings of some trials amount to; `None` is what nobody told. Clocks that are lower in one row than in another

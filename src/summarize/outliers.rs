@@ -1,6 +1,6 @@
 //! Outliers: values far from the others. They are pointed out and never dropped: a stall is a measurement, too.
 
-use super::distribution::quantile;
+use crate::quantile::quantile;
 
 /// Modified Z-score beyond which a value is an outlier: Iglewicz & Hoaglin, "How to Detect and Handle Outliers", 1993.
 pub const OUTLYING: f64 = 3.5;

@@ -10,7 +10,7 @@ use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::commands::checkpoint::distrusted;
 use crate::engine::candle::CandleEngine;
-use crate::engine::candle::memory::{self, GpuMemory};
+use crate::engine::candle::memory;
 use crate::engine::{Engine, EngineError};
 use crate::error::Error;
 use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
@@ -184,7 +184,7 @@ impl RowRunner<'_> {
         let on_cpu = self.device.is_cpu();
         // Of the device that the engine opened: others may be visible under its number.
         let available =
-            if on_cpu { host::available_bytes() } else { GpuMemory::of(self.device).map(|memory| memory.free) };
+            if on_cpu { host::available_bytes() } else { memory::of_gpu(self.device).map(|memory| memory.free) };
         let available = available.unwrap_or(u64::MAX);
         let shape = Shape::new(&preview.config, preview.stored_bytes).map_err(EngineError::from)?;
         let layout = row.candidate.quantization.map(Layout::Held);

@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
 use crate::measure::{Measurement, made_on, mean_context};
 use crate::plan::{Layout, Measured, Outlook, Shape, StepTime, TimeFit, Transfer};
+use crate::quantile::quantile;
 use crate::record::{Outcome, Phase, Row, Run, Trial};
 use crate::store::Store;
-use crate::summarize::{RowSummary, quantile, summarize};
+use crate::summarize::{RowSummary, summarize};
 use crate::ui::Printer;
 use crate::units::Rate;
 

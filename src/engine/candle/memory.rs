@@ -6,10 +6,9 @@
 //! is kept while a model runs, and given back between models, which would otherwise be counted as the next one's, or keep it
 //! from fitting.
 
-use std::fmt;
-
 use candle_core::{Device, Result};
 
+use super::gpu_memory::GpuMemory;
 use crate::record::PoolMemory;
 
 /// Keeps freed blocks, of any size, for the next operation. Does nothing on the host where the allocator is not glibc's.
@@ -32,7 +31,7 @@ pub fn keep_freed(device: &Device) -> Result<()> {
 
 /// Gives all free memory back to the system. Does nothing on the host where the allocator is not glibc's.
 ///
-/// What a GPU's driver does not take back is not free for the next model, which [`GpuMemory`] then tells.
+/// What a GPU's driver does not take back is not free for the next model, which [`of_gpu`] then tells.
 pub fn give_back(device: &Device) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: releases what nobody uses (man 3 malloc_trim); callable at any time.
@@ -46,24 +45,12 @@ pub fn give_back(device: &Device) {
     }
 }
 
-/// A GPU's memory, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GpuMemory {
-    pub total: u64,
-    /// What nobody holds, neither another process nor this one's pool.
-    pub free: u64,
-    /// The most that tensors took since the marks of its pool were taken last; `None` where the device has no pool.
-    pub peak: Option<u64>,
-}
-
-impl GpuMemory {
-    /// The memory of a GPU; `None` of a device that is none, or whose driver does not tell.
-    pub fn of(device: &Device) -> Option<Self> {
-        match device {
-            #[cfg(feature = "cuda")]
-            Device::Cuda(device) => super::pool::memory(device).ok(),
-            _ => None,
-        }
+/// The memory of a GPU; `None` of a device that is none, or whose driver does not tell.
+pub fn of_gpu(device: &Device) -> Option<GpuMemory> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => super::pool::memory(device).ok(),
+        _ => None,
     }
 }
 
@@ -85,31 +72,12 @@ pub fn take_pool_peak(device: &Device) -> Option<PoolMemory> {
     }
 }
 
-impl fmt::Display for GpuMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: u64| bytes >> 20;
-        write!(f, "the GPU has {} MiB, {} of them free", mib(self.total), mib(self.free))?;
-        match self.peak {
-            Some(peak) => write!(f, ", and this model took up to {}", mib(peak)),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_gpus_memory_is_told_in_whole_mebibytes() {
-        let memory = GpuMemory { total: 23_034 << 20, free: (312 << 20) + 1000, peak: Some(21_500 << 20) };
-        let text = "the GPU has 23034 MiB, 312 of them free, and this model took up to 21500";
-        assert_eq!(memory.to_string(), text);
-        assert_eq!(GpuMemory { peak: None, ..memory }.to_string(), "the GPU has 23034 MiB, 312 of them free");
-    }
-
-    #[test]
     fn the_host_has_no_gpus_memory() {
-        assert_eq!(GpuMemory::of(&Device::Cpu), None);
+        assert_eq!(of_gpu(&Device::Cpu), None);
     }
 }

@@ -5,6 +5,7 @@ mod attention;
 mod batch;
 mod decode_step;
 mod decoder;
+mod gpu_memory;
 mod host;
 mod latent;
 mod loader;
@@ -40,7 +41,6 @@ use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits, Next};
-use memory::GpuMemory;
 use phases::PoolMarks;
 pub use predict::{Windows, predict};
 use sampler::Sampler;
@@ -315,7 +315,7 @@ fn settled(error: EngineError, device: &Device) -> EngineError {
     // A device that cannot be waited for says so at its next use.
     device.synchronize().unwrap_or_default();
     match error {
-        EngineError::OutOfMemory(text) => EngineError::OutOfMemory(match GpuMemory::of(device) {
+        EngineError::OutOfMemory(text) => EngineError::OutOfMemory(match memory::of_gpu(device) {
             Some(memory) => format!("{text}; {memory}"),
             None => text,
         }),

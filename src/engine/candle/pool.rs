@@ -9,7 +9,7 @@ use candle_core::cuda_backend::cudarc::driver::result::{device, mem_pool};
 use candle_core::cuda_backend::cudarc::driver::sys::{CUmemPool_attribute as Attribute, CUmemoryPool};
 use candle_core::{CudaDevice, Result};
 
-use super::memory::GpuMemory;
+use super::gpu_memory::GpuMemory;
 use crate::record::PoolMemory;
 
 /// Lets the pool hold all that it ever had, and starts its high-water marks anew.

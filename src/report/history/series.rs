@@ -1,8 +1,8 @@
 //! A series: one figure over runs, where it does not continue, and where it took another level.
 
 use crate::compare::{change_points, difference};
+use crate::quantile::median;
 use crate::record::Run;
-use crate::summarize::median;
 
 /// One figure over runs, in their order.
 pub(super) struct Series {

@@ -1,0 +1,42 @@
+//! A checkpoint: a candidate's files, found or made.
+
+use std::path::PathBuf;
+
+use super::adapter::Adapter;
+use super::gguf::GgufFile;
+use crate::record::CheckpointFacts;
+use crate::spec::Config;
+use crate::text::TextModel;
+
+/// A candidate's files, found or made.
+pub struct Checkpoint {
+    pub config: Config,
+    /// `None` where there is no tokenizer: then only token ids can be run.
+    pub text: Option<TextModel>,
+    pub weights: Weights,
+    /// Merged into the weights as they are loaded.
+    pub adapter: Option<Adapter>,
+    pub facts: CheckpointFacts,
+}
+
+/// Where a checkpoint's weights lie.
+pub enum Weights {
+    Safetensors(Vec<PathBuf>),
+    /// PyTorch's `.bin` shards, which several older repositories have alone.
+    Pytorch(Vec<PathBuf>),
+    Gguf(GgufFile),
+    /// Made on the spot from a seed.
+    Synthetic {
+        seed: u64,
+    },
+}
+
+impl Weights {
+    /// The files that hold them; none where they are made, or lie in a file that is open already.
+    pub fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Safetensors(files) | Self::Pytorch(files) => files,
+            Self::Gguf(_) | Self::Synthetic { .. } => &[],
+        }
+    }
+}
