@@ -252,10 +252,10 @@ impl Bench {
             clock: SystemClock::new(),
             progress: support::progress(std::slice::from_ref(&step), rounds),
             step,
-            prompt: completion.prompt_ids,
+            prompt: completion.prompt_ids.unwrap_or_default(),
             store,
             run,
-            answer: completion.token_ids,
+            answer: completion.token_ids.unwrap_or_default(),
             _folder: folder,
         }
     }
@@ -309,7 +309,7 @@ impl Bench {
         );
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
-        (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
+        (kept.token_ids.unwrap_or_default(), Cost::new(&kept.timeline.arrivals_ns, time))
     }
 
     fn with_everything(&mut self, round: u32) -> (Vec<u32>, Cost) {
@@ -327,7 +327,7 @@ impl Bench {
         execute(&mut self.engine, &mut row, &once, &instruments, &cancel, &mut self.progress, &mut keep).expect("kept");
         let time = self.clock.now() - start;
         let kept = kept.expect("a trial");
-        (kept.token_ids, Cost::new(&kept.timeline.arrivals_ns, time))
+        (kept.token_ids.unwrap_or_default(), Cost::new(&kept.timeline.arrivals_ns, time))
     }
 }
 

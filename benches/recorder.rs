@@ -66,8 +66,8 @@ fn record(bencher: Bencher, on_token: &mut dyn FnMut(usize), tell: fn(&mut dyn O
     let mut on_text = |_: &str| {};
     let mut recorder = Recorder::start(&clock, TOKENS, &cancel, on_token, &mut on_text);
     bencher.bench_local(|| {
-        if recorder.token_ids.len() == TOKENS {
-            recorder.token_ids.clear();
+        if recorder.timeline.arrivals_ns.len() == TOKENS {
+            recorder.token_ids.iter_mut().for_each(Vec::clear);
             recorder.timeline.arrivals_ns.clear();
             recorder.text.clear();
         }

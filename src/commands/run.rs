@@ -14,6 +14,7 @@ use crate::record::{Outcome, Trial, TrialKey};
 use crate::run::recorder::Recorder;
 use crate::text::Message;
 use crate::ui::{DownloadProgress, Printer};
+use crate::units::UNKNOWN;
 
 pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     threads::use_threads(threads::count(args.device.threads));
@@ -96,7 +97,8 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
             });
             let shown: Vec<String> = shown.collect();
             let count = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
-            let (prompt, output) = (count(completion.prompt_ids.len()), count(completion.token_ids.len()));
+            let known = |ids: &Option<Vec<u32>>| ids.as_ref().map_or(UNKNOWN.to_owned(), |ids| count(ids.len()));
+            let (prompt, output) = (known(&completion.prompt_ids), known(&completion.token_ids));
             printer.say(&format!("prompt {prompt}, answer {output}; {}", shown.join(", ")));
         }
     }

@@ -74,7 +74,7 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
         return Err(Error::usage(format!("a stride of {stride} leaves gaps between windows of {window}"), hint));
     }
     let vocabulary = engine.spec().vocabulary;
-    let precision = engine.precision().to_owned();
+    let precision = engine.precision().to_string();
     let languages = text.as_ref().and_then(|text| engine.text()?.languages(text));
     let mut engines = vec![engine];
     let mut against = None;
@@ -85,7 +85,7 @@ pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
             let hint = "only checkpoints with the same tokens can be compared token by token".to_owned();
             return Err(Error::usage(format!("`{word}` has another vocabulary"), hint));
         }
-        against = Some((other.row(), engine.precision().to_owned()));
+        against = Some((other.row(), engine.precision().to_string()));
         engines.push(engine);
     }
 

@@ -167,7 +167,7 @@ impl PromptDigest {
             trials: trials.len(),
             failed: trials.len() - measurements.len(),
             values: values.collect(),
-            token_ids: completed().map(|trial| trial.token_ids.clone()).collect(),
+            token_ids: completed().filter_map(|trial| trial.token_ids.clone()).collect(),
         }
     }
 

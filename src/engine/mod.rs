@@ -49,8 +49,9 @@ pub enum Sampling {
 /// What came back, whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    pub prompt_ids: Vec<u32>,
-    pub token_ids: Vec<u32>,
+    /// `None` of an engine that does not tell them, as are the ids of the answer.
+    pub prompt_ids: Option<Vec<u32>>,
+    pub token_ids: Option<Vec<u32>>,
     /// `None` where the checkpoint has no tokenizer.
     pub text: Option<String>,
     pub finish: FinishReason,
@@ -68,6 +69,10 @@ pub trait Observer {
     /// An output token is known on the host.
     fn token(&mut self, id: u32) {
         let _ = id;
+    }
+    /// Output came whose ids the engine does not know: so many tokens at once, `None` where it cannot count them.
+    fn tokens(&mut self, count: Option<u32>) {
+        let _ = count;
     }
     /// Text became certain; follows the tokens that it is made of.
     fn text(&mut self, piece: &str) {

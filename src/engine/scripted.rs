@@ -29,8 +29,8 @@ pub struct ScriptedEngine {
 impl Engine for ScriptedEngine {
     fn generate(&mut self, _: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
         let mut completion = Completion {
-            prompt_ids: Vec::new(),
-            token_ids: Vec::new(),
+            prompt_ids: None,
+            token_ids: Some(Vec::new()),
             text: Some(String::new()),
             finish: FinishReason::Stop,
         };
@@ -41,14 +41,13 @@ impl Engine for ScriptedEngine {
             match step {
                 Step::Wait(duration) => self.clock.advance(*duration),
                 Step::Encoded(tokens) => {
-                    completion.prompt_ids = vec![0; *tokens];
                     observer.encoded(*tokens);
                 }
                 Step::Prefilled => observer.prefilled(),
                 Step::Token(id, text) => {
                     observer.token(*id);
                     observer.text(text);
-                    completion.token_ids.push(*id);
+                    completion.token_ids.get_or_insert_default().push(*id);
                     completion.text.get_or_insert_default().push_str(text);
                 }
                 Step::Fail(message) => return Err(EngineError::Scripted((*message).into())),

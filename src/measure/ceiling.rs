@@ -22,12 +22,12 @@ impl Ceiling {
         let gpus = Gpus::shipped().ok()?;
         let gpu = made_on(environment, &gpus)?;
         let load = row.load.as_ref()?;
-        let shape = Shape::new(load.config.as_ref()?, Some(load.weights_bytes)).ok()?;
+        let shape = Shape::new(load.config.as_ref()?, load.weights_bytes).ok()?;
         let layout = row.candidate.quantization.map(Layout::Held);
         Some(Self {
             work: shape.work(layout),
             roofline: shape.roofline(layout, gpu),
-            cache_number_bytes: shape.cache_number_bytes(load.kv_bytes_per_token),
+            cache_number_bytes: shape.cache_number_bytes(load.kv_bytes_per_token?),
             usable_bytes: gpu.memory_bytes(),
             shape,
         })
@@ -69,7 +69,7 @@ pub fn made_on<'a>(environment: &Environment, gpus: &'a Gpus) -> Option<&'a GpuS
 /// Tokens that the cache held on average while the answer was decoded: the n − 1 steps after the first token find P + 1 to
 /// P + n − 1 of them, themselves included. `None` for a prompt of unknown length.
 pub fn mean_context(trial: &Trial) -> Option<f64> {
-    Some(f64::from(trial.prompt_tokens?) + trial.timeline.arrivals_ns.len() as f64 / 2.0)
+    Some(f64::from(trial.prompt_tokens?) + trial.timeline.tokens()? as f64 / 2.0)
 }
 
 #[cfg(test)]

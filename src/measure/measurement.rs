@@ -23,9 +23,10 @@ pub struct Measurement {
     /// P ÷ prefill time, in tokens per second; higher is better. Undefined where the prefill time is.
     pub prefill_tokens_per_second: Option<f64>,
     /// Time per output token: (last arrival − first arrival) ÷ (n − 1), in seconds; lower is better. The first token is
-    /// excluded because prefill made it. Undefined for n < 2.
+    /// excluded because prefill made it. Undefined for n < 2, and where n is not known.
     pub tpot_seconds: Option<f64>,
-    /// Longest gap between two consecutive arrivals, in seconds; lower is better. Undefined for n < 2.
+    /// Longest gap between two consecutive arrivals, in seconds; lower is better. Undefined for n < 2, and where an arrival was more
+    /// than one token, or nobody knows: gaps between chunks are another metric.
     pub itl_max_seconds: Option<f64>,
     /// 1 ÷ TPOT, in tokens per second; higher is better. Does not compare across tokenizers. Undefined for n < 2.
     pub decode_tokens_per_second: Option<f64>,
@@ -36,7 +37,7 @@ pub struct Measurement {
     pub characters_per_token: Option<f64>,
     /// End-to-end latency: last arrival − t0, in seconds; lower is better. Undefined if the trial failed or nothing came.
     pub latency_seconds: Option<f64>,
-    /// Number of gaps between arrivals over [`STALL_SECONDS`]; lower is better. Undefined for n < 2.
+    /// Number of gaps between arrivals over [`STALL_SECONDS`]; lower is better. Undefined where those gaps are.
     pub stalls: Option<f64>,
     /// Energy of the whole card for the request, in joules; lower is better. Undefined on a CPU, where the driver does not
     /// tell, for a trial too short for what it tells ([`Energy`]), and for one that failed.
@@ -65,17 +66,18 @@ impl Measurement {
     pub fn under(trial: &Trial, ceiling: Option<&Ceiling>) -> Self {
         let arrivals = &trial.timeline.arrivals_ns;
         let (first, last) = (arrivals.first().copied(), arrivals.last().copied());
-        let n = arrivals.len();
+        let n = trial.timeline.tokens().map(|tokens| tokens as f64);
         let completed = matches!(trial.outcome, Outcome::Completed { .. });
         let characters = trial.text.as_ref().map(|text| text.chars().count() as f64);
 
         let prefill_seconds = span(trial.timeline.encoded_ns, trial.timeline.prefilled_ns);
-        let decode_seconds = if n >= 2 { span(first, last) } else { None };
-        let tpot_seconds = decode_seconds.map(|seconds| seconds / (n - 1) as f64);
+        // One arrival of several tokens has no duration either.
+        let decode_seconds = if arrivals.len() >= 2 { span(first, last) } else { None };
+        let tpot_seconds = per(decode_seconds, n.map(|n| n - 1.0));
         // Arrivals that run backwards would be a recorder's mistake; a number made from them would hide it.
         let gaps: Option<Vec<f64>> =
             arrivals.windows(2).map(|pair| span(Some(pair[0]), Some(pair[1]))).collect::<Option<_>>();
-        let gaps = gaps.filter(|gaps| !gaps.is_empty());
+        let gaps = gaps.filter(|gaps| !gaps.is_empty() && trial.timeline.is_token_by_token());
         let energy_joules = Energy::of(trial).filter(|_| completed).map(|energy| energy.joules);
 
         let prefill_tokens_per_second = per(trial.prompt_tokens.map(f64::from), prefill_seconds);
@@ -89,10 +91,10 @@ impl Measurement {
             itl_max_seconds: gaps.as_ref().and_then(|gaps| gaps.iter().copied().max_by(f64::total_cmp)),
             decode_tokens_per_second,
             characters_per_second: per(characters, decode_seconds),
-            characters_per_token: per(characters, Some(n as f64)),
+            characters_per_token: per(characters, n),
             latency_seconds: last.filter(|_| completed).map(seconds),
             energy_joules,
-            energy_joules_per_token: per(energy_joules, Some(n as f64)),
+            energy_joules_per_token: per(energy_joules, n),
             mfu_share: ceiling.and_then(|ceiling| Some(ceiling.of_prefill(trial, positive(prefill_seconds)?)?.share())),
             mbu_share: ceiling.and_then(|ceiling| Some(ceiling.of_decode(trial, decode_tokens_per_second?)?.share())),
             stalls: gaps.map(|gaps| gaps.iter().filter(|gap| **gap > STALL_SECONDS).count() as f64),
@@ -142,9 +144,10 @@ mod tests {
                 encoded_ns: Some(10 * MS),
                 prefilled_ns: Some(60 * MS),
                 arrivals_ns: arrivals_ms.iter().map(|ms| ms * MS).collect(),
+                arrival_tokens: None,
             },
             outcome: Outcome::Completed { finish: FinishReason::Stop },
-            token_ids: vec![0; arrivals_ms.len()],
+            token_ids: Some(vec![0; arrivals_ms.len()]),
             text: text.map(String::from),
             readings: Vec::new(),
             repeated: None,

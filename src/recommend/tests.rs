@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalog::{Budget, Requirements, Source};
-use crate::record::{FitEstimate, Row, Trial};
+use crate::record::{FitEstimate, Precision, Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
 use crate::summarize::testing::{
@@ -249,7 +249,7 @@ fn prompts_of_token_ids_are_compared_where_there_is_no_text() {
 #[test]
 fn mixed_precisions_and_random_weights_are_flagged() {
     let mut half = ran("half", requests(400, 50));
-    half.load.as_mut().unwrap().precision = "bf16".into();
+    half.load.as_mut().unwrap().precision = Some(Precision::of([("bf16", 1)]));
     let mut random = ran("random", requests(400, 50));
     random.candidate.source = Source::Synthetic { shape: "llama".into() };
     let flags = judge(vec![half, random], Requirements::default()).flags;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PoolPhases;
+use super::{PoolPhases, Precision};
 use crate::spec::Config;
 
 /// What loading a candidate took and held.
@@ -12,16 +12,16 @@ pub struct LoadFacts {
     pub engine: String,
     /// Where it ran: `cpu`, `cuda:0`.
     pub device: String,
-    /// Precision of the weights as run, by type and share of bytes: `q4_k 93 %, q6_k 7 %`.
-    pub precision: String,
+    /// The weights as run, by type. `None` of an engine that does not know: a server's.
+    pub precision: Option<Precision>,
     /// The `config.json` that it was loaded by, or what a GGUF file says in its place: what a pass reads and computes is
     /// counted from it. `None` for runs stored before it was kept.
     #[serde(default)]
     pub config: Option<Config>,
-    /// Bytes of all weights as held by the engine.
-    pub weights_bytes: u64,
-    /// Key and value cache per token of context, computed from the shape.
-    pub kv_bytes_per_token: u64,
+    /// Bytes of all weights as held by the engine; `None` as above.
+    pub weights_bytes: Option<u64>,
+    /// Key and value cache per token of context, computed from the shape; `None` as above.
+    pub kv_bytes_per_token: Option<u64>,
     /// Download, or finding it in the cache.
     pub acquire_seconds: f64,
     /// Bytes that were received for it; 0 if all was there. `None` for runs stored before this was kept.

@@ -51,8 +51,8 @@ pub struct Trial {
     pub prompt_tokens: Option<u32>,
     pub timeline: Timeline,
     pub outcome: Outcome,
-    /// Ids of the output tokens, in order of arrival.
-    pub token_ids: Vec<u32>,
+    /// Ids of the output tokens, in order of arrival; `None` where the engine does not tell them.
+    pub token_ids: Option<Vec<u32>>,
     /// The output text; `None` where there is no tokenizer to make text with.
     pub text: Option<String>,
     pub readings: Vec<Reading>,
@@ -102,6 +102,24 @@ pub struct Timeline {
     pub encoded_ns: Option<u64>,
     /// Forward pass over the prompt done and the device synchronised; before sampling. `None` over HTTP.
     pub prefilled_ns: Option<u64>,
-    /// One instant per output token.
+    /// One instant per arrival of output.
     pub arrivals_ns: Vec<u64>,
+    /// How many tokens each arrival was, `null` where nobody counted them; absent where each was one token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_tokens: Option<Vec<Option<u32>>>,
+}
+
+impl Timeline {
+    /// All output tokens; `None` where some arrival was not counted.
+    pub fn tokens(&self) -> Option<u64> {
+        match &self.arrival_tokens {
+            None => Some(self.arrivals_ns.len() as u64),
+            Some(counts) => counts.iter().map(|count| count.map(u64::from)).sum(),
+        }
+    }
+
+    /// Whether each arrival was one token, so that the gaps between arrivals are those between tokens.
+    pub fn is_token_by_token(&self) -> bool {
+        self.arrival_tokens.as_ref().is_none_or(|counts| counts.iter().all(|count| *count == Some(1)))
+    }
 }

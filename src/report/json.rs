@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ReportError;
 use crate::measure::METRICS;
-use crate::record::Run;
+use crate::record::{Precision, Run};
 use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 #[derive(Serialize)]
 struct Export<'a> {
@@ -92,13 +93,18 @@ pub fn read(text: &str) -> Result<Run, ReportError> {
     if schema_version > SCHEMA_VERSION {
         return Err(ReportError::Newer { found: schema_version, known: SCHEMA_VERSION });
     }
-    let Import { run } = serde_json::from_str(text).map_err(not_an_export)?;
+    let mut document: Value = serde_json::from_str(text).map_err(not_an_export)?;
+    if schema_version < 2 {
+        let rows = document.pointer_mut("/run/rows").and_then(Value::as_array_mut);
+        rows.into_iter().flatten().filter_map(|row| row.get_mut("load")).for_each(Precision::upgrade);
+    }
+    let Import { run } = serde_json::from_value(document).map_err(not_an_export)?;
     Ok(run)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::record::{BusyProgram, GpuReading, GpuVerdict, LoadParts, PoolMemory, PoolPhases};
@@ -150,7 +156,7 @@ mod tests {
         RUN.refuses(
             &document(),
             [
-                ("/schema_version", json!(2)),
+                ("/schema_version", json!(1)),
                 ("/run/started_at", json!("yesterday")),
                 ("/run/environment/threads", json!(-1)),
                 ("/run/rows/0/checkpoint/files/0/sha256", json!("0X")),
@@ -185,9 +191,17 @@ mod tests {
 
     #[test]
     fn an_export_of_a_newer_program_is_refused_with_a_way_out() {
-        let error = read(r#"{"schema_version": 2, "campaign": {}}"#).expect_err("newer");
-        assert_eq!(error.to_string(), "the export has layout version 2, this program knows up to 1");
+        let error = read(r#"{"schema_version": 3, "campaign": {}}"#).expect_err("newer");
+        assert_eq!(error.to_string(), "the export has layout version 3, this program knows up to 2");
         assert_eq!(error.hint().expect("a hint"), "update `bench`");
+    }
+
+    #[test]
+    fn an_export_of_the_version_before_is_read_with_its_sentence_as_data() {
+        let mut old = document();
+        old["schema_version"] = json!(1);
+        old["run"]["rows"][0]["load"]["precision"] = json!("q4_k 93 %, q6_k 7 %");
+        assert_eq!(read(&old.to_string()).expect("reading"), sample::run());
     }
 
     #[test]

@@ -153,7 +153,8 @@ fn common_headings() -> impl Iterator<Item = String> {
 }
 
 fn common_cells(row: &RowSummary) -> impl Iterator<Item = String> {
-    let precision = row.precision.as_deref().map_or(UNKNOWN.into(), escaped);
+    let precision = Known(row.precision.as_ref()).to_string();
+    let precision = escaped(&precision);
     [
         escaped(&row.row).into_owned(),
         if row.synthetic { format!("{precision}, random weights") } else { precision.into_owned() },

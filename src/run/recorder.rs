@@ -16,10 +16,13 @@ pub struct Recorder<'a, C> {
     on_token: &'a mut dyn FnMut(usize),
     on_text: &'a mut dyn FnMut(&str),
     pub timeline: Timeline,
-    pub token_ids: Vec<u32>,
+    /// `None` once something came whose ids are not known.
+    pub token_ids: Option<Vec<u32>>,
     pub prompt_tokens: Option<u32>,
     /// Text as it came, kept so that a failed trial still has what the user would have seen.
     pub text: String,
+    /// Tokens so far; an arrival that nobody counted is taken for one, which only a progress bar sees.
+    done: usize,
 }
 
 /// Room is made beforehand for at most so many tokens: a limit may be any number, the longest answers are this long.
@@ -36,10 +39,10 @@ impl<'a, C: Clock> Recorder<'a, C> {
     ) -> Self {
         let expected = expected.min(MOST_ANNOUNCED);
         let timeline = Timeline { arrivals_ns: Vec::with_capacity(expected), ..Timeline::default() };
-        let token_ids = Vec::with_capacity(expected);
+        let token_ids = Some(Vec::with_capacity(expected));
         let text = String::new();
         let start = clock.now();
-        Self { clock, start, cancel, on_token, on_text, timeline, token_ids, prompt_tokens: None, text }
+        Self { clock, start, cancel, on_token, on_text, timeline, token_ids, prompt_tokens: None, text, done: 0 }
     }
 
     fn since_start(&self) -> u64 {
@@ -60,8 +63,24 @@ impl<C: Clock> Observer for Recorder<'_, C> {
     fn token(&mut self, id: u32) {
         let at = self.since_start();
         self.timeline.arrivals_ns.push(at);
-        self.token_ids.push(id);
-        (self.on_token)(self.token_ids.len());
+        if let Some(counts) = &mut self.timeline.arrival_tokens {
+            counts.push(Some(1));
+        }
+        if let Some(ids) = &mut self.token_ids {
+            ids.push(id);
+        }
+        self.done += 1;
+        (self.on_token)(self.done);
+    }
+
+    fn tokens(&mut self, count: Option<u32>) {
+        let at = self.since_start();
+        let before = self.timeline.arrivals_ns.len();
+        self.timeline.arrivals_ns.push(at);
+        self.timeline.arrival_tokens.get_or_insert_with(|| vec![Some(1); before]).push(count);
+        self.token_ids = None;
+        self.done += count.unwrap_or(1) as usize;
+        (self.on_token)(self.done);
     }
 
     fn text(&mut self, piece: &str) {

@@ -50,6 +50,10 @@ impl<C: Clock> Observer for Slowed<'_, C> {
         self.before = Some(self.clock.now());
     }
 
+    fn tokens(&mut self, count: Option<u32>) {
+        self.observer.tokens(count);
+    }
+
     fn text(&mut self, piece: &str) {
         self.observer.text(piece);
     }

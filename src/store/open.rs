@@ -3,16 +3,35 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
+use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::{Store, StoreError};
+use crate::record::Precision;
 
 /// In order; a step that was released is never changed, another one follows it.
-const STEPS: &[M<'static>] = &[
-    M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
-    M::up(include_str!("migrations/0002-repeated-trials.sql")),
-];
+fn steps() -> [M<'static>; 3] {
+    [
+        M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
+        M::up(include_str!("migrations/0002-repeated-trials.sql")),
+        M::up_with_hook(include_str!("migrations/0003-data-of-loads.sql"), upgrade_loads),
+    ]
+}
+
+/// See [`Precision::upgrade`]. A record that cannot be understood is left as it is, and named by who reads it.
+fn upgrade_loads(transaction: &Transaction) -> HookResult {
+    let mut select = transaction.prepare("SELECT rowid, load FROM rows WHERE load IS NOT NULL")?;
+    let mut update = transaction.prepare("UPDATE rows SET load = ?2 WHERE rowid = ?1")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, load): (i64, String) = (row.get(0)?, row.get(1)?);
+        if let Ok(mut load) = serde_json::from_str(&load) {
+            Precision::upgrade(&mut load);
+            update.execute((id, load.to_string()))?;
+        }
+    }
+    Ok(())
+}
 
 /// "benc", as the first migration writes it.
 const APPLICATION_ID: i64 = 1_650_814_563;
@@ -77,7 +96,7 @@ impl Store {
         let header = Header::read(&connection).map_err(failed)?;
         header.check(path)?;
         configure(&connection).map_err(failed)?;
-        Migrations::from_slice(STEPS).to_latest(&mut connection).map_err(|error| {
+        Migrations::new(steps().into()).to_latest(&mut connection).map_err(|error| {
             let source = match error {
                 // Without the statement, which is the whole step.
                 rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
@@ -116,7 +135,7 @@ impl Header {
 
     fn check(&self, path: &Path) -> Result<(), StoreError> {
         let path = || path.to_owned();
-        let known = STEPS.len() as i64;
+        let known = steps().len() as i64;
         let untouched = self.application_id == 0 && self.version == 0 && self.empty;
         if !untouched && self.application_id != APPLICATION_ID {
             return Err(StoreError::Foreign { path: path() });

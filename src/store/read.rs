@@ -109,6 +109,7 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
                 encoded_ns: columns.nanoseconds("encoded_ns")?,
                 prefilled_ns: columns.nanoseconds("prefilled_ns")?,
                 arrivals_ns: columns.json("arrivals_ns")?,
+                arrival_tokens: columns.json_or_null("arrival_tokens")?,
             },
             outcome: columns.json("outcome")?,
             token_ids: columns.json("token_ids")?,

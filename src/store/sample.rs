@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::catalog::{Budget, Candidate, PromptFormat, Quantization, Requirements, Source};
 use crate::record::{
-    CheckpointFacts, Environment, FailureKind, FileFacts, FinishReason, FitEstimate, LoadFacts, Outcome, Reading, Row,
-    RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
+    CheckpointFacts, Environment, FailureKind, FileFacts, FinishReason, FitEstimate, LoadFacts, Outcome, Precision,
+    Reading, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
 
@@ -86,9 +86,10 @@ pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32
             prefilled_ns: Some(400_000_000),
             // The first after half a second, then one each 0.1 s.
             arrivals_ns: (0..u64::from(tokens)).map(|n| 500_000_000 + n * 100_000_000).collect(),
+            arrival_tokens: None,
         },
         outcome: Outcome::Completed { finish: FinishReason::Length },
-        token_ids: (0..tokens).collect(),
+        token_ids: Some((0..tokens).collect()),
         text: Some("좋은 제품입니다".into()),
         readings: vec![Reading {
             at_ns: 250_000_000,
@@ -155,10 +156,10 @@ fn ran() -> Row {
         load: Some(LoadFacts {
             engine: "candle".into(),
             device: "cpu".into(),
-            precision: "q4_k 93 %, q6_k 7 %".into(),
+            precision: Some(Precision::of([("q4_k", 4_355_258_388), ("q6_k", 327_815_148)])),
             config: None,
-            weights_bytes: 4_683_073_536,
-            kv_bytes_per_token: 57_344,
+            weights_bytes: Some(4_683_073_536),
+            kv_bytes_per_token: Some(57_344),
             acquire_seconds: 0.25,
             downloaded_bytes: None,
             load_seconds: 12.5,

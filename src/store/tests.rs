@@ -298,7 +298,7 @@ fn fixture(version: u32) -> PathBuf {
 
 #[test]
 fn results_stored_by_each_version_still_load() {
-    for version in 1..=2 {
+    for version in 1..=3 {
         let folder = folder();
         let copy = folder.path().join("bench.db");
         fs::copy(fixture(version), &copy).expect("copying the fixture");
@@ -310,7 +310,7 @@ fn results_stored_by_each_version_still_load() {
 #[test]
 #[ignore = "makes the fixture of the layout's newest version; see tests/fixtures/store/README.md"]
 fn make_the_fixture() {
-    let path = fixture(2);
+    let path = fixture(3);
     assert!(!path.exists(), "`{}` is there: a released layout's fixture is not made again", path.display());
     Store::open(path).expect("a new store").create_run(&sample::run()).expect("storing");
 }

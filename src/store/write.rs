@@ -142,10 +142,10 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
         .prepare_cached(
             "INSERT INTO trials (
                  run_id, row, suite, language, prompt, repetition, warmup, seed, started_at, prompt_tokens, outcome,
-                 encoded_ns, prefilled_ns, arrivals_ns, token_ids, text, readings, repeated
+                 encoded_ns, prefilled_ns, arrivals_ns, arrival_tokens, token_ids, text, readings, repeated
              ) VALUES (
                  :run_id, :row, :suite, :language, :prompt, :repetition, :warmup, :seed, :started_at, :prompt_tokens,
-                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :token_ids, :text, :readings, :repeated
+                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :arrival_tokens, :token_ids, :text, :readings, :repeated
              )",
         )
         .map_err(failed)?;
@@ -165,6 +165,7 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
             ":encoded_ns": nanoseconds(&what, trial.timeline.encoded_ns)?,
             ":prefilled_ns": nanoseconds(&what, trial.timeline.prefilled_ns)?,
             ":arrivals_ns": json(&what, &trial.timeline.arrivals_ns)?,
+            ":arrival_tokens": json_or_null(&what, &trial.timeline.arrival_tokens)?,
             ":token_ids": json(&what, &trial.token_ids)?,
             ":text": trial.text,
             ":readings": json(&what, &trial.readings)?,

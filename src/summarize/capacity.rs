@@ -48,7 +48,7 @@ mod tests {
         let held = plan.weights_bytes.unwrap();
         let found = capacity(|run| {
             let load = run.rows[0].load.as_mut().unwrap();
-            (load.weights_bytes, load.loaded_bytes) = (held, None);
+            (load.weights_bytes, load.loaded_bytes) = (Some(held), None);
         });
         let expected = Capacity { context_tokens: 4096, most_chats: plan.most_chats.unwrap(), weights_bytes: held };
         assert_eq!(found, Some(expected));

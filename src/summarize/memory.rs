@@ -46,7 +46,7 @@ impl Memory {
             prefill_bytes: above(most(|phases| phases.prefill_bytes)),
             decode_bytes: above(most(|phases| phases.decode_bytes)),
             process_bytes: most(|phases| phases.process_bytes),
-            kv_bytes_per_token: Some(load.kv_bytes_per_token),
+            kv_bytes_per_token: load.kv_bytes_per_token,
             measured_kv_bytes_per_token: load.loaded_bytes.and_then(|loaded| measured_cache(&row.trials, loaded)),
             estimated_bytes,
         }
@@ -57,7 +57,7 @@ impl Memory {
 fn measured_cache(trials: &[Trial], loaded_bytes: u64) -> Option<u64> {
     let on_gpu = trials.iter().filter(|trial| trial.readings.iter().any(|reading| reading.gpu.is_some()));
     let taken = on_gpu.filter_map(|trial| {
-        let tokens = u64::from(trial.prompt_tokens?) + trial.timeline.arrivals_ns.len() as u64;
+        let tokens = u64::from(trial.prompt_tokens?) + trial.timeline.tokens()?;
         Some((tokens, MemoryPhases::of(trial).decode_bytes?.saturating_sub(loaded_bytes)))
     });
     let (tokens, bytes) = taken.max_by_key(|(tokens, bytes)| (*tokens, Reverse(*bytes)))?;

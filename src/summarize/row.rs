@@ -13,7 +13,7 @@ use super::suite::SuiteSummary;
 use super::summary::Summary;
 use crate::catalog::{Requirements, Source};
 use crate::measure::Ceiling;
-use crate::record::{Environment, Phase, Row, Run, Trial};
+use crate::record::{Environment, MainType, Phase, Row, Run, Trial};
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,7 +22,7 @@ pub struct RowSummary {
     pub row: String,
     /// Precision of most of the weights as run, with its share if it is not all of them; as asked for if not loaded.
     /// `None` where the stored precision was not looked at.
-    pub precision: Option<String>,
+    pub precision: Option<MainType>,
     /// Random weights: speed and memory are real, text is not.
     pub synthetic: bool,
     pub memory: Memory,
@@ -46,7 +46,7 @@ pub struct RowSummary {
 impl RowSummary {
     /// The precision without its share, for comparing: `q4_k` of `q4_k 93 %`.
     pub fn precision_type(&self) -> Option<&str> {
-        self.precision.as_deref()?.split_whitespace().next()
+        self.precision.as_ref().map(|main| main.name.as_str())
     }
 }
 
@@ -82,7 +82,7 @@ fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environme
             .load
             .as_ref()
             .zip(ceiling.as_ref())
-            .map(|(load, ceiling)| Capacity::of(&memory, load.weights_bytes, ceiling)),
+            .and_then(|(load, ceiling)| Some(Capacity::of(&memory, load.weights_bytes?, ceiling))),
         impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
         suites,
         text: summary(&|trial| trial.key.language.is_some()),
@@ -90,18 +90,17 @@ fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environme
     }
 }
 
-fn precision(row: &Row) -> Option<String> {
-    let as_run = row.load.as_ref().and_then(|load| load.precision.split(',').next());
-    let as_asked = row.candidate.quantization.map(|quantization| quantization.name());
-    let text = as_run.map(str::trim).filter(|text| !text.is_empty()).or(as_asked)?;
-    Some(text.trim_end_matches("100 %").trim_end().to_owned())
+fn precision(row: &Row) -> Option<MainType> {
+    let as_run = row.load.as_ref().and_then(|load| load.precision.as_ref()?.main());
+    let as_asked = || Some(MainType { name: row.candidate.quantization?.name().to_owned(), share: 1.0 });
+    as_run.or_else(as_asked)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::metric::{DECODE, TTFT};
-    use crate::record::{FitEstimate, GpuReading, Reading};
+    use crate::record::{FitEstimate, GpuReading, Precision, Reading};
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
 
     #[test]
@@ -189,12 +188,12 @@ mod tests {
     fn precision_is_as_run_before_as_asked() {
         let mut as_run = row("a");
         as_run.candidate.quantization = Some(crate::catalog::Quantization::Q4K);
-        assert_eq!(precision(&as_run).as_deref(), Some("q4_k"));
-        for (stored, shown) in [("q8_0 60 %, q4_k 40 %", "q8_0 60 %"), ("f32 100 %", "f32"), ("bf16", "bf16")] {
+        assert_eq!(precision(&as_run).map(|main| main.to_string()).as_deref(), Some("q4_k"));
+        for (stored, shown) in [(vec![("q8_0", 60), ("q4_k", 40)], "q8_0 60 %"), (vec![("bf16", 8)], "bf16")] {
             let mut facts = load(1);
-            facts.precision = stored.into();
+            facts.precision = Some(Precision::of(stored));
             as_run.load = Some(facts);
-            assert_eq!(precision(&as_run).as_deref(), Some(shown));
+            assert_eq!(precision(&as_run).map(|main| main.to_string()).as_deref(), Some(shown));
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::measure::Measurement;
 use crate::record::{
-    Environment, FailureKind, FinishReason, GpuReading, LoadFacts, Outcome, Reading, Row, RowOutcome, Run, Settings,
-    Timeline, Trial, TrialKey,
+    Environment, FailureKind, FinishReason, GpuReading, LoadFacts, Outcome, Precision, Reading, Row, RowOutcome, Run,
+    Settings, Timeline, Trial, TrialKey,
 };
 use crate::suite::Language;
 
@@ -28,9 +28,10 @@ pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> 
             encoded_ns: Some(0),
             prefilled_ns: Some(ttft_ms * MS),
             arrivals_ns: (0..tokens).map(|index| (ttft_ms + index * gap_ms) * MS).collect(),
+            arrival_tokens: None,
         },
         outcome: Outcome::Completed { finish: FinishReason::Stop },
-        token_ids: (0..tokens as u32).collect(),
+        token_ids: Some((0..tokens as u32).collect()),
         text: Some(text.into()),
         readings: Vec::new(),
         repeated: None,
@@ -110,10 +111,10 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
     LoadFacts {
         engine: "candle".into(),
         device: "cpu".into(),
-        precision: "q4_k 93 %, q6_k 7 %".into(),
+        precision: Some(Precision::of([("q4_k", 93), ("q6_k", 7)])),
         config: None,
-        weights_bytes: peak / 2,
-        kv_bytes_per_token: 1024,
+        weights_bytes: Some(peak / 2),
+        kv_bytes_per_token: Some(1024),
         acquire_seconds: 0.0,
         downloaded_bytes: None,
         load_seconds: 4.2,
@@ -133,11 +134,11 @@ pub(crate) fn llama_8b(id: &str, trials: Vec<Trial>) -> Row {
     let config = crate::spec::shipped_shape("meta-llama/Meta-Llama-3-8B-Instruct");
     let load = LoadFacts {
         device: "cuda:0".into(),
-        precision: "bf16".into(),
+        precision: Some(Precision::of([("bf16", 16_060_000_000)])),
         config,
-        weights_bytes: 16_060_000_000,
+        weights_bytes: Some(16_060_000_000),
         // 32 layers × (key + value) × 8 heads × 128 in float32.
-        kv_bytes_per_token: 32 * 2 * 8 * 128 * 4,
+        kv_bytes_per_token: Some(32 * 2 * 8 * 128 * 4),
         ..load(17 << 30)
     };
     let candidate = Candidate { quantization: Some(Quantization::Bf16), ..row(id).candidate };

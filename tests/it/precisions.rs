@@ -27,7 +27,7 @@ impl Prediction {
 
     fn of_text(name: &str, ids: Vec<u32>, quantization: Option<Quantization>) -> Self {
         let mut engine = load(checkpoint(name), quantization);
-        let precision = engine.precision().to_owned();
+        let precision = engine.precision().to_string();
         let decoder = engine.decoder();
         decoder.reset(&[ids.len()]).unwrap();
         let log_probs = log_probs(&decoder.forward(&[&ids], Logits::Every).unwrap());

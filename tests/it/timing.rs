@@ -124,7 +124,7 @@ fn every_metric_of_four_tokens() {
     assert_eq!(trial.timeline.encoded_ns, Some(ms(30)));
     assert_eq!(trial.timeline.prefilled_ns, Some(ms(100)));
     assert_eq!(trial.timeline.arrivals_ns, [ms(120), ms(170), ms(220), ms(420)]);
-    assert_eq!((trial.prompt_tokens, trial.token_ids.as_slice()), (Some(7), &[11, 12, 13, 14][..]));
+    assert_eq!((trial.prompt_tokens, trial.token_ids.as_deref()), (Some(7), Some(&[11, 12, 13, 14][..])));
     assert_eq!(trial.text.as_deref(), Some("안녕하세요!"));
     assert_eq!(trial.outcome, Outcome::Completed { finish: FinishReason::Stop });
 
@@ -179,7 +179,7 @@ fn a_failure_at_the_third_token_keeps_what_came_and_is_counted() {
     let message = "the third token never came".to_owned();
     assert_eq!(failed.outcome, Outcome::Failed { kind: FailureKind::Engine, message });
     assert_eq!(failed.timeline.arrivals_ns, [ms(120), ms(170)]);
-    assert_eq!((failed.token_ids.as_slice(), failed.text.as_deref()), (&[11, 12][..], Some("안녕하")));
+    assert_eq!((failed.token_ids.as_deref(), failed.text.as_deref()), (Some(&[11, 12][..]), Some("안녕하")));
     let measured = Measurement::of(failed);
     is(measured.ttft_seconds, 0.12);
     is(measured.tpot_seconds, 0.05);
@@ -216,7 +216,7 @@ fn no_token_at_all_is_no_zero() {
 #[test]
 fn a_failure_before_anything_came_has_no_prompt_length_and_no_text() {
     let trial = run_one(vec![wait(30), Script::Fail("at once")]);
-    assert_eq!((trial.prompt_tokens, trial.text, trial.token_ids), (None, None, Vec::new()));
+    assert_eq!((trial.prompt_tokens, trial.text, trial.token_ids), (None, None, Some(Vec::new())));
     assert_eq!(trial.timeline.encoded_ns, None);
 }
 

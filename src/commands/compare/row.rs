@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::summarize::suffices;
 use crate::telemetry::host;
 use crate::ui::{DownloadProgress, Printer, RowWork, RunProgress};
-use crate::units::Bytes;
+use crate::units::{Bytes, Known};
 
 /// What all rows of a run share.
 pub struct RowRunner<'a> {
@@ -151,10 +151,10 @@ impl RowRunner<'_> {
         let facts = LoadFacts {
             engine: "candle".into(),
             device: self.device_name.into(),
-            precision: engine.precision().into(),
+            precision: Some(engine.precision().clone()),
             config,
-            weights_bytes: engine.weights_bytes(),
-            kv_bytes_per_token: engine.kv_bytes_per_token(),
+            weights_bytes: Some(engine.weights_bytes()),
+            kv_bytes_per_token: Some(engine.kv_bytes_per_token()),
             acquire_seconds: acquired.as_secs_f64(),
             downloaded_bytes,
             load_seconds: (ready - before).as_secs_f64(),
@@ -170,8 +170,8 @@ impl RowRunner<'_> {
         self.printer.detail(&format!(
             "{}: loaded {} as {}",
             candidate.row(),
-            Bytes(facts.weights_bytes),
-            facts.precision
+            Known(facts.weights_bytes.map(Bytes)),
+            Known(facts.precision.as_ref())
         ));
         self.progress.loaded(&facts);
         row.load = Some(facts);

@@ -144,7 +144,7 @@ fn of_row(run: &str, row: &Row, summary: &RowSummary) -> Option<Measured> {
         run: run.to_owned(),
         seconds_per_token: median,
         context: context as u64,
-        cache_bytes_per_token: load.kv_bytes_per_token,
+        cache_bytes_per_token: load.kv_bytes_per_token?,
         memory_bytes: summary.memory.measured_bytes,
         estimated_memory_bytes: summary.memory.estimated_bytes,
     })

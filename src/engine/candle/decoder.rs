@@ -20,6 +20,7 @@ use crate::cpu::isa::Isa;
 use crate::cpu::pool::Pool;
 use crate::gpu::Machine;
 use crate::plan::{PREFILL_CHUNK, cache_number_bytes};
+use crate::record::Precision;
 use crate::spec::{DecoderSpec, Inventory, Part, Residual};
 
 /// A loaded model with the sequences that it goes on with.
@@ -128,7 +129,7 @@ impl Decoder {
             step: None,
         };
         decoder.exact = decoder.layers.iter().flat_map(Layer::matrices).all(|matrix| matrix.held().1 == "f32");
-        let bits = decoder.held().0 as f64 * 8.0 / inventory.parameters().max(1) as f64;
+        let bits = decoder.held().bytes() as f64 * 8.0 / inventory.parameters().max(1) as f64;
         if cache_number_bytes(device.is_cpu(), bits) == DType::F16.size_in_bytes() as u64 {
             decoder.cache_type = DType::F16;
         }
@@ -144,29 +145,12 @@ impl Decoder {
         &self.spec
     }
 
-    /// Bytes of all weights as held, and their types with their share of the bytes: `q4_k 93 %, q6_k 7 %`.
-    pub fn held(&self) -> (u64, String) {
+    /// The types in which the weights are held, with the bytes of each.
+    pub fn held(&self) -> Precision {
         let head = if self.spec.tied_embeddings { None } else { Some(&self.head) };
         let matrices = self.layers.iter().flat_map(Layer::matrices).chain([&self.embedding]).chain(head);
         let float = self.layers.iter().map(Layer::float_bytes).filter(|bytes| *bytes > 0).map(|bytes| (bytes, "f32"));
-        let mut kinds: Vec<(&str, u64)> = Vec::new();
-        for (bytes, kind) in matrices.map(Matrix::held).chain(float) {
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, sum)) => *sum += bytes,
-                None => kinds.push((kind, bytes)),
-            }
-        }
-        kinds.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        let total: u64 = kinds.iter().map(|(_, bytes)| bytes).sum();
-        let share = |bytes: u64| (100.0 * bytes as f64 / total as f64).round();
-        let text = match kinds.as_slice() {
-            [(only, _)] => (*only).to_owned(),
-            several => {
-                let parts = several.iter().map(|(kind, bytes)| format!("{kind} {} %", share(*bytes)));
-                parts.collect::<Vec<_>>().join(", ")
-            }
-        };
-        (total, text)
+        Precision::of(matrices.map(Matrix::held).chain(float).map(|(bytes, name)| (name, bytes)))
     }
 
     /// The first weight that holds a number that is none, or infinite: what to look for when an answer is not a number.

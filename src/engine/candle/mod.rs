@@ -36,7 +36,7 @@ use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::gpu;
-use crate::record::{FinishReason, PoolPhases};
+use crate::record::{FinishReason, PoolPhases, Precision};
 use crate::spec::{DecoderSpec, Inventory};
 use crate::text::{TextError, TextModel, TextStream};
 
@@ -54,8 +54,7 @@ pub struct CandleEngine {
     decoder: Decoder,
     text: Option<TextModel>,
     device: Device,
-    weights_bytes: u64,
-    precision: String,
+    precision: Precision,
     pool: PoolMarks,
     distrust: Option<String>,
     /// Neither `Send` nor `Sync`.
@@ -113,9 +112,9 @@ impl CandleEngine {
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
         device.synchronize()?;
-        let (weights_bytes, precision) = decoder.held();
+        let precision = decoder.held();
         let (device, pool, distrust) = (device.clone(), PoolMarks::default(), None);
-        Ok(Self { decoder, text, device, weights_bytes, precision, pool, distrust, _of_this_thread: PhantomData })
+        Ok(Self { decoder, text, device, precision, pool, distrust, _of_this_thread: PhantomData })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -163,11 +162,11 @@ impl CandleEngine {
 
     /// Bytes of all weights as held.
     pub fn weights_bytes(&self) -> u64 {
-        self.weights_bytes
+        self.precision.bytes()
     }
 
-    /// The types in which the weights are held, with their share of the bytes.
-    pub fn precision(&self) -> &str {
+    /// The types in which the weights are held, with the bytes of each.
+    pub fn precision(&self) -> &Precision {
         &self.precision
     }
 
@@ -297,7 +296,7 @@ impl CandleEngine {
             }
         }
         let (token_ids, text) = answer.finish(observer);
-        Ok(Completion { prompt_ids, token_ids, text, finish })
+        Ok(Completion { prompt_ids: Some(prompt_ids), token_ids: Some(token_ids), text, finish })
     }
 }
 

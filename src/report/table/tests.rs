@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::{Budget, Quantization, Requirements, Source};
 use crate::recommend::recommend;
-use crate::record::{BusyProgram, FailureKind, FitEstimate, Row, RowOutcome, Trial};
+use crate::record::{BusyProgram, FailureKind, FitEstimate, Precision, Row, RowOutcome, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
 use crate::summarize::testing::{
@@ -46,7 +46,7 @@ fn realistic() -> Run {
     let both = |ttft, gap| [speed(ttft, gap), text(40, 16, ttft, gap)].concat();
     let mut half = ran("gemma-ko-7b", both(420, 37));
     half.load = Some(load(17 << 30));
-    half.load.as_mut().unwrap().precision = "bf16 100 %".into();
+    half.load.as_mut().unwrap().precision = Some(Precision::of([("bf16", 1)]));
     let mut flaky = quantized(ran("mistral-7b-v0.3", both(310, 26)));
     flaky.trials = flaky.trials.into_iter().enumerate().map(|(i, t)| if i % 9 == 4 { failed(t) } else { t }).collect();
     let mut huge = quantized(row("deepseek-v2"));
