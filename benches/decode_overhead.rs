@@ -24,11 +24,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bench::acquire::hub::FetchProgress;
 use bench::acquire::{Checkpoint, Weights};
 use bench::catalog::{Quantization, Requirements};
 use bench::clock::{Clock, SystemClock, wall_time};
 use bench::engine::candle::{CandleEngine, Logits};
-use bench::engine::{Engine, Input, Observer, Request, Sampling};
+use bench::engine::{Engine, Input, Observer, PrepareListener, Request, Sampling};
 use bench::plan::Step;
 use bench::quantile::quantile;
 use bench::record::{CheckpointFacts, Row, Run, Settings, Trial};
@@ -209,7 +210,7 @@ struct Bench {
     clock: SystemClock,
     step: Step,
     prompt: Vec<u32>,
-    progress: RunProgress,
+    progress: RunProgress<'static>,
     store: Store,
     run: Run,
     /// What every arm must answer.
@@ -337,6 +338,10 @@ fn argmax(logits: &Tensor) -> u32 {
 }
 
 struct Silent;
+
+impl FetchProgress for Silent {}
+
+impl PrepareListener for Silent {}
 
 impl RunListener for Silent {}
 

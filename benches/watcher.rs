@@ -84,6 +84,10 @@ impl Clock for Accounting {
         }
         self.clock.now()
     }
+
+    fn sleep(&self, time: Duration) {
+        self.clock.sleep(time);
+    }
 }
 
 /// Processor time of this thread.

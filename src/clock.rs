@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 pub trait Clock {
     /// Time since some fixed instant in the past.
     fn now(&self) -> Duration;
+
+    /// Lets so much time pass.
+    fn sleep(&self, time: Duration);
 }
 
 /// The machine's monotonic clock.
@@ -32,6 +35,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
 }
 
 /// A clock that moves only when told to. Clones share the time.
@@ -49,6 +56,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.advance(time);
     }
 }
 

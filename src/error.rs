@@ -4,7 +4,7 @@ use crate::acquire::AcquireError;
 use crate::audit::TableError;
 use crate::catalog::{RequirementError, TomlError};
 use crate::compare::{AskedError, BaselineError};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, PrepareError};
 use crate::report::ReportError;
 use crate::store::StoreError;
 use crate::suite::SuiteError;
@@ -26,6 +26,8 @@ pub enum Error {
     Suite(#[source] SuiteError),
     #[error(transparent)]
     Acquire(#[from] AcquireError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("could not use the stored results")]
@@ -65,6 +67,7 @@ impl Error {
                 nearest.as_ref().map(|word| format!("did you mean `{word}`?"))
             }
             Self::Acquire(error) => error.hint(),
+            Self::Prepare(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Report(error) => error.hint(),

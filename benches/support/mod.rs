@@ -3,10 +3,11 @@
 use std::io;
 
 use bench::catalog::{Candidate, Quantization, Source};
+use bench::cli::Talk;
 use bench::plan::Step;
 use bench::run::RunListener;
-use bench::ui::{RowWork, RunProgress};
-use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
+use bench::ui::{Printer, RowWork, RunProgress};
+use indicatif::{ProgressDrawTarget, TermLike};
 
 pub fn candidate() -> Candidate {
     Candidate {
@@ -22,9 +23,11 @@ pub fn candidate() -> Candidate {
 
 /// The bar of `bench compare`, at its one candidate's trials, on a terminal that swallows what is drawn: where standard
 /// error is none, indicatif would not draw at all.
-pub fn progress(steps: &[Step], trials: usize) -> RunProgress {
-    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), 20));
-    let mut progress = RunProgress::new(&bars, vec![RowWork::of(135_000_000, steps)]);
+pub fn progress(steps: &[Step], trials: usize) -> RunProgress<'static> {
+    // As long as the bench.
+    let printer = Box::leak(Box::new(Printer::new(Talk { quiet: false, verbose: false })));
+    printer.bars().set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), 20));
+    let mut progress = RunProgress::new(printer, vec![RowWork::of(135_000_000, steps)]);
     progress.candidate_started(&candidate(), trials);
     progress
 }

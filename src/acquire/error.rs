@@ -38,6 +38,8 @@ pub enum AcquireError {
     Text { path: PathBuf, source: TextError },
     #[error("could not use the tokenizer of `{path}`")]
     GgufText { path: PathBuf, source: GgufTextError },
+    #[error("`{0}` has no checkpoint")]
+    NoCheckpoint(String),
     #[error("the shape of `{0}` does not ship with the program")]
     NoShape(String),
     #[error("could not download `{repository}`")]
@@ -66,6 +68,7 @@ impl AcquireError {
             | Self::Json { .. }
             | Self::Header { .. }
             | Self::NoWeights { .. }
+            | Self::NoCheckpoint(_)
             | Self::HostileName { .. }
             | Self::Gguf { .. }
             | Self::Text { .. }

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::catalog::{Candidate, Source};
 use crate::record::FileFacts;
-use crate::spec::shipped_shape;
+use crate::spec::{Config, shipped_shape};
 
 use adapter::Adapter;
 pub use checkpoint::{Checkpoint, Weights};
@@ -54,6 +54,7 @@ fn published(
     match source {
         Source::Local { path } => local::open(path),
         Source::Synthetic { shape } => synthetic::open(shape, SYNTHETIC_SEED),
+        Source::Scripted { .. } => Err(AcquireError::NoCheckpoint(source.to_string())),
         Source::Hub { repository, revision, file } => {
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
@@ -84,6 +85,7 @@ pub fn preview(
     match source {
         Source::Local { path } => local::preview(path),
         Source::Synthetic { shape } => Ok(Preview::of_config(synthetic::config(shape)?)),
+        Source::Scripted { .. } => Err(AcquireError::NoCheckpoint(source.to_string())),
         Source::Hub { repository, revision, file } => {
             if let Some(config) = shipped_shape(repository).filter(|_| file.is_none()) {
                 return Ok(Preview::of_config(config));
@@ -100,5 +102,14 @@ pub fn preview(
             let stored_bytes = headers::stored_bytes(&hub, &snapshot, &wanted, cancel)?;
             Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes) })
         }
+    }
+}
+
+/// The config of a candidate, as far as it is known without asking anybody: by the shape that ships, or from this disk.
+pub fn known_config(source: &Source) -> Option<Config> {
+    match source {
+        Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
+        Source::Local { path } => local::preview(path).ok().map(|preview| preview.config),
+        Source::Scripted { .. } => None,
     }
 }

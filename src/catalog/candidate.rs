@@ -1,5 +1,6 @@
 //! A candidate: one row under consideration.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -40,15 +41,38 @@ pub enum Source {
     Local { path: PathBuf },
     /// Random weights at the shape of a `config.json`: of a repository whose shape ships with the program, or in a directory.
     Synthetic { shape: String },
+    /// No model at all: the answers of a script, for tests of what stands around an engine.
+    Scripted { script: PathBuf },
 }
 
 impl Source {
+    /// What it is called: a repository, a path, or the name of a shape.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self {
+            Source::Hub { repository: name, .. } | Source::Synthetic { shape: name } => name.into(),
+            Source::Local { path } | Source::Scripted { script: path } => path.to_string_lossy(),
+        }
+    }
+
     /// Whether it is one GGUF file, which is quantized already.
     pub fn is_gguf(&self) -> bool {
         match self {
             Source::Hub { file, .. } => file.is_some(),
             Source::Local { path } => is_gguf_file(path),
-            Source::Synthetic { .. } => false,
+            Source::Synthetic { .. } | Source::Scripted { .. } => false,
+        }
+    }
+}
+
+/// `hub:owner/name@main`, `local:models/a`
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Hub { repository, revision, file: None } => write!(f, "hub:{repository}@{revision}"),
+            Source::Hub { repository, revision, file: Some(file) } => write!(f, "hub:{repository}@{revision}:{file}"),
+            Source::Local { path } => write!(f, "local:{}", path.display()),
+            Source::Synthetic { shape } => write!(f, "synthetic:{shape}"),
+            Source::Scripted { script } => write!(f, "scripted:{}", script.display()),
         }
     }
 }

@@ -41,6 +41,7 @@ struct Entry {
     revision: Option<String>,
     file: Option<String>,
     local: Option<PathBuf>,
+    script: Option<PathBuf>,
     quantization: Option<OneOrMore>,
     adapter: Option<PathBuf>,
     licence: Option<String>,
@@ -128,8 +129,8 @@ fn candidates(
     if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(refuse(id_span, format!("id `{id}` must have no spaces, and at least one character")));
     }
-    let source = match (entry.hub, entry.local) {
-        (Some(hub), None) => {
+    let source = match (entry.hub, entry.local, entry.script) {
+        (Some(hub), None, None) => {
             let hub_span = hub.span();
             let repository = hub.into_inner();
             if !is_repository(&repository) {
@@ -138,14 +139,13 @@ fn candidates(
             let revision = entry.revision.or_else(|| defaults.revision.clone()).unwrap_or_else(|| "main".into());
             Source::Hub { repository, revision, file: entry.file }
         }
-        (None, Some(_)) if entry.revision.is_some() || entry.file.is_some() => {
+        (None, Some(_), None) if entry.revision.is_some() || entry.file.is_some() => {
             return Err(refuse(span, format!("`{id}` is local, so `revision` and `file` mean nothing")));
         }
-        (None, Some(path)) => Source::Local { path: base.join(path) },
-        (None, None) => return Err(refuse(span, format!("`{id}` has no source: give it `hub` or `local`"))),
-        (Some(_), Some(_)) => {
-            return Err(refuse(span, format!("`{id}` has two sources: keep one of `hub` and `local`")));
-        }
+        (None, Some(path), None) => Source::Local { path: base.join(path) },
+        (None, None, Some(script)) => Source::Scripted { script: base.join(script) },
+        (None, None, None) => return Err(refuse(span, format!("`{id}` has no source: give it `hub` or `local`"))),
+        _ => return Err(refuse(span, format!("`{id}` has two sources: keep one of `hub` and `local`"))),
     };
     if let Some(format) = &entry.prompt_format
         && format.get_ref().template.matches("{prompt}").count() != 1

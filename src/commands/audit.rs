@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Status, catalog, gpu, layout};
-use crate::acquire::{local, synthetic};
+use crate::acquire::{known_config, local, synthetic};
 use crate::audit::{Finding, Table, Verdict, judge};
-use crate::catalog::{Catalog, Source};
+use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
 use crate::plan::Shape;
@@ -63,11 +63,7 @@ impl Shapes {
             add(repository.rsplit('/').next().unwrap_or_default(), &config);
         }
         for candidate in catalog.candidates {
-            let config = match &candidate.source {
-                Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
-                Source::Local { path } => local::config(path).ok(),
-            };
-            if let Some(config) = config {
+            if let Some(config) = known_config(&candidate.source) {
                 add(&candidate.id, &config);
             }
         }

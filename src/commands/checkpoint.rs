@@ -5,7 +5,6 @@ use std::path::Path;
 use super::catalog;
 use crate::catalog::{Candidate, Quantization, Source, is_repository, nearest};
 use crate::cli::Models;
-use crate::engine::candle::CandleEngine;
 use crate::error::Error;
 use crate::ui::Printer;
 
@@ -39,13 +38,6 @@ pub fn candidate(
         _ => "give a directory, a .gguf file, a candidate of models.toml, or a Hub repository as owner/name".into(),
     };
     Err(Error::usage(format!("`{word}` is neither a path that exists, nor a candidate, nor a Hub repository"), hint))
-}
-
-/// Warns of a model that is slower than it should be.
-pub fn distrusted(engine: &CandleEngine, name: &str, printer: &Printer) {
-    if let Some(why) = engine.distrust() {
-        printer.warn(&format!("{name} is slower than it could be: bench's own kernels are not used, {why}"));
-    }
 }
 
 fn looks_like_a_path(word: &str) -> bool {

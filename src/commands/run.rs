@@ -3,89 +3,92 @@
 use serde_json::{Map, Value, json};
 
 use super::{Status, checkpoint, on_interrupt, threads};
-use crate::acquire::{acquire, hub::FetchProgress};
 use crate::cli::{self, RunFormat, TokenIds};
-use crate::clock::{SystemClock, wall_time};
-use crate::engine::candle::{self, CandleEngine};
-use crate::engine::{Engine, EngineError, Input, Request, Sampling};
+use crate::clock::SystemClock;
+use crate::engine::{
+    EngineError, Input, PrepareError, Prepared, Request, Sampling, Settings, Unprepared, candle, prepare,
+};
 use crate::error::Error;
 use crate::measure::{METRICS, Measurement};
-use crate::record::{Outcome, Trial, TrialKey};
-use crate::run::recorder::Recorder;
+use crate::record::{Outcome, TrialKey};
+use crate::run::{Answer, Asked, Instruments, ask};
 use crate::text::Message;
-use crate::ui::{DownloadProgress, Printer};
-use crate::units::UNKNOWN;
+use crate::ui::{DownloadProgress, Printer, slower};
+use crate::units::Known;
 
 pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     threads::use_threads(threads::count(args.device.threads));
     let cancel = on_interrupt();
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
     let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
-    let device = candle::device(&threads::device_name(&args.device))?;
-    let progress: &mut dyn FetchProgress = &mut DownloadProgress::new(printer.bars());
-    let found = acquire(&candidate, progress, &cancel)?;
-    let mut engine = CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?;
-    checkpoint::distrusted(&engine, &candidate.row(), printer);
+    let device_name = threads::device_name(&args.device);
+    let device = candle::device(&device_name)?;
+    let settings = Settings {
+        device: &device,
+        device_name: &device_name,
+        gpu: None,
+        steps: None,
+        begun_with: None,
+        cancel: &cancel,
+    };
+    let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer.bars())) {
+        Ok(Prepared { engine, slower: why, .. }) => {
+            why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
+            engine
+        }
+        Err(Unprepared { error: PrepareError::Cancelled, .. }) => return Ok(Status::Unanswered),
+        Err(Unprepared { error, .. }) => return Err(error.into()),
+    };
 
-    let request = request(args);
-    let clock = SystemClock::new();
     let streams = args.format == RunFormat::Text;
-    let mut on_token = |_| {};
     let mut failed = None;
     let mut on_text = |piece: &str| {
         if streams && failed.is_none() {
             failed = printer.answer(piece).err();
         }
     };
-    let started_at = wall_time();
-    let mut recorder = Recorder::start(&clock, request.max_new_tokens, &cancel, &mut on_token, &mut on_text);
-    let result = engine.generate(&request, &mut recorder);
-    let (timeline, prompt_tokens) = (recorder.timeline, recorder.prompt_tokens);
+    let key = TrialKey {
+        row: candidate.row(),
+        suite: String::new(),
+        language: None,
+        prompt: String::new(),
+        repetition: 0,
+        warmup: false,
+    };
+    let asked = Asked { key, seed: args.seed, request: request(args) };
+    let instruments = Instruments::on_cpu(SystemClock::new());
+    let Answer { trial, prompt_ids, error } =
+        ask(engine.as_mut(), asked, &instruments, &cancel, &mut |_| {}, &mut on_text);
     if let Some(error) = failed {
         return Err(error);
     }
-    let completion = match result {
-        Ok(completion) => completion,
-        Err(EngineError::Cancelled) => return Ok(Status::Unanswered),
-        Err(error) => return Err(error.into()),
-    };
+    match error {
+        None => {}
+        Some(EngineError::Cancelled) => return Ok(Status::Unanswered),
+        Some(error) => return Err(error.into()),
+    }
 
-    let trial = Trial {
-        key: TrialKey {
-            row: candidate.row(),
-            suite: String::new(),
-            language: None,
-            prompt: String::new(),
-            repetition: 0,
-            warmup: false,
-        },
-        seed: args.seed,
-        started_at,
-        prompt_tokens,
-        timeline,
-        outcome: Outcome::Completed { finish: completion.finish },
-        token_ids: completion.token_ids.clone(),
-        text: completion.text.clone(),
-        readings: Vec::new(),
-        repeated: None,
-    };
     let measurement = Measurement::of(&trial);
     match args.format {
         RunFormat::Json => {
             let metrics: Map<String, Value> =
                 METRICS.iter().map(|metric| (metric.key.to_owned(), json!((metric.of)(&measurement)))).collect();
+            let finish = match &trial.outcome {
+                Outcome::Completed { finish } => Some(finish),
+                Outcome::Failed { .. } => None,
+            };
             let answer = json!({
-                "prompt_token_ids": completion.prompt_ids,
-                "token_ids": completion.token_ids,
-                "text": completion.text,
-                "finish_reason": completion.finish,
+                "prompt_token_ids": prompt_ids,
+                "token_ids": trial.token_ids,
+                "text": trial.text,
+                "finish_reason": finish,
                 "metrics": metrics,
             });
             printer.answer(&format!("{answer}\n"))?;
         }
         RunFormat::Text => {
-            if completion.text.is_none() {
-                printer.answer(&format!("{}", json!(completion.token_ids)))?;
+            if trial.text.is_none() {
+                printer.answer(&format!("{}", json!(trial.token_ids)))?;
             }
             printer.answer("\n")?;
             let shown = METRICS.iter().filter_map(|metric| {
@@ -96,9 +99,11 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
                 Some(if named { value } else { format!("{} {value}", metric.label) })
             });
             let shown: Vec<String> = shown.collect();
-            let count = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
-            let known = |ids: &Option<Vec<u32>>| ids.as_ref().map_or(UNKNOWN.to_owned(), |ids| count(ids.len()));
-            let (prompt, output) = (known(&completion.prompt_ids), known(&completion.token_ids));
+            let tokens = |count: Option<u64>| match count {
+                Some(1) => "1 token".to_owned(),
+                count => format!("{} tokens", Known(count)),
+            };
+            let (prompt, output) = (tokens(trial.prompt_tokens.map(u64::from)), tokens(trial.timeline.tokens()));
             printer.say(&format!("prompt {prompt}, answer {output}; {}", shown.join(", ")));
         }
     }

@@ -4,15 +4,20 @@
 //! recorder behind it reads the clock.
 
 pub mod candle;
+mod load_times;
 mod loading;
+mod prepare;
+mod prepared;
 pub mod scripted;
 
 use std::path::PathBuf;
 
-use crate::record::FinishReason;
+use crate::record::{FinishReason, PoolPhases};
 use crate::text::{Message, TextError};
 
 pub use loading::{LoadObserver, LoadPart, told};
+pub use prepare::prepare;
+pub use prepared::{Facts, PrepareError, PrepareListener, Prepared, Settings, Unprepared};
 
 /// What is asked of an engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +94,20 @@ pub trait Engine {
     /// # Errors
     /// Anything that keeps the answer from being finished; what was observed until then stands.
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError>;
+
+    /// What its model has taken of memory so far. By default nobody knows.
+    fn memory(&self) -> ModelMemory {
+        ModelMemory::default()
+    }
+}
+
+/// What a model has taken of memory since it began to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ModelMemory {
+    /// Of a GPU's pool, by phase; `None` on a CPU, and on a GPU without a pool.
+    pub pool: Option<PoolPhases>,
+    /// The most that this process held on a CPU; `None` on a GPU, and where the system does not tell.
+    pub peak_resident_bytes: Option<u64>,
 }
 
 /// Why an engine could not be made or could not answer.

@@ -6,7 +6,7 @@ use super::{PoolPhases, Precision};
 use crate::spec::Config;
 
 /// What loading a candidate took and held.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadFacts {
     /// Engine's name: `candle`.
     pub engine: String,
@@ -52,6 +52,9 @@ pub struct LoadFacts {
     /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
     #[serde(default)]
     pub idle_milliwatts: Option<u32>,
+    /// Why what is absent of an engine's weights, cache and memory is not known; absent of one that tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// Time that threads spent in the parts of a load, in seconds, added up over all of them: on a CPU, where several load side

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::{ReportError, figure, hardware};
-use crate::catalog::{Quantization, Source};
+use crate::catalog::Quantization;
 use crate::measure::{Energy, EnergySource, METRICS, Metric};
 use crate::record::{FailureKind, GpuVerdict, LoadFacts, Phase, PoolMemory, PoolPhases, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
@@ -186,7 +186,7 @@ fn facts() -> Vec<Column> {
         column("candidate", |line| text(&line.row.candidate.id)),
         column("quantization", |line| line.row.candidate.quantization.map(Quantization::name).and_then(text)),
         column("precision", |line| number(line.load()?.precision.as_ref())),
-        column("source", |line| Some(source(&line.row.candidate.source).into())),
+        column("source", |line| number(Some(&line.row.candidate.source))),
         column("commit", |line| text(line.row.checkpoint.as_ref()?.commit.as_deref()?)),
         column("synthetic", |line| number(line.summary.map(|summary| summary.synthetic))),
         column("status", |line| text(status(&line.row.outcome))),
@@ -248,15 +248,6 @@ fn energy_source(line: &Line) -> Option<String> {
     let sources: BTreeSet<EnergySource> = line.trials().filter_map(|trial| Some(Energy::of(trial)?.source)).collect();
     let names: Vec<&str> = sources.into_iter().map(EnergySource::name).collect();
     (!names.is_empty()).then(|| names.join(" and "))
-}
-
-fn source(source: &Source) -> String {
-    match source {
-        Source::Hub { repository, revision, file: None } => format!("hub:{repository}@{revision}"),
-        Source::Hub { repository, revision, file: Some(file) } => format!("hub:{repository}@{revision}:{file}"),
-        Source::Local { path } => format!("local:{}", path.display()),
-        Source::Synthetic { shape } => format!("synthetic:{shape}"),
-    }
 }
 
 fn status(outcome: &RowOutcome) -> &'static str {

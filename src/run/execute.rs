@@ -1,33 +1,15 @@
 //! Executing: one candidate's trials, one after another, each kept as soon as it has ended.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::listener::RunListener;
-use super::recorder::Recorder;
-use crate::clock::{Clock, wall_time};
+use super::trial::{Asked, Instruments, ask};
+use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::plan::Step;
-use crate::record::{FailureKind, GpuVerdict, Outcome, Phase, Row, Trial};
+use crate::record::{GpuVerdict, Outcome, Phase, Row, Trial};
 use crate::suite::Body;
-use crate::telemetry::GpuProbe;
-use crate::telemetry::watcher::Watcher;
 use crate::text::Message;
-
-/// What trials are measured with.
-#[derive(Clone)]
-pub struct Instruments<C> {
-    pub clock: C,
-    /// Of the GPU that the engine computes on; `None` where it computes on the CPU.
-    pub gpu: Option<Arc<dyn GpuProbe>>,
-}
-
-impl<C> Instruments<C> {
-    /// For an engine on the CPU.
-    pub fn on_cpu(clock: C) -> Self {
-        Self { clock, gpu: None }
-    }
-}
 
 /// How a candidate's trials came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,39 +66,11 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
 ) -> Option<Trial> {
-    let clock = &instruments.clock;
-    let request = request(step);
-    let most = request.max_new_tokens;
-    let started_at = wall_time();
-    let watcher = Watcher::start(clock.clone(), instruments.gpu.clone());
+    let asked = Asked { key: step.key(row), seed: step.seed, request: request(step) };
+    let most = asked.request.max_new_tokens;
     let mut on_token = |done| listener.token(done, most);
-    let mut on_text = |_: &str| {};
-    let mut recorder = Recorder::start(clock, most, cancel, &mut on_token, &mut on_text);
-    #[cfg(not(feature = "slowdown"))]
-    let observer = &mut recorder;
-    #[cfg(feature = "slowdown")]
-    let observer = &mut super::slowdown::Slowed::by_environment(&mut recorder, clock);
-    let result = engine.generate(&request, observer);
-    let Recorder { timeline, token_ids, prompt_tokens, text: partial, .. } = recorder;
-    let readings = watcher.stop();
-
-    let (outcome, text) = match result {
-        Ok(completion) => (Outcome::Completed { finish: completion.finish }, completion.text),
-        Err(EngineError::Cancelled) => return None,
-        Err(error) => (failure(&error), (!partial.is_empty()).then_some(partial)),
-    };
-    Some(Trial {
-        key: step.key(row),
-        seed: step.seed,
-        started_at,
-        prompt_tokens,
-        timeline,
-        outcome,
-        token_ids,
-        text,
-        readings,
-        repeated: None,
-    })
+    let answer = ask(engine, asked, instruments, cancel, &mut on_token, &mut |_| {});
+    (!matches!(answer.error, Some(EngineError::Cancelled))).then_some(answer.trial)
 }
 
 fn request(step: &Step) -> Request {
@@ -127,13 +81,4 @@ fn request(step: &Step) -> Request {
         Body::Tokens { count } => (Input::RandomTokens { count: *count as usize, seed: step.seed }, true),
     };
     Request { input, max_new_tokens: step.max_new_tokens as usize, ignore_eos, sampling: Sampling::Greedy }
-}
-
-/// An error and its causes as a failed outcome.
-pub fn failure(error: &EngineError) -> Outcome {
-    let kind = match error {
-        EngineError::OutOfMemory(_) => FailureKind::OutOfMemory,
-        _ => FailureKind::Engine,
-    };
-    Outcome::Failed { kind, message: crate::causes::chain(error) }
 }

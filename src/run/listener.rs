@@ -1,22 +1,35 @@
 //! The listener: told how a run goes, for a progress bar or a log.
 
 use crate::catalog::Candidate;
+use crate::engine::{PrepareError, PrepareListener};
 use crate::record::{LoadFacts, Row, Trial};
 
+/// Something about a candidate that a person should know at once.
+#[derive(Debug)]
+pub enum Remark<'a> {
+    /// It has no tokenizer, so only prompts of token ids run.
+    TextsLeftOut,
+    /// It is slower than it could be, and why.
+    Slower(&'a str),
+    /// It is skipped or failed before its first trial.
+    NotRun(&'a PrepareError),
+}
+
 /// Told how a run goes. Every method has an empty default: a listener hears what it cares for.
-pub trait RunListener {
+pub trait RunListener: PrepareListener {
     /// A candidate's turn has come; `trials` of its trials at the least are still to be run.
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
         let _ = (candidate, trials);
     }
 
-    /// Weights are being loaded: so many parameters of the total.
-    fn loading(&mut self, done: u64, total: u64) {
-        let _ = (done, total);
+    /// See [`Remark`].
+    fn remark(&mut self, row: &str, remark: &Remark) {
+        let _ = (row, remark);
     }
 
-    fn loaded(&mut self, facts: &LoadFacts) {
-        let _ = facts;
+    /// A row's engine is ready.
+    fn loaded(&mut self, row: &str, facts: &LoadFacts) {
+        let _ = (row, facts);
     }
 
     /// The next trial starts.

@@ -1,12 +1,14 @@
-//! Running: plan and engines in, trials out.
+//! Running: a schedule and an engine in, trials out.
 
+mod candidate;
 pub mod execute;
 pub mod listener;
-pub mod load_times;
 pub mod recorder;
 #[cfg(any(test, feature = "slowdown"))]
 pub mod slowdown;
+mod trial;
 
-pub use execute::{Ended, Instruments, execute};
-pub use listener::RunListener;
-pub use load_times::LoadTimes;
+pub use candidate::{Conditions, Keep, run_candidate};
+pub use execute::{Ended, execute};
+pub use listener::{Remark, RunListener};
+pub use trial::{Answer, Asked, Instruments, ask};

@@ -78,6 +78,10 @@ mod tests {
             self.0.set(self.0.get() + Duration::from_micros(1));
             self.0.get()
         }
+
+        fn sleep(&self, time: Duration) {
+            self.0.set(self.0.get() + time);
+        }
     }
 
     /// When each token arrived, in microseconds.

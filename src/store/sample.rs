@@ -171,6 +171,7 @@ fn ran() -> Row {
             peak_bytes: Some(6 << 30),
             pool: None,
             idle_milliwatts: None,
+            unknown: None,
         }),
         fit: Some(FitEstimate {
             weights_bytes: 4_700_000_000,

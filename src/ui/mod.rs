@@ -4,4 +4,4 @@ mod printer;
 mod progress;
 
 pub use printer::Printer;
-pub use progress::{DownloadProgress, PassProgress, RowWork, RunProgress};
+pub use progress::{DownloadProgress, PassProgress, RowWork, RunProgress, slower};

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::Printer;
 use crate::acquire::hub::FetchProgress;
 use crate::catalog::Candidate;
+use crate::causes::chain;
+use crate::engine::PrepareListener;
 use crate::plan::Step;
-use crate::record::{LoadFacts, Row, Trial};
-use crate::run::RunListener;
+use crate::record::{LoadFacts, Row, RowOutcome, Trial};
+use crate::run::{Remark, RunListener};
 use crate::suite::Body;
+use crate::units::{Bytes, Known};
 
 /// Redraws this often also while nothing happens, so that the time left counts down.
 const TICK: Duration = Duration::from_millis(200);
@@ -60,8 +64,11 @@ fn step_tokens(step: &Step) -> u64 {
     prompt / PREFILL_SPEEDUP + u64::from(step.max_new_tokens)
 }
 
-/// One bar over a whole run: which candidate, what is being done, how much time is left for everything.
-pub struct RunProgress {
+/// One bar over a whole run: which candidate, what is being done, how much time is left for everything; and what a person
+/// should know of a candidate at once.
+pub struct RunProgress<'a> {
+    printer: &'a Printer,
+    downloads: DownloadProgress<'a>,
     bar: ProgressBar,
     rows: Vec<RowWork>,
     /// Which row it is, counted from 0.
@@ -74,12 +81,14 @@ pub struct RunProgress {
     name: String,
 }
 
-impl RunProgress {
-    pub fn new(bars: &MultiProgress, rows: Vec<RowWork>) -> Self {
+impl<'a> RunProgress<'a> {
+    pub fn new(printer: &'a Printer, rows: Vec<RowWork>) -> Self {
+        let bars = printer.bars();
         let total = rows.iter().map(|work| work.total()).sum();
         let bar =
             bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
-        Self { bar, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
+        let downloads = DownloadProgress::new(bars);
+        Self { printer, downloads, bar, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
     }
 
     /// The row whose turn is next, counted from 0.
@@ -146,19 +155,63 @@ impl PassProgress {
     }
 }
 
-impl RunListener for RunProgress {
+impl FetchProgress for RunProgress<'_> {
+    fn begin(&mut self, total_bytes: u64, files: usize) {
+        self.downloads.begin(total_bytes, files);
+    }
+
+    fn file(&mut self, name: &str, size: u64) {
+        self.downloads.file(name, size);
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.downloads.advance(bytes);
+    }
+
+    fn end(&mut self) {
+        self.downloads.end();
+    }
+
+    fn restart(&mut self, bytes: u64) {
+        self.downloads.restart(bytes);
+    }
+
+    fn waiting(&mut self, name: &str) {
+        self.downloads.waiting(name);
+    }
+}
+
+impl PrepareListener for RunProgress<'_> {
+    fn loading(&mut self, done: u64, total: u64) {
+        self.show("loading the weights");
+        self.bar.set_position(self.base + self.work().load * done / total.max(1));
+    }
+}
+
+impl RunListener for RunProgress<'_> {
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
         self.name = candidate.row();
         (self.trial, self.trials) = (0, trials);
         self.show("getting the checkpoint");
     }
 
-    fn loading(&mut self, done: u64, total: u64) {
-        self.show("loading the weights");
-        self.bar.set_position(self.base + self.work().load * done / total.max(1));
+    fn remark(&mut self, row: &str, remark: &Remark) {
+        match remark {
+            Remark::TextsLeftOut => self.printer.warn(&format!("{row} has no tokenizer: the texts are left out")),
+            Remark::Slower(why) => self.printer.warn(&slower(row, why)),
+            Remark::NotRun(error) => match error.outcome() {
+                RowOutcome::Skipped { reason } => self.printer.detail(&format!("{row}: skipped, {reason}")),
+                _ => {
+                    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                    self.printer.warn(&format!("{row}: {}{hint}", chain(*error)));
+                }
+            },
+        }
     }
 
-    fn loaded(&mut self, _: &LoadFacts) {
+    fn loaded(&mut self, row: &str, facts: &LoadFacts) {
+        let (bytes, precision) = (Known(facts.weights_bytes.map(Bytes)), Known(facts.precision.as_ref()));
+        self.printer.detail(&format!("{row}: loaded {bytes} as {precision}"));
         self.bar.set_position(self.base + self.work().load);
     }
 
@@ -184,21 +237,20 @@ impl RunListener for RunProgress {
     }
 }
 
+/// That a model is slower than it could be.
+pub fn slower(row: &str, why: &str) -> String {
+    format!("{row} is slower than it could be: {why}")
+}
+
 /// A bar over a download: bytes, speed and time left, the file at hand beside it.
 pub struct DownloadProgress<'a> {
     bars: &'a MultiProgress,
     bar: Option<ProgressBar>,
-    received_bytes: u64,
 }
 
 impl<'a> DownloadProgress<'a> {
     pub fn new(bars: &'a MultiProgress) -> Self {
-        Self { bars, bar: None, received_bytes: 0 }
-    }
-
-    /// Of all downloads that it was told of, those that had to be begun again included.
-    pub fn received_bytes(&self) -> u64 {
-        self.received_bytes
+        Self { bars, bar: None }
     }
 
     fn with(&self, act: impl FnOnce(&ProgressBar)) {
@@ -222,7 +274,6 @@ impl FetchProgress for DownloadProgress<'_> {
     }
 
     fn advance(&mut self, bytes: u64) {
-        self.received_bytes += bytes;
         self.with(|bar| bar.inc(bytes));
     }
 
@@ -238,3 +289,6 @@ impl FetchProgress for DownloadProgress<'_> {
         self.with(|bar| bar.set_message(format!("waiting for another process that downloads {name}")));
     }
 }
+
+/// A load by itself shows no bar of its own.
+impl PrepareListener for DownloadProgress<'_> {}

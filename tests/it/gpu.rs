@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bench::acquire::hub::FetchProgress;
 use bench::clock::ManualClock;
-use bench::engine::scripted::{ScriptedEngine, Step as Script};
+use bench::engine::PrepareListener;
+use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::Step;
 use bench::record::{GpuReading, GpuVerdict, Row, Trial};
@@ -151,6 +153,10 @@ fn a_gpu_that_is_lost_in_mid_run_leaves_readings_without_it_and_a_trial_that_end
 
 struct Deaf;
 
+impl FetchProgress for Deaf {}
+
+impl PrepareListener for Deaf {}
+
 impl RunListener for Deaf {}
 
 /// A trial of two tokens on a GPU with this probe.
@@ -162,14 +168,14 @@ fn trial(probe: Arc<dyn GpuProbe>) -> Trial {
 fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
     let clock = ManualClock::default();
     let script = vec![
-        Script::Encoded(7),
-        Script::Wait(Duration::from_secs(1)),
-        Script::Prefilled,
-        Script::Token(1, "가"),
-        Script::Wait(Duration::from_secs(1)),
-        Script::Token(2, "나"),
+        Event::Encoded(7),
+        Event::Wait(Duration::from_secs(1)),
+        Event::Prefilled,
+        Event::Token(1, "가".into()),
+        Event::Wait(Duration::from_secs(1)),
+        Event::Token(2, "나".into()),
     ];
-    let mut engine = ScriptedEngine { clock: clock.clone(), script };
+    let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
     let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
     let step = |repetition| Step {
         suite: "speed".into(),
@@ -208,7 +214,7 @@ fn the_cache_of_a_token_is_what_the_driver_saw_taken_beside_the_weights() {
     // Two looks at a trial of 7 tokens and 2 more: before it, and at its end.
     let driver = FakeDriver::l4().says("memory.used", "1000 91000");
     let load = json!({
-        "engine": "scripted", "device": "cuda:0", "precision": "f32", "weights_bytes": 800, "kv_bytes_per_token": 9000,
+        "engine": "scripted", "device": "cuda:0", "precision": [{ "type": "f32", "bytes": 800 }], "weights_bytes": 800, "kv_bytes_per_token": 9000,
         "acquire_seconds": 0, "load_seconds": 1, "baseline_bytes": 200, "loaded_bytes": 1000, "peak_bytes": 91000,
     });
     let load = Some(serde_json::from_value(load).unwrap());

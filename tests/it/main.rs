@@ -34,6 +34,7 @@ mod recommend;
 mod run;
 mod sampling;
 mod score;
+mod scripted;
 mod statistics;
 mod text;
 mod timing;

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bench::acquire::hub::FetchProgress;
 use bench::clock::ManualClock;
-use bench::engine::scripted::{ScriptedEngine, Step as Script};
-use bench::engine::{Completion, Engine, EngineError, Input, Observer, Request};
+use bench::engine::scripted::{Event, ScriptedEngine};
+use bench::engine::{Completion, Engine, EngineError, Input, Observer, PrepareListener, Request};
 use bench::plan::{Choices, MOST_WARMUP, Schedule};
 use bench::recommend::recommend;
 use bench::record::{Row, RowOutcome, Settings, Trial};
@@ -37,16 +38,20 @@ impl Engine for Timed {
         let (ttft, gap) = (self.times)(count, seed);
         let slow = self.cold.saturating_sub(self.trials as u32);
         self.trials += 1;
-        let wait = |milliseconds: u64| Script::Wait(Duration::from_millis(milliseconds));
-        let mut script = vec![Script::Encoded(count), wait(ttft << slow), Script::Prefilled, Script::Token(1, "")];
+        let wait = |milliseconds: u64| Event::Wait(Duration::from_millis(milliseconds));
+        let mut script = vec![Event::Encoded(count), wait(ttft << slow), Event::Prefilled, Event::Token(1, "".into())];
         for _ in 1..request.max_new_tokens {
-            script.extend([wait(gap << slow), Script::Token(1, "")]);
+            script.extend([wait(gap << slow), Event::Token(1, "".into())]);
         }
-        ScriptedEngine { clock: self.clock.clone(), script }.generate(request, observer)
+        ScriptedEngine::new(self.clock.clone(), vec![script]).generate(request, observer)
     }
 }
 
 struct Deaf;
+
+impl FetchProgress for Deaf {}
+
+impl PrepareListener for Deaf {}
 
 impl RunListener for Deaf {}
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bench::acquire::hub::FetchProgress;
 use bench::clock::ManualClock;
-use bench::engine::scripted::{ScriptedEngine, Step as Script};
-use bench::engine::{Completion, Engine, EngineError, Observer, Request};
+use bench::engine::scripted::{Event, ScriptedEngine};
+use bench::engine::{Completion, Engine, EngineError, Observer, PrepareListener, Request};
 use bench::measure::Measurement;
 use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
@@ -23,22 +24,26 @@ use crate::support::{one_after_another, row, run_of};
 /// One script for each trial.
 struct InTurn {
     clock: ManualClock,
-    scripts: VecDeque<Vec<Script>>,
+    scripts: VecDeque<Vec<Event>>,
 }
 
 impl Engine for InTurn {
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
         let script = self.scripts.pop_front().expect("a script for each trial");
-        ScriptedEngine { clock: self.clock.clone(), script }.generate(request, observer)
+        ScriptedEngine::new(self.clock.clone(), vec![script]).generate(request, observer)
     }
 }
 
 struct Deaf;
 
+impl FetchProgress for Deaf {}
+
+impl PrepareListener for Deaf {}
+
 impl RunListener for Deaf {}
 
-fn wait(milliseconds: u64) -> Script {
-    Script::Wait(Duration::from_millis(milliseconds))
+fn wait(milliseconds: u64) -> Event {
+    Event::Wait(Duration::from_millis(milliseconds))
 }
 
 fn ms(milliseconds: u64) -> u64 {
@@ -46,20 +51,20 @@ fn ms(milliseconds: u64) -> u64 {
 }
 
 /// Templating 30 ms, prefill of 7 tokens 70 ms, then tokens after 20, 50, 50 and 200 ms: at 120, 170, 220 and 420 ms.
-fn four_tokens() -> Vec<Script> {
+fn four_tokens() -> Vec<Event> {
     vec![
         wait(30),
-        Script::Encoded(7),
+        Event::Encoded(7),
         wait(70),
-        Script::Prefilled,
+        Event::Prefilled,
         wait(20),
-        Script::Token(11, "안녕"),
+        Event::Token(11, "안녕".into()),
         wait(50),
-        Script::Token(12, "하"),
+        Event::Token(12, "하".into()),
         wait(50),
-        Script::Token(13, "세요"),
+        Event::Token(13, "세요".into()),
         wait(200),
-        Script::Token(14, "!"),
+        Event::Token(14, "!".into()),
         // What the engine does after its last token is nobody's latency.
         wait(1_000),
     ]
@@ -80,7 +85,7 @@ fn steps(count: usize) -> Vec<Step> {
 }
 
 /// Runs a script a step, and gives what was kept.
-fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
+fn run(steps: &[Step], scripts: Vec<Vec<Event>>) -> Vec<Trial> {
     let clock = ManualClock::default();
     let mut engine = InTurn { clock: clock.clone(), scripts: scripts.into() };
     let mut kept = Vec::new();
@@ -102,7 +107,7 @@ fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
     kept
 }
 
-fn run_one(script: Vec<Script>) -> Trial {
+fn run_one(script: Vec<Event>) -> Trial {
     run(&steps(1), vec![script]).remove(0)
 }
 
@@ -173,7 +178,7 @@ fn each_trial_has_its_own_start() {
 #[test]
 fn a_failure_at_the_third_token_keeps_what_came_and_is_counted() {
     let mut failing = four_tokens();
-    failing[9] = Script::Fail("the third token never came");
+    failing[9] = Event::Fail("the third token never came".into());
     let trials = run(&steps(3), vec![four_tokens(), failing, four_tokens()]);
     let failed = &trials[1];
     let message = "the third token never came".to_owned();
@@ -193,7 +198,7 @@ fn a_failure_at_the_third_token_keeps_what_came_and_is_counted() {
 
 #[test]
 fn no_token_at_all_is_no_zero() {
-    let trial = run_one(vec![wait(30), Script::Encoded(7), wait(70), Script::Prefilled, wait(20)]);
+    let trial = run_one(vec![wait(30), Event::Encoded(7), wait(70), Event::Prefilled, wait(20)]);
     assert_eq!(trial.outcome, Outcome::Completed { finish: FinishReason::Stop });
     let measured = Measurement::of(&trial);
     is(measured.prefill_seconds, 0.07);
@@ -215,14 +220,14 @@ fn no_token_at_all_is_no_zero() {
 
 #[test]
 fn a_failure_before_anything_came_has_no_prompt_length_and_no_text() {
-    let trial = run_one(vec![wait(30), Script::Fail("at once")]);
+    let trial = run_one(vec![wait(30), Event::Fail("at once".into())]);
     assert_eq!((trial.prompt_tokens, trial.text, trial.token_ids), (None, None, Some(Vec::new())));
     assert_eq!(trial.timeline.encoded_ns, None);
 }
 
 #[test]
 fn after_running_out_of_memory_the_next_trial_runs() {
-    let out_of_memory = vec![wait(30), Script::Encoded(7), wait(500), Script::OutOfMemory];
+    let out_of_memory = vec![wait(30), Event::Encoded(7), wait(500), Event::OutOfMemory];
     let trials = run(&steps(2), vec![out_of_memory, four_tokens()]);
     assert!(matches!(trials[0].outcome, Outcome::Failed { kind: FailureKind::OutOfMemory, .. }));
     assert_eq!(trials[0].prompt_tokens, Some(7));
@@ -248,6 +253,10 @@ struct GivesUp<'a> {
     cancel: &'a AtomicBool,
     ended: usize,
 }
+
+impl FetchProgress for GivesUp<'_> {}
+
+impl PrepareListener for GivesUp<'_> {}
 
 impl RunListener for GivesUp<'_> {
     fn token(&mut self, _: usize, _: usize) {
@@ -307,6 +316,10 @@ struct Slow {
     clock: ManualClock,
 }
 
+impl FetchProgress for Slow {}
+
+impl PrepareListener for Slow {}
+
 impl RunListener for Slow {
     fn token(&mut self, _: usize, _: usize) {
         self.clock.advance(Duration::from_millis(5));
@@ -316,7 +329,7 @@ impl RunListener for Slow {
 #[test]
 fn a_token_is_stamped_before_anyone_hears_of_it() {
     let clock = ManualClock::default();
-    let mut engine = ScriptedEngine { clock: clock.clone(), script: four_tokens() };
+    let mut engine = ScriptedEngine::new(clock.clone(), vec![four_tokens()]);
     let mut kept = Vec::new();
     let mut keep = |trial: &Trial| -> Result<(), Infallible> {
         kept.push(trial.timeline.arrivals_ns.clone());

@@ -190,12 +190,11 @@ fn at_precision(candidates: Vec<Candidate>, quantization: Quantization) -> Vec<C
 }
 
 fn synthetic(source: &Source) -> Source {
-    let shape = match source {
-        Source::Hub { repository, .. } => repository.clone(),
-        Source::Local { path } => path.to_string_lossy().into_owned(),
-        Source::Synthetic { shape } => shape.clone(),
-    };
-    Source::Synthetic { shape }
+    match source {
+        // It has no shape that weights could be made for.
+        Source::Scripted { .. } => source.clone(),
+        other => Source::Synthetic { shape: other.name().into_owned() },
+    }
 }
 
 fn duplicate(candidates: &[Candidate]) -> Option<String> {

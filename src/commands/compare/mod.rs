@@ -1,7 +1,6 @@
 //! `bench compare`: the main job.
 
 mod choose;
-mod row;
 
 use std::path::Path;
 
@@ -9,22 +8,24 @@ use candle_core::Device;
 
 use super::card::{occupied, settings};
 use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
+use crate::acquire::known_config;
 use crate::catalog::Requirements;
 use crate::cli;
 use crate::clock::{SystemClock, wall_time};
 use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
+use crate::plan::Step;
 use crate::recommend::recommend;
-use crate::record::{Row, RowOutcome, Run, Settings};
-use crate::run::{Ended, Instruments};
+use crate::record::{Row, RowOutcome, Run, Settings, Trial};
+use crate::run::{Conditions, Ended, Instruments, Keep, run_candidate};
+use crate::spec::{DecoderSpec, Inventory};
 use crate::store::{Store, new_run_id};
-use crate::summarize::summarize;
+use crate::summarize::{suffices, summarize};
 use crate::telemetry::{self, environment, nvml};
-use crate::ui::{Printer, RunProgress};
+use crate::ui::{Printer, RowWork, RunProgress};
 
 use choose::Chosen;
-use row::{RowRunner, work};
 
 pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
@@ -133,25 +134,22 @@ impl Task {
         let cancel = on_interrupt();
         let least = chosen.schedule.least();
         let works = run.rows.iter().map(|row| work(row, &least)).collect();
-        let mut progress = RunProgress::new(printer.bars(), works);
+        let mut progress = RunProgress::new(printer, works);
+        let conditions = Conditions {
+            device,
+            device_name: &run.environment.device,
+            schedule: &chosen.schedule,
+            suffice: &|phase, trials| suffices(phase, trials, &run.settings),
+            instruments,
+            cancel: &cancel,
+        };
+        let mut keep = Keep {
+            row: &mut |row: &Row| store.update_row(&run.id, row),
+            trial: &mut |trial: &Trial| store.add_trial(&run.id, trial),
+        };
         for (index, row) in run.rows.iter_mut().enumerate() {
             progress.at_row(index);
-            if is_through(row) {
-                continue;
-            }
-            let mut runner = RowRunner {
-                run_id: &run.id,
-                store,
-                device,
-                device_name: &run.environment.device,
-                schedule: &chosen.schedule,
-                settings: &run.settings,
-                progress: &mut progress,
-                printer,
-                cancel: &cancel,
-                instruments: instruments.clone(),
-            };
-            if !runner.run(row)? {
+            if !is_through(row) && run_candidate(row, &conditions, &mut progress, &mut keep)? == Ended::Cancelled {
                 progress.finish();
                 return Ok(Ended::Cancelled);
             }
@@ -229,4 +227,14 @@ fn status(run: &Run) -> Status {
     let failed = run.rows.iter().any(|row| matches!(row.outcome, RowOutcome::Failed { .. }));
     let qualified = recommend(run, &summarize(run)).pick().is_some();
     if failed || !qualified { Status::No } else { Status::Yes }
+}
+
+/// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.
+fn work(row: &Row, steps: &[Step]) -> RowWork {
+    match known_config(&row.candidate.source).map(|config| DecoderSpec::from_config(&config)) {
+        Some(Ok(spec)) => RowWork::of(Inventory::of(&spec).parameters(), steps),
+        // It will be skipped.
+        Some(Err(_)) => RowWork::of(0, steps),
+        None => RowWork::of(7_000_000_000, steps),
+    }
 }

@@ -18,6 +18,7 @@ mod phases;
 #[cfg(feature = "cuda")]
 mod pool;
 mod predict;
+mod prepare;
 mod prompt;
 mod rope;
 mod sampler;
@@ -30,19 +31,21 @@ use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Completion, Engine, EngineError, Input, LoadObserver, Observer, Request};
+use super::{Completion, Engine, EngineError, Input, LoadObserver, ModelMemory, Observer, Request};
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
 use crate::gpu;
-use crate::record::{FinishReason, PoolPhases, Precision};
+use crate::record::{FinishReason, Precision};
 use crate::spec::{DecoderSpec, Inventory};
+use crate::telemetry;
 use crate::text::{TextError, TextModel, TextStream};
 
 pub use decoder::{Decoder, Logits, Next};
 use phases::PoolMarks;
 pub use predict::{Windows, predict};
+pub use prepare::prepare;
 use sampler::Sampler;
 use weights::{Files, LoadedAdapter, WeightSource};
 
@@ -59,6 +62,17 @@ pub struct CandleEngine {
     distrust: Option<String>,
     /// Neither `Send` nor `Sync`.
     _of_this_thread: PhantomData<*const ()>,
+    /// Last, so that all else is freed before it.
+    _returned: Returned,
+}
+
+/// Gives back what a model used when it is gone: it must not count as the next one's.
+struct Returned(Device);
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        memory::give_back(&self.0);
+    }
 }
 
 /// Precision of synthetic weights where the candidate states none.
@@ -113,8 +127,16 @@ impl CandleEngine {
         drop(source);
         device.synchronize()?;
         let precision = decoder.held();
-        let (device, pool, distrust) = (device.clone(), PoolMarks::default(), None);
-        Ok(Self { decoder, text, device, precision, pool, distrust, _of_this_thread: PhantomData })
+        Ok(Self {
+            decoder,
+            text,
+            device: device.clone(),
+            precision,
+            pool: PoolMarks::default(),
+            distrust: None,
+            _of_this_thread: PhantomData,
+            _returned: Returned(device.clone()),
+        })
     }
 
     /// The second part of [`CandleEngine::load`]: what the first forward pass makes ready is ready.
@@ -168,11 +190,6 @@ impl CandleEngine {
     /// The types in which the weights are held, with the bytes of each.
     pub fn precision(&self) -> &Precision {
         &self.precision
-    }
-
-    /// What it took of the GPU's pool so far, by phase; `None` on a CPU.
-    pub fn pool(&self) -> Option<PoolPhases> {
-        self.pool.phases()
     }
 
     /// Bytes of cache that a token of context takes.
@@ -305,6 +322,11 @@ impl Engine for CandleEngine {
         let answer = self.answer(request, observer).map_err(|error| settled(error, &self.device));
         self.pool.answered(&self.device);
         answer
+    }
+
+    fn memory(&self) -> ModelMemory {
+        let peak_resident_bytes = if self.device.is_cpu() { telemetry::host::peak_resident_bytes() } else { None };
+        ModelMemory { pool: self.pool.phases(), peak_resident_bytes }
     }
 }
 

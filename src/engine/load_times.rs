@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::loading::{LoadObserver, LoadPart};
 use crate::clock::Clock;
-use crate::engine::{LoadObserver, LoadPart};
 use crate::record::LoadParts;
 
 /// Adds up what an engine tells of its parts.
@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-    use crate::engine::told;
+    use crate::engine::loading::told;
 
     #[test]
     fn threads_that_are_in_a_part_at_once_are_added_up() {

@@ -1,0 +1,115 @@
+//! One candidate's part of a run: from its checkpoint to its last trial.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Device;
+
+use super::execute::{Ended, execute};
+use super::listener::{Remark, RunListener};
+use super::trial::Instruments;
+use crate::clock::Clock;
+use crate::engine::{Engine, PrepareError, Prepared, Settings, Unprepared, prepare};
+use crate::plan::{Schedule, Suffice};
+use crate::record::{Row, RowOutcome, Trial, TrialKey};
+
+/// What all candidates of a run share.
+pub struct Conditions<'a, C> {
+    /// Where engines in this process compute, and its name.
+    pub device: &'a Device,
+    pub device_name: &'a str,
+    pub schedule: &'a Schedule,
+    /// Whether the trials of a suite suffice.
+    pub suffice: Suffice<'a>,
+    pub instruments: &'a Instruments<C>,
+    pub cancel: &'a AtomicBool,
+}
+
+/// Keeps what happens, as soon as it has happened.
+pub struct Keep<'a, E> {
+    /// What became known of a row, its trials apart.
+    pub row: &'a mut dyn FnMut(&Row) -> Result<(), E>,
+    pub trial: &'a mut dyn FnMut(&Trial) -> Result<(), E>,
+}
+
+/// Runs what is left of a row's trials. What fails of a candidate is its outcome.
+///
+/// # Errors
+/// Only what `keep` gives.
+pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
+    row: &mut Row,
+    conditions: &Conditions<C>,
+    listener: &mut dyn RunListener,
+    keep: &mut Keep<E>,
+) -> Result<Ended, E> {
+    let name = row.candidate.row();
+    let mut schedule = conditions.schedule.clone();
+    let least = schedule.least();
+    let done: HashSet<&TrialKey> = row.trials.iter().map(|trial| &trial.key).collect();
+    let left = least.iter().filter(|step| !done.contains(&step.key(&name))).count();
+    listener.candidate_started(&row.candidate, left);
+
+    let settings = Settings {
+        device: conditions.device,
+        device_name: conditions.device_name,
+        gpu: conditions.instruments.gpu.as_deref(),
+        steps: Some(&least),
+        begun_with: row.checkpoint.as_ref().filter(|_| !row.trials.is_empty()),
+        cancel: conditions.cancel,
+    };
+    let prepared = prepare(&row.candidate, &settings, listener);
+    let facts = match &prepared {
+        Ok(Prepared { facts, .. }) | Err(Unprepared { facts, .. }) => facts,
+    };
+    // What an earlier try found stays where this one did not come so far.
+    row.fit = facts.fit.clone().or(row.fit.take());
+    row.checkpoint = facts.checkpoint.clone().or(row.checkpoint.take());
+    row.load = facts.load.clone().or(row.load.take());
+    row.outcome = match prepared {
+        Err(_) if conditions.cancel.load(Ordering::Relaxed) => return Ok(Ended::Cancelled),
+        Err(Unprepared { error: PrepareError::Cancelled, .. }) => return Ok(Ended::Cancelled),
+        Err(Unprepared { error, .. }) => {
+            listener.remark(&name, &Remark::NotRun(&error));
+            error.outcome()
+        }
+        Ok(Prepared { mut engine, takes_text, slower, .. }) => {
+            if !takes_text && schedule.leave_out_texts() {
+                listener.remark(&name, &Remark::TextsLeftOut);
+            }
+            if let Some(why) = &slower {
+                listener.remark(&name, &Remark::Slower(why));
+            }
+            if let Some(load) = &row.load {
+                listener.loaded(&name, load);
+            }
+            keep_peak(row, engine.as_ref());
+            // Stored before the first trial is, so that no trial is ever without the commit that it ran on.
+            row.outcome = RowOutcome::Pending;
+            (keep.row)(row)?;
+            let next = |trials: &[Trial]| schedule.next(trials, conditions.suffice);
+            let (instruments, cancel) = (conditions.instruments, conditions.cancel);
+            let ended = execute(engine.as_mut(), row, &next, instruments, cancel, listener, keep.trial)?;
+            if ended == Ended::Cancelled {
+                return Ok(ended);
+            }
+            keep_peak(row, engine.as_ref());
+            RowOutcome::Ran
+        }
+    };
+    (keep.row)(row)?;
+    listener.candidate_ended(row);
+    Ok(Ended::Finished)
+}
+
+/// Keeps the most memory that was in use since the row began to load.
+fn keep_peak(row: &mut Row, engine: &dyn Engine) {
+    let readings = row.trials.iter().flat_map(|trial| &trial.readings);
+    let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
+    let Some(load) = &mut row.load else { return };
+    let memory = engine.memory();
+    load.pool = memory.pool;
+    load.peak_bytes = match memory.pool {
+        Some(pool) => Some(load.baseline_bytes.unwrap_or_default() + pool.peak().used_bytes),
+        None => memory.peak_resident_bytes.or(seen.max(load.loaded_bytes)),
+    };
+}
