@@ -4,7 +4,7 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | grounds | [`units`], [`quantile`], [`clock`], [`bytes`], [`causes`] | numbers, errors, files | text, quantiles, instants, weights' bytes | clock |
+//! | grounds | [`units`], [`quantile`], [`clock`], [`bytes`], [`causes`], [`ggml`] | numbers, errors, files | text, quantiles, instants, weights' bytes and their types | clock |
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
@@ -29,6 +29,7 @@ pub mod quantile;
 pub mod clock;
 pub mod bytes;
 pub mod causes;
+pub mod ggml;
 pub mod catalog;
 pub mod suite;
 pub mod spec;

@@ -5,22 +5,23 @@ use crate::plan::Layout;
 
 /// The layouts that a word can mean; `None` for a word that is not known.
 pub fn layouts(word: &str) -> Option<Vec<Layout>> {
-    use Quantization::{Bf16, F16, F32, Q4_0, Q4K, Q5K, Q6K, Q8_0};
+    use Quantization::{Bf16, F16, F32, Q4_0, Q4K, Q5K, Q8_0};
     let plain: String = word.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let named = |layout: &Layout| layout.name().replace('_', "") == plain;
+    if let Some(layout) = Layout::ALL.into_iter().find(named) {
+        return Some(vec![layout]);
+    }
     let held = |several: &[Quantization]| several.iter().copied().map(Layout::Held).collect();
     Some(match plain.as_str() {
-        "f32" | "fp32" | "float32" | "32bit" | "32" => held(&[F32]),
-        "bf16" | "bfloat16" => held(&[Bf16]),
-        "f16" | "fp16" | "float16" | "half" => held(&[F16]),
+        "fp32" | "float32" | "32bit" | "32" => held(&[F32]),
+        "bfloat16" => held(&[Bf16]),
+        "fp16" | "float16" | "half" => held(&[F16]),
         "16bit" | "16" => held(&[Bf16, F16]),
-        "int8" | "bnb8bit" | "llmint8" => vec![Layout::Int8],
+        "bnb8bit" | "llmint8" => vec![Layout::Int8],
         "8bit" | "8" => vec![Layout::Int8, Layout::Held(Q8_0)],
-        "q80" => held(&[Q8_0]),
-        "q6k" => held(&[Q6K]),
-        "q5k" | "q5km" | "q5ks" => held(&[Q5K]),
-        "q4k" | "q4km" | "q4ks" => held(&[Q4K]),
-        "q40" => held(&[Q4_0]),
-        "nf4" | "bnb4bit" => vec![Layout::Nf4],
+        "q5km" | "q5ks" => held(&[Q5K]),
+        "q4km" | "q4ks" => held(&[Q4K]),
+        "bnb4bit" => vec![Layout::Nf4],
         // Whose 4 bits they are decides what embeddings and head are held in.
         "4bit" | "4" | "int4" | "gptq" | "awq" => vec![Layout::Nf4, Layout::Held(Q4K), Layout::Held(Q4_0)],
         _ => return None,

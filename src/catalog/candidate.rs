@@ -4,7 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use candle_core::quantized::GgmlDType;
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
+
+use crate::ggml;
 
 /// A row under consideration: where its checkpoint comes from and at what precision it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,42 +87,50 @@ pub fn is_gguf_file(path: &Path) -> bool {
 }
 
 /// Precision of the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
 pub enum Quantization {
     F32,
     Bf16,
     F16,
-    #[serde(rename = "q8_0")]
-    #[value(name = "q8_0")]
     Q8_0,
-    #[serde(rename = "q6_k")]
-    #[value(name = "q6_k")]
     Q6K,
-    #[serde(rename = "q5_k")]
-    #[value(name = "q5_k")]
     Q5K,
-    #[serde(rename = "q4_k")]
-    #[value(name = "q4_k")]
     Q4K,
-    #[serde(rename = "q4_0")]
-    #[value(name = "q4_0")]
     Q4_0,
 }
 
 impl Quantization {
-    pub fn name(self) -> &'static str {
+    /// All of them, the largest first.
+    pub const ALL: [Self; 8] =
+        [Self::F32, Self::Bf16, Self::F16, Self::Q8_0, Self::Q6K, Self::Q5K, Self::Q4K, Self::Q4_0];
+
+    /// ggml's type of the same numbers.
+    pub fn ggml(self) -> GgmlDType {
         match self {
-            Quantization::F32 => "f32",
-            Quantization::Bf16 => "bf16",
-            Quantization::F16 => "f16",
-            Quantization::Q8_0 => "q8_0",
-            Quantization::Q6K => "q6_k",
-            Quantization::Q5K => "q5_k",
-            Quantization::Q4K => "q4_k",
-            Quantization::Q4_0 => "q4_0",
+            Quantization::F32 => GgmlDType::F32,
+            Quantization::Bf16 => GgmlDType::BF16,
+            Quantization::F16 => GgmlDType::F16,
+            Quantization::Q8_0 => GgmlDType::Q8_0,
+            Quantization::Q6K => GgmlDType::Q6K,
+            Quantization::Q5K => GgmlDType::Q5K,
+            Quantization::Q4K => GgmlDType::Q4K,
+            Quantization::Q4_0 => GgmlDType::Q4_0,
         }
+    }
+
+    pub fn name(self) -> &'static str {
+        ggml::name(self.ggml())
+    }
+}
+
+impl clap::ValueEnum for Quantization {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
     }
 }
 
@@ -146,4 +158,16 @@ pub struct PromptFormat {
 pub struct Defaults {
     pub quantization: Vec<Quantization>,
     pub revision: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantization_is_stored_by_its_name() {
+        for quantization in Quantization::ALL {
+            assert_eq!(serde_json::to_value(quantization).unwrap(), quantization.name());
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! The parameters of the kernels, field by field those of `kernels/params.cuh`. Addresses are of the machine that runs them.
 
-use candle_core::quantized::GgmlDType;
-
+use crate::ggml;
 use crate::spec::Activation;
 
 /// Parameters of a kernel.
@@ -51,7 +50,7 @@ pub struct Weights {
     pub bytes: u64,
     /// 0 for none.
     pub bias: u64,
-    /// See [`FORMATS`].
+    /// See [`ggml::number`].
     pub kind: u32,
     pub rows: u32,
 }
@@ -231,32 +230,22 @@ pub struct Activate {
     pub activation: u32,
 }
 
-/// The types of weights: ggml's number of each, and the kernel that multiplies with it.
-pub const FORMATS: [(GgmlDType, u32, &str); 13] = [
-    (GgmlDType::F32, 0, "product_f32"),
-    (GgmlDType::F16, 1, "product_f16"),
-    (GgmlDType::BF16, 30, "product_bf16"),
-    (GgmlDType::Q4_0, 2, "product_q4_0"),
-    (GgmlDType::Q4_1, 3, "product_q4_1"),
-    (GgmlDType::Q5_0, 6, "product_q5_0"),
-    (GgmlDType::Q5_1, 7, "product_q5_1"),
-    (GgmlDType::Q8_0, 8, "product_q8_0"),
-    (GgmlDType::Q2K, 10, "product_q2_k"),
-    (GgmlDType::Q3K, 11, "product_q3_k"),
-    (GgmlDType::Q4K, 12, "product_q4_k"),
-    (GgmlDType::Q5K, 13, "product_q5_k"),
-    (GgmlDType::Q6K, 14, "product_q6_k"),
+/// The kernel that multiplies with each of [`ggml::WEIGHTS`].
+const PRODUCTS: [&str; ggml::WEIGHTS.len()] = [
+    "product_f32",
+    "product_f16",
+    "product_bf16",
+    "product_q4_0",
+    "product_q4_1",
+    "product_q5_0",
+    "product_q5_1",
+    "product_q8_0",
+    "product_q2_k",
+    "product_q3_k",
+    "product_q4_k",
+    "product_q5_k",
+    "product_q6_k",
 ];
-
-const PRODUCTS: [&str; FORMATS.len()] = {
-    let mut names = [""; FORMATS.len()];
-    let mut at = 0;
-    while at < names.len() {
-        names[at] = FORMATS[at].2;
-        at += 1;
-    }
-    names
-};
 
 /// The number of an activation.
 pub fn activation(activation: Activation) -> u32 {
@@ -285,7 +274,7 @@ impl Product {
     }
 
     fn format(&self) -> usize {
-        let known = FORMATS.iter().position(|(_, kind, _)| *kind == self.weights[0].kind);
+        let known = ggml::WEIGHTS.into_iter().position(|kind| ggml::number(kind) == self.weights[0].kind);
         known.unwrap_or_else(|| unreachable!("weights are of a type of the kernels"))
     }
 }
@@ -341,4 +330,14 @@ kernels! {
     Prompt ["prompt_64", "prompt_128", "prompt_256"], 72 256, Prompt::longest, |p| [p.heads, p.rows.div_ceil(128)];
     // A thread has four numbers.
     Activate ["activate"], 24 256, |_| 0, |p| [p.count.div_ceil(1024), 1];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_named_by_its_weights() {
+        assert_eq!(ggml::WEIGHTS.map(|kind| format!("product_{}", ggml::name(kind))), PRODUCTS);
+    }
 }

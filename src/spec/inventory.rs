@@ -55,19 +55,14 @@ impl Weight {
     /// the head: they are read once a token and cost the most quality. A matrix whose width no block divides is held in
     /// the next finer type that does, which a row's stated precision shows.
     pub fn held_as(&self, quantization: Quantization) -> GgmlDType {
-        let preferred: &[GgmlDType] = match (self.role, quantization) {
-            (Role::Vector | Role::Router, _) | (_, Quantization::F32) => &[],
-            (_, Quantization::F16) => &[GgmlDType::F16],
-            (_, Quantization::Bf16) => &[GgmlDType::BF16],
-            (_, Quantization::Q8_0) => &[GgmlDType::Q8_0],
-            (Role::Vocabulary, Quantization::Q4_0 | Quantization::Q4K | Quantization::Q5K)
-            | (Role::Vocabulary | Role::Linear, Quantization::Q6K) => &[GgmlDType::Q6K, GgmlDType::Q8_0],
-            (Role::Linear, Quantization::Q5K) => &[GgmlDType::Q5K, GgmlDType::Q8_0],
-            (Role::Linear, Quantization::Q4K) => &[GgmlDType::Q4K, GgmlDType::Q8_0],
-            (Role::Linear, Quantization::Q4_0) => &[GgmlDType::Q4_0],
+        use Quantization::{Q4_0, Q4K, Q5K};
+        let preferred = match (self.role, quantization) {
+            (Role::Vector | Role::Router, _) => GgmlDType::F32,
+            (Role::Vocabulary, Q4_0 | Q4K | Q5K) => GgmlDType::Q6K,
+            _ => quantization.ggml(),
         };
-        let divides = |kind: &&GgmlDType| self.columns.is_multiple_of(kind.block_size());
-        preferred.iter().find(divides).copied().unwrap_or(GgmlDType::F32)
+        let divides = |kind: &GgmlDType| self.columns.is_multiple_of(kind.block_size());
+        [preferred, GgmlDType::Q8_0].into_iter().find(divides).unwrap_or(GgmlDType::F32)
     }
 
     /// Bytes of this weight held as `kind`.

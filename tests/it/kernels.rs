@@ -3,8 +3,9 @@
 use bench::bytes::Buffer;
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::quantized::dequantize::dequantize;
+use bench::ggml;
 use bench::gpu::Launch;
-use bench::gpu::params::{Attend, Embed, FORMATS, Gather, Norm, Pick, Product, Quantized, Residual, Weights};
+use bench::gpu::params::{Attend, Embed, Gather, Norm, Pick, Product, Quantized, Residual, Weights};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use half::{bf16, f16};
@@ -138,7 +139,7 @@ fn dot(weights: &[f32], x: &[f32]) -> (f64, f64) {
 #[test]
 fn products_with_every_type_of_weight_are_those_of_float64() {
     let mut rng = StdRng::seed_from_u64(2);
-    for (kind, number, _) in FORMATS {
+    for kind in ggml::WEIGHTS {
         let block = kind.block_size();
         // Fewer groups than lanes, more, odd rows, and widths that are no whole reads.
         let shapes: &[(usize, usize)] = if block == 1 {
@@ -151,7 +152,8 @@ fn products_with_every_type_of_weight_are_those_of_float64() {
             let bias = random(&mut rng, rows);
             let mut x = Row::of(&random(&mut rng, columns));
             let mut y = vec![f32::NAN; rows + 1];
-            let matrix = Weights { bytes: place(&bytes), bias: place(&bias), kind: number, rows: rows as u32 };
+            let matrix =
+                Weights { bytes: place(&bytes), bias: place(&bias), kind: ggml::number(kind), rows: rows as u32 };
             let product = Product {
                 weights: [matrix, Weights::default(), Weights::default()],
                 x: place(&x.numbers),
@@ -322,7 +324,7 @@ fn what_is_added_to_the_stream_is_normed_before_and_after() {
 #[test]
 fn an_embedding_is_the_row_of_its_token() {
     let mut rng = StdRng::seed_from_u64(6);
-    for (kind, number, _) in FORMATS {
+    for kind in ggml::WEIGHTS {
         let block = kind.block_size();
         let columns = if block == 1 { 70 } else { 2 * block };
         let (bytes, values) = weights(&mut rng, kind, 5 * columns);
@@ -332,7 +334,7 @@ fn an_embedding_is_the_row_of_its_token() {
             table: place(&bytes),
             state: place(&state),
             x: x.as_mut_ptr().addr() as u64,
-            kind: number,
+            kind: ggml::number(kind),
             columns: columns as u32,
             scale: 2.0,
             unused: 0,

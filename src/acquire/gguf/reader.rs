@@ -9,6 +9,7 @@ use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
 use crate::bytes::WeightBytes;
+use crate::ggml;
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
@@ -320,31 +321,11 @@ impl Reader<'_> {
         }
         shape.reverse();
         let number = self.u32()?;
-        let kind = tensor_type(number)
+        let kind = ggml::of_number(number)
             .ok_or_else(|| GgufError::UnknownType { tensor: name.clone(), kind: type_name(number) })?;
         let offset = self.u64()?;
         Ok((name, shape, kind, offset))
     }
-}
-
-/// ggml's type numbers (`enum ggml_type` in ggml.h).
-fn tensor_type(number: u32) -> Option<GgmlDType> {
-    Some(match number {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        30 => GgmlDType::BF16,
-        _ => return None,
-    })
 }
 
 /// Names of ggml's types that candle has no arithmetic for.

@@ -40,7 +40,7 @@ impl Visitor for Row<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dtype::TYPES;
+    use super::super::dtype::types;
     use super::*;
     use candle_core::Device;
     use candle_core::quantized::{QStorage, QTensor};
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn weights_are_those_of_candle() {
         let mut rng = StdRng::seed_from_u64(11);
-        for dtype in TYPES {
+        for dtype in types() {
             // 101 blocks end within a span of those that are smaller. Random bytes have scales of all kinds: one in 32 is
             // subnormal, and one in 32 no finite number.
             let mut blocks = vec![0; 101 * dtype.type_size()];
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_scale_of_zero_gives_zeros() {
-        for dtype in TYPES {
+        for dtype in types() {
             assert!(ours(dtype, &vec![0; 3 * dtype.type_size()]).iter().all(|weight| *weight == 0.0), "{dtype:?}");
         }
     }

@@ -32,15 +32,6 @@ pub fn visit<V: Visitor>(dtype: GgmlDType, visitor: V) -> Option<V::Out> {
 
 /// All that have one.
 #[cfg(test)]
-pub const TYPES: [GgmlDType; 10] = [
-    GgmlDType::Q4_0,
-    GgmlDType::Q4_1,
-    GgmlDType::Q5_0,
-    GgmlDType::Q5_1,
-    GgmlDType::Q8_0,
-    GgmlDType::Q2K,
-    GgmlDType::Q3K,
-    GgmlDType::Q4K,
-    GgmlDType::Q5K,
-    GgmlDType::Q6K,
-];
+pub fn types() -> impl Iterator<Item = GgmlDType> {
+    crate::ggml::WEIGHTS.into_iter().filter(|dtype| dtype.block_size() > 1)
+}

@@ -166,7 +166,7 @@ const LEAST_TOKENS: usize = 64;
 mod tests {
     use super::*;
     use crate::cpu::quantized::dequantize::dequantize;
-    use crate::cpu::quantized::dtype::TYPES;
+    use crate::cpu::quantized::dtype::types;
     use crate::cpu::quantized::{Format, SPAN, Span};
     use candle_core::quantized::QTensor;
     use candle_core::{Device, Tensor};
@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn every_type_of_block_is_multiplied() {
         let (pool, mut rng) = (Pool::new(2), StdRng::seed_from_u64(5));
-        for dtype in TYPES {
+        for dtype in types() {
             let tail = dtype.block_size() % SPAN;
             for (tokens, rows, columns) in [(1, 5, SPAN), (3, 18, 4 * SPAN + tail), (17, 35, 2 * SPAN + tail)] {
                 let mut floats = |count| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f32>>();

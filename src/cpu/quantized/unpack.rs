@@ -27,7 +27,7 @@ pub fn unpack<F: Format>(isa: Isa, blocks: &[u8], span: &mut Span) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dtype::{TYPES, Visitor, visit};
+    use super::super::dtype::{Visitor, types, visit};
     use super::super::q8_0::Q8_0;
     use super::*;
     #[cfg(unix)]
@@ -40,7 +40,7 @@ mod tests {
     fn samples() -> Vec<(GgmlDType, Vec<u8>)> {
         let mut rng = StdRng::seed_from_u64(7);
         let mut samples = Vec::new();
-        for dtype in TYPES {
+        for dtype in types() {
             for blocks in (1..=SPAN / dtype.block_size()).flat_map(|blocks| [blocks; 32]) {
                 let mut bytes = vec![0; blocks * dtype.type_size()];
                 rng.fill_bytes(&mut bytes);

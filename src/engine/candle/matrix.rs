@@ -9,7 +9,7 @@ use super::address::address;
 use super::host;
 use crate::bytes::WeightBytes;
 use crate::cpu::matrix::{HostMatrix, products};
-use crate::gpu;
+use crate::{ggml, gpu};
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
@@ -166,19 +166,20 @@ impl Matrix {
             }
         };
         let bias = self.bias.as_ref().map_or(Ok(0), address)?;
-        let known = gpu::params::FORMATS.into_iter().find(|(known, ..)| *known == dtype);
-        Ok(known.map(|(_, kind, _)| gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
+        let kind = ggml::number(dtype);
+        let known = ggml::WEIGHTS.contains(&dtype);
+        Ok(known.then_some(gpu::params::Weights { bytes, bias, kind, rows: rows as u32 }))
     }
 
     /// Bytes as held, and their type's name.
     pub fn held(&self) -> (u64, &'static str) {
         match &self.weight {
-            Weight::Host(weight) => (weight.size() as u64, type_name(weight.dtype())),
+            Weight::Host(weight) => (weight.size() as u64, ggml::name(weight.dtype())),
             Weight::Dense(weight) => {
                 let bytes = (weight.elem_count() * weight.dtype().size_in_bytes()) as u64;
                 (bytes, weight.dtype().as_str())
             }
-            Weight::Quantized(weight) => (weight.storage_size_in_bytes() as u64, type_name(weight.dtype())),
+            Weight::Quantized(weight) => (weight.storage_size_in_bytes() as u64, ggml::name(weight.dtype())),
         }
     }
 }
@@ -245,26 +246,5 @@ pub fn dense_type(kind: GgmlDType) -> Option<DType> {
         GgmlDType::F16 => Some(DType::F16),
         GgmlDType::BF16 => Some(DType::BF16),
         _ => None,
-    }
-}
-
-/// Names of ggml's types as users write them.
-pub fn type_name(kind: GgmlDType) -> &'static str {
-    match kind {
-        GgmlDType::F32 => "f32",
-        GgmlDType::F16 => "f16",
-        GgmlDType::BF16 => "bf16",
-        GgmlDType::Q4_0 => "q4_0",
-        GgmlDType::Q4_1 => "q4_1",
-        GgmlDType::Q5_0 => "q5_0",
-        GgmlDType::Q5_1 => "q5_1",
-        GgmlDType::Q8_0 => "q8_0",
-        GgmlDType::Q8_1 => "q8_1",
-        GgmlDType::Q2K => "q2_k",
-        GgmlDType::Q3K => "q3_k",
-        GgmlDType::Q4K => "q4_k",
-        GgmlDType::Q5K => "q5_k",
-        GgmlDType::Q6K => "q6_k",
-        GgmlDType::Q8K => "q8_k",
     }
 }
