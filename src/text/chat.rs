@@ -64,7 +64,8 @@ impl ChatTemplate {
         bounds::bound(&mut environment);
         environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", |format: String| jiff::Zoned::now().strftime(&format).to_string());
+        environment
+            .add_function("strftime_now", |format: String| jiff::ZonedDateTime::now().strftime(&format).to_string());
         environment.add_template_owned(NAME, without_generation_tags(source))?;
         Ok(Self { environment, special_tokens })
     }

@@ -49,12 +49,12 @@ impl RepoFolder {
     }
 
     pub fn blob(&self, hash: &str) -> PathBuf {
-        self.repo.blob_path(hash)
+        self.root.join("blobs").join(hash)
     }
 
     /// The blob while it is being downloaded.
     pub fn part(&self, hash: &str) -> PathBuf {
-        self.repo.blob_path(&format!("{hash}.incomplete"))
+        self.blob(&format!("{hash}.incomplete"))
     }
 
     /// The file to lock while writing the blob; the Python library locks the same one.

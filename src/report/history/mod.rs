@@ -30,5 +30,5 @@ fn table<const N: usize>(headings: [&str; N], right_aligned: &[usize], width: Op
 }
 
 fn minute(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
