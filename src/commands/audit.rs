@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Status, catalog, gpu, layout};
+use super::candidates::catalog;
+use super::deliver::layout;
+use super::gpu;
+use super::status::Status;
 use crate::acquire::{known_config, local, synthetic};
 use crate::audit::{Finding, Table, Verdict, judge};
 use crate::catalog::Catalog;

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Status, baselines, layout};
+use super::baselines;
+use super::deliver::layout;
+use super::status::Status;
 use crate::cli;
 use crate::compare::{Baseline, Digest, incomparable};
 use crate::error::Error;

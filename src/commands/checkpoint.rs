@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::catalog;
+use super::candidates::catalog;
 use crate::catalog::{Candidate, Quantization, Source, is_repository, nearest};
 use crate::cli::Models;
 use crate::error::Error;

@@ -1,6 +1,7 @@
 //! `bench export`: a stored run as a file.
 
-use super::{Status, deliver};
+use super::deliver::deliver;
+use super::status::Status;
 use crate::cli;
 use crate::error::Error;
 use crate::store::Store;

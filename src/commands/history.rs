@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::Status;
+use super::status::Status;
 use crate::catalog::nearest;
 use crate::cli;
 use crate::compare::Subject;

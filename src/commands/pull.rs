@@ -1,6 +1,9 @@
 //! `bench pull`: candidates into the Hugging Face cache.
 
-use super::{Status, catalog, checkpoint, on_interrupt};
+use super::candidates::catalog;
+use super::checkpoint;
+use super::interrupt::on_interrupt;
+use super::status::Status;
 use crate::acquire::AcquireError;
 use crate::acquire::hub::Hub;
 use crate::catalog::{Candidate, Source};

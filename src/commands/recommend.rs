@@ -1,6 +1,8 @@
 //! `bench recommend`: a stored run under other requirements.
 
-use super::{Status, catalog, deliver};
+use super::candidates::catalog;
+use super::deliver::deliver;
+use super::status::Status;
 use crate::cli::{self, Format};
 use crate::error::Error;
 use crate::recommend::recommend;

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Status, checkpoint, on_interrupt, threads};
+use super::interrupt::on_interrupt;
+use super::status::Status;
+use super::{checkpoint, threads};
 use crate::cli::{self, RunFormat, TokenIds};
 use crate::clock::SystemClock;
 use crate::engine::{

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Status, checkpoint, on_interrupt, threads};
+use super::interrupt::on_interrupt;
+use super::status::Status;
+use super::{checkpoint, threads};
 use crate::acquire::acquire;
 use crate::catalog::{Candidate, Quantization};
 use crate::cli::{self, RunFormat, TokenIds};

@@ -6,7 +6,9 @@ mod processes;
 use std::path::{Path, PathBuf};
 
 use super::compare::Task;
-use super::{Status, baseline, baselines, layout};
+use super::deliver::layout;
+use super::status::Status;
+use super::{baseline, baselines};
 use crate::cli::{self, Inconclusive};
 use crate::compare::{Asked, Baseline, Digest, Noise, Outcome, check};
 use crate::error::Error;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CheckFormat, CheckOutput};
-use crate::commands::{layout, reserve};
+use crate::commands::deliver::{layout, reserve};
 use crate::compare::Check;
 use crate::error::Error;
 use crate::report::check as report;

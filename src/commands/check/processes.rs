@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::wall_time;
-use crate::commands::on_interrupt;
+use crate::commands::interrupt::on_interrupt;
 use crate::compare::{Baseline, Digest};
 use crate::error::Error;
 use crate::report::json;

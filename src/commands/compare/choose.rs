@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::catalog::{Candidate, Quantization, Requirements, Source, nearest};
 use crate::cli;
-use crate::commands::{catalog, checkpoint};
+use crate::commands::candidates::catalog;
+use crate::commands::checkpoint;
 use crate::compare::difference;
 use crate::error::Error;
 use crate::plan::{Choices, Schedule};

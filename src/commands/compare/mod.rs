@@ -7,7 +7,10 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::card::{occupied, settings};
-use super::{Status, baselines, deliver, on_interrupt, reserve, threads};
+use super::deliver::{deliver, reserve};
+use super::interrupt::on_interrupt;
+use super::status::Status;
+use super::{baselines, threads};
 use crate::acquire::known_config;
 use crate::catalog::Requirements;
 use crate::cli;

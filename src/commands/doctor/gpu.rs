@@ -1,6 +1,6 @@
 //! The GPUs: what they are, who else is on them, and what of them cannot be measured.
 
-use super::Finding;
+use super::look::Look;
 use crate::clock::{Clock, SystemClock};
 use crate::commands::card::{occupied, settings};
 use crate::record::throttle::names;
@@ -9,23 +9,23 @@ use crate::telemetry::nvml::{self, Gpu, NvmlProbe};
 use crate::units::{Bytes, Known, Seconds, UNKNOWN};
 
 /// A line for the GPUs, and of each what stands in the way of measuring on it.
-pub fn findings() -> Vec<Finding> {
+pub fn findings() -> Vec<Look> {
     let gpus = match nvml::gpus() {
-        Ok(gpus) if gpus.is_empty() => return vec![Finding::good("gpu", "none; candidates run on the CPU")],
+        Ok(gpus) if gpus.is_empty() => return vec![Look::good("gpu", "none; candidates run on the CPU")],
         Ok(gpus) => gpus,
-        Err(reason) => return vec![Finding::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU"))],
+        Err(reason) => return vec![Look::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU"))],
     };
     let found = gpus.iter().map(shown).collect::<Vec<_>>().join("; ");
     let gpu = if cfg!(feature = "cuda") {
-        Finding::good("gpu", found)
+        Look::good("gpu", found)
     } else {
-        Finding::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
+        Look::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
     };
     let mut findings = vec![gpu];
     for (index, gpu) in (0..).zip(&gpus) {
         findings.extend(occupied(gpu).map(|occupied| {
             let advice = "stop what need not run: trials beside another process are marked as shared";
-            Finding::bad("others", format!("GPU {index}: {occupied}"), advice)
+            Look::bad("others", format!("GPU {index}: {occupied}"), advice)
         }));
         findings.push(sensors(index, gpu));
     }
@@ -48,10 +48,10 @@ fn shown(gpu: &Gpu) -> String {
 }
 
 /// What its driver does not tell, with the reason, and how long a look takes.
-fn sensors(index: u32, gpu: &Gpu) -> Finding {
+fn sensors(index: u32, gpu: &Gpu) -> Look {
     let probe = match nvml::library().and_then(|library| NvmlProbe::open(library, index)) {
         Ok(probe) => probe,
-        Err(reason) => return Finding::good("sensors", format!("GPU {index}: {UNKNOWN} ({reason})")),
+        Err(reason) => return Look::good("sensors", format!("GPU {index}: {UNKNOWN} ({reason})")),
     };
     let mut untold = gpu.untold.clone();
     untold.extend(probe.untold().into_iter().filter(|more| !gpu.untold.iter().any(|known| known.what == more.what)));
@@ -69,5 +69,5 @@ fn sensors(index: u32, gpu: &Gpu) -> Finding {
         [] => "all told".to_owned(),
         untold => format!("{UNKNOWN} for {}", untold.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     };
-    Finding::good("sensors", format!("GPU {index}: {now}; {told}; a look takes {took}"))
+    Look::good("sensors", format!("GPU {index}: {now}; {told}; a look takes {took}"))
 }

@@ -1,10 +1,11 @@
 //! `bench doctor`: what this machine and build have, and what to do about what they lack.
 
 mod gpu;
+mod look;
 
 use std::path::Path;
 
-use super::Status;
+use super::status::Status;
 use crate::acquire::hub::{Hub, HubError};
 use crate::causes::chain;
 use crate::cli;
@@ -14,23 +15,7 @@ use crate::telemetry::{environment, host};
 use crate::ui::Printer;
 use crate::units::{Bytes, UNKNOWN};
 
-/// One thing that was looked at.
-struct Finding {
-    what: &'static str,
-    found: String,
-    /// What to do about it; `None` where nothing needs to be done.
-    advice: Option<String>,
-}
-
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Self {
-        Self { what, found: found.into(), advice: None }
-    }
-
-    fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what, found: found.into(), advice: Some(advice.into()) }
-    }
-}
+use look::Look;
 
 pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     let environment = environment::detect("cpu", host::threads());
@@ -38,7 +23,7 @@ pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     findings.extend(gpu::findings());
     match Hub::from_env() {
         Ok(hub) => findings.extend(of_hub(&hub)),
-        Err(error) => findings.push(Finding::bad("hub", chain(&error), hint(&error))),
+        Err(error) => findings.push(Look::bad("hub", chain(&error), hint(&error))),
     }
     findings.push(results(&args.results.results));
 
@@ -55,32 +40,32 @@ pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     Ok(Status::Yes)
 }
 
-fn build(environment: &Environment) -> Finding {
+fn build(environment: &Environment) -> Look {
     let features =
         if environment.build_features.is_empty() { "none".into() } else { environment.build_features.join(", ") };
     let kind = if environment.debug_build { "debug" } else { "release" };
     let candle = environment.candle_version.as_deref().unwrap_or(UNKNOWN);
     let found = format!("bench {}, {kind} build, candle {candle}, features: {features}", environment.program_version);
     if environment.debug_build {
-        return Finding::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
+        return Look::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
     }
-    Finding::good("build", found)
+    Look::good("build", found)
 }
 
-fn cpu(environment: &Environment) -> Finding {
+fn cpu(environment: &Environment) -> Look {
     let system = environment
         .kernel
         .as_deref()
         .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
     let container = environment.container.as_deref().filter(|kind| *kind != "none");
     let container = container.map(|kind| format!(", in a container ({kind})")).unwrap_or_default();
-    Finding::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
+    Look::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
 }
 
-fn memory() -> Finding {
+fn memory() -> Look {
     let total = host::total_bytes().map_or(UNKNOWN.to_owned(), |bytes| Bytes(bytes).to_string());
     let Some(available) = host::available_bytes() else {
-        return Finding::bad(
+        return Look::bad(
             "memory",
             total,
             "the system does not tell how much is free: nothing is checked before it runs",
@@ -89,25 +74,25 @@ fn memory() -> Finding {
     let found = format!("{total}, {} free", Bytes(available));
     // A 7B model takes about 4.4 GB at 4 bits, and its cache and working memory are beside it.
     if available < 6 << 30 {
-        return Finding::bad(
+        return Look::bad(
             "memory",
             found,
             "a 7B candidate at 4 bits needs about 6 GiB: close programs, or compare smaller ones",
         );
     }
-    Finding::good("memory", found)
+    Look::good("memory", found)
 }
 
-fn of_hub(hub: &Hub) -> Vec<Finding> {
+fn of_hub(hub: &Hub) -> Vec<Look> {
     let settings = hub.settings();
     let endpoint = if settings.offline {
-        Finding::bad("hub", format!("{}, offline", settings.endpoint), "unset HF_HUB_OFFLINE to download candidates")
+        Look::bad("hub", format!("{}, offline", settings.endpoint), "unset HF_HUB_OFFLINE to download candidates")
     } else {
-        Finding::good("hub", settings.endpoint.to_string())
+        Look::good("hub", settings.endpoint.to_string())
     };
     let token = match &settings.token {
-        Some(_) => Finding::good("token", "set (not shown)"),
-        None => Finding::bad(
+        Some(_) => Look::good("token", "set (not shown)"),
+        None => Look::bad(
             "token",
             "none",
             "gated candidates (Llama, Gemma) need one: accept the licence on the repository's page and set HF_TOKEN",
@@ -121,24 +106,24 @@ fn of_hub(hub: &Hub) -> Vec<Finding> {
     );
     let cache = match free {
         // The candidates of models.toml that fit a card take about this much in 16 bits.
-        Some(free) if free < 150 << 30 => Finding::bad(
+        Some(free) if free < 150 << 30 => Look::bad(
             "cache",
             found,
             "all shipped candidates take about 150 GiB: set HF_HOME to a larger disk, or pull fewer",
         ),
-        _ => Finding::good("cache", found),
+        _ => Look::good("cache", found),
     };
     vec![endpoint, token, cache]
 }
 
-fn results(folder: &Path) -> Finding {
+fn results(folder: &Path) -> Look {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let writable = tempfile_in(existing);
     let found = format!("{}", folder.display());
     match writable {
-        Ok(()) => Finding::good("results", found),
+        Ok(()) => Look::good("results", found),
         Err(error) => {
-            Finding::bad("results", format!("{found}: {error}"), "name a folder that can be written to with --results")
+            Look::bad("results", format!("{found}: {error}"), "name a folder that can be written to with --results")
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The evidence: what a stored run measured, beside which the estimates are shown.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::catalog::Candidate;
 use crate::cli;
 use crate::error::Error;

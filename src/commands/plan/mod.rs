@@ -1,10 +1,15 @@
 //! `bench plan`: what fits a GPU and how fast it can be, before any download.
 
 mod evidence;
+mod subject;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Status, catalog, checkpoint, gpu, layout, on_interrupt};
+use super::candidates::catalog;
+use super::deliver::layout;
+use super::interrupt::on_interrupt;
+use super::status::Status;
+use super::{checkpoint, gpu};
 use crate::acquire::{self, AcquireError};
 use crate::catalog::{Candidate, Catalog, Source};
 use crate::causes::chain;
@@ -16,6 +21,7 @@ use crate::report::plan::{Plan, csv, json, render};
 use crate::ui::{DownloadProgress, Printer};
 
 use evidence::Evidence;
+use subject::Subject;
 
 pub fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
     let cancel = on_interrupt();
@@ -73,33 +79,6 @@ fn gpu(args: &cli::Plan, catalog: &Catalog, gpus: &Gpus) -> Result<GpuSpec, Erro
     match (&args.gpu, &catalog.requirements.device) {
         (Some(word), _) | (None, Some(word)) => gpu::named(word, gpus),
         (None, None) => Err(Error::usage("no GPU is named", format!("give one as --gpu; {}", gpus.hint("")))),
-    }
-}
-
-/// A candidate, whatever its layouts are.
-struct Subject {
-    id: String,
-    source: Source,
-    /// Those that models.toml has it run in; `None` is as stored.
-    own: Vec<Option<Layout>>,
-}
-
-impl Subject {
-    /// The layouts to plan it in: those named, or its own and the usual ones. What is quantized already has only its own.
-    fn layouts(&self, named: &[Layout]) -> Vec<Option<Layout>> {
-        if self.source.is_gguf() {
-            return vec![None];
-        }
-        let mut layouts = if named.is_empty() { self.own.clone() } else { Vec::new() };
-        let others = if named.is_empty() { &Layout::USUAL[..] } else { named };
-        for layout in others.iter().copied().map(Some) {
-            if !layouts.contains(&layout) {
-                layouts.push(layout);
-            }
-        }
-        // The largest first; as stored before them all.
-        layouts.sort_by_key(|layout| layout.and_then(|layout| Layout::ALL.iter().position(|other| *other == layout)));
-        layouts
     }
 }
 
