@@ -38,7 +38,7 @@ use bench::spec::Config;
 use bench::store::{Store, new_run_id};
 use bench::suite::{Body, Prompt};
 use bench::summarize::Interval;
-use bench::telemetry::{environment, host};
+use bench::telemetry::{Host, environment};
 use bench::text::TextModel;
 use bench::ui::RunProgress;
 use candle_core::{D, Device, Tensor};
@@ -198,7 +198,7 @@ fn look() -> f64 {
     let clock = SystemClock::new();
     let times = (0..1000).map(|_| {
         let start = clock.now();
-        std::hint::black_box(host::resident_bytes());
+        std::hint::black_box(Host::this().resident_bytes());
         1e6 * (clock.now() - start).as_secs_f64()
     });
     median(times.collect())

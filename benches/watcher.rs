@@ -14,10 +14,9 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bench::clock::{Clock, SystemClock};
-use bench::telemetry::GpuProbe;
 use bench::telemetry::nvml::{self, NvmlProbe};
-use bench::telemetry::processes::Processes;
 use bench::telemetry::watcher::Watcher;
+use bench::telemetry::{GpuProbe, Host};
 
 #[path = "../tests/it/support/fake_driver.rs"]
 #[expect(dead_code, reason = "the tests have more kinds of driver")]
@@ -42,7 +41,7 @@ fn main() {
         Err(reason) => println!("this machine's driver        — ({reason})"),
     }
     let start = cpu_time();
-    std::hint::black_box(Processes::now());
+    std::hint::black_box(Host::this().processes());
     let milliseconds = 1e3 * (cpu_time() - start).as_secs_f64();
     println!("\nall other processes, before a trial and after it, when nothing is timed: {milliseconds:.2} ms");
 }
@@ -60,7 +59,7 @@ fn seconds() -> f64 {
 fn report(what: &str, seconds: f64, gpu: Option<Arc<dyn GpuProbe>>) {
     let spent = Arc::new(AtomicU64::new(0));
     let clock = Accounting { clock: SystemClock::new(), maker: thread::current().id(), spent: spent.clone() };
-    let watcher = Watcher::start(clock, gpu);
+    let watcher = Watcher::start(clock, Host::this(), gpu);
     let clock = SystemClock::new();
     thread::sleep(Duration::from_secs_f64(seconds));
     let (spent, wall) = (1e-9 * spent.load(Ordering::Relaxed) as f64, clock.now().as_secs_f64());

@@ -25,9 +25,11 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
     let device_name = threads::device_name(&args.device);
     let device = candle::device(&device_name)?;
+    let instruments = Instruments::on_cpu(SystemClock::new());
     let settings = Settings {
         device: &device,
         device_name: &device_name,
+        host: &instruments.host,
         gpu: None,
         steps: None,
         begun_with: None,
@@ -58,7 +60,6 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         warmup: false,
     };
     let asked = Asked { key, seed: args.seed, request: request(args) };
-    let instruments = Instruments::on_cpu(SystemClock::new());
     let Answer { trial, prompt_ids, error } =
         ask(engine.as_mut(), asked, &instruments, &cancel, &mut |_| {}, &mut on_text);
     if let Some(error) = failed {

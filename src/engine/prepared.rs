@@ -12,7 +12,7 @@ use crate::causes::chain;
 use crate::plan::Step;
 use crate::record::{CheckpointFacts, FailureKind, FitEstimate, LoadFacts, RowOutcome};
 use crate::spec::SpecError;
-use crate::telemetry::GpuProbe;
+use crate::telemetry::{GpuProbe, Host};
 use crate::units::Bytes;
 
 /// What an engine is made for.
@@ -21,6 +21,8 @@ pub struct Settings<'a> {
     /// Where engines in this process compute, and its name: `cpu`, `cuda:0`.
     pub device: &'a Device,
     pub device_name: &'a str,
+    /// Where the memory of this process is seen.
+    pub host: &'a Host,
     /// Of the GPU that they compute on; `None` on a CPU.
     pub gpu: Option<&'a dyn GpuProbe>,
     /// What it will have to run: a candidate whose memory does not suffice for it is refused before anything is downloaded.

@@ -52,6 +52,7 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     let settings = Settings {
         device: conditions.device,
         device_name: conditions.device_name,
+        host: &conditions.instruments.host,
         gpu: conditions.instruments.gpu.as_deref(),
         steps: Some(&least),
         begun_with: row.checkpoint.as_ref().filter(|_| !row.trials.is_empty()),

@@ -8,13 +8,15 @@ use crate::causes::chain;
 use crate::clock::{Clock, wall_time};
 use crate::engine::{Engine, EngineError, Request};
 use crate::record::{FailureKind, Outcome, Trial, TrialKey};
-use crate::telemetry::GpuProbe;
 use crate::telemetry::watcher::Watcher;
+use crate::telemetry::{GpuProbe, Host};
 
 /// What trials are measured with.
 #[derive(Clone)]
 pub struct Instruments<C> {
     pub clock: C,
+    /// Where other programs are seen, and the memory of this one.
+    pub host: Host,
     /// Of the GPU that the engine computes on; `None` where it computes on the CPU.
     pub gpu: Option<Arc<dyn GpuProbe>>,
 }
@@ -22,7 +24,7 @@ pub struct Instruments<C> {
 impl<C> Instruments<C> {
     /// For an engine on the CPU.
     pub fn on_cpu(clock: C) -> Self {
-        Self { clock, gpu: None }
+        Self { clock, host: Host::this(), gpu: None }
     }
 }
 
@@ -55,7 +57,7 @@ pub fn ask<C: Clock + Clone + Send + 'static>(
     let Asked { key, seed, request } = asked;
     let clock = &instruments.clock;
     let started_at = wall_time();
-    let watcher = Watcher::start(clock.clone(), instruments.gpu.clone());
+    let watcher = Watcher::start(clock.clone(), instruments.host.clone(), instruments.gpu.clone());
     let mut recorder = Recorder::start(clock, request.max_new_tokens, cancel, on_token, on_text);
     #[cfg(not(feature = "slowdown"))]
     let observer = &mut recorder;

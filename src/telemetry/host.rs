@@ -1,17 +1,76 @@
 //! The host: memory and processor time of this process, and what the machine has.
 
 use std::fs;
+use std::path::PathBuf;
 
 use sysinfo::System;
 
-/// Resident memory of this process now, in bytes; `None` where the system does not tell.
-pub fn resident_bytes() -> Option<u64> {
-    status_bytes("VmRSS:")
+use super::processes::Processes;
+
+/// What the kernel reports of this process and of the others, in the files of its process file system (man 5 proc). `None` is
+/// what it does not report.
+#[derive(Debug, Clone)]
+pub struct Host {
+    proc: PathBuf,
+}
+
+impl Host {
+    /// The host that this process runs on.
+    pub fn this() -> Self {
+        Self::at("/proc")
+    }
+
+    /// The host that a folder like `/proc` describes: tests write one, to state which programs are busy.
+    pub fn at(proc: impl Into<PathBuf>) -> Self {
+        Self { proc: proc.into() }
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.proc.join(name)).ok()
+    }
+
+    /// Resident memory of this process now, in bytes.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        status_bytes(&self.read("self/status")?, "VmRSS:")
+    }
+
+    /// Processor time that this process has used, in seconds, all threads together.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let stat = self.read("self/stat")?;
+        // Fields 14 and 15; the second field is a name in parentheses that may hold spaces.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+        // USER_HZ, which Linux fixes at 100 for every program (man 7 time).
+        Some(ticks as f64 / 100.0)
+    }
+
+    /// Processor time that the whole machine has spent on anything but waiting, in seconds, all processors together.
+    pub fn busy_seconds(&self) -> Option<f64> {
+        let stat = self.read("stat")?;
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user already.
+        let mut ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map(str::parse::<u64>);
+        let mut of = |count: usize| ticks.by_ref().take(count).sum::<Result<u64, _>>().ok();
+        let (working, _idle, interrupts_and_steal) = (of(3)?, of(2)?, of(3)?);
+        Some((working + interrupts_and_steal) as f64 / 100.0)
+    }
+
+    /// Clock of the fastest processor now, in MHz, as the kernel saw it last.
+    pub fn cpu_megahertz(&self) -> Option<f64> {
+        let processors = self.read("cpuinfo")?;
+        let clocks =
+            processors.lines().filter_map(|line| line.strip_prefix("cpu MHz")?.split(':').nth(1)?.trim().parse().ok());
+        clocks.max_by(f64::total_cmp)
+    }
+
+    /// The other processes now.
+    pub fn processes(&self) -> Processes {
+        Processes::under(&self.proc, std::process::id())
+    }
 }
 
 /// Largest resident memory since [`reset_peak`], or since the start where it cannot be reset.
 pub fn peak_resident_bytes() -> Option<u64> {
-    status_bytes("VmHWM:")
+    status_bytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
 /// Starts the peak anew: Linux sets the high-water mark back when `5` is written to `clear_refs` (man 5 proc).
@@ -20,39 +79,10 @@ pub fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-fn status_bytes(field: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+fn status_bytes(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with(field))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
-}
-
-/// Processor time that this process has used, in seconds, all threads together.
-pub fn cpu_seconds() -> Option<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // Fields 14 and 15 (man 5 proc); the second field is a name in parentheses that may hold spaces.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
-    // USER_HZ, which Linux fixes at 100 for every program (man 7 time).
-    Some(ticks as f64 / 100.0)
-}
-
-/// Processor time that the whole machine has spent on anything but waiting, in seconds, all processors together.
-pub fn busy_seconds() -> Option<f64> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    // user, nice, system, idle, iowait, irq, softirq, steal (man 5 proc); guests are counted in user already.
-    let mut ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map(str::parse::<u64>);
-    let mut of = |count: usize| ticks.by_ref().take(count).sum::<Result<u64, _>>().ok();
-    let (working, _idle, interrupts_and_steal) = (of(3)?, of(2)?, of(3)?);
-    Some((working + interrupts_and_steal) as f64 / 100.0)
-}
-
-/// Clock of the fastest processor now, in MHz, as the kernel saw it last; `None` where it does not tell.
-pub fn cpu_megahertz() -> Option<f64> {
-    let processors = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let clocks =
-        processors.lines().filter_map(|line| line.strip_prefix("cpu MHz")?.split(':').nth(1)?.trim().parse().ok());
-    clocks.max_by(f64::total_cmp)
 }
 
 /// Bytes that this process has had from storage so far, mapped files included, and not from the page cache.
@@ -112,13 +142,14 @@ mod tests {
         let touched = vec![1u8; 64 << 20];
         assert!(peak_resident_bytes().unwrap() >= 64 << 20);
         assert!(touched.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
-        assert!(resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes().unwrap());
+        assert!(Host::this().resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes().unwrap());
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn the_machine_was_busy_for_at_least_as_long_as_this_process() {
+        let host = Host::this();
         // In ticks of 10 ms, each rounded by itself.
-        assert!(busy_seconds().unwrap() + 0.05 >= cpu_seconds().unwrap());
+        assert!(host.busy_seconds().unwrap() + 0.05 >= host.cpu_seconds().unwrap());
     }
 }

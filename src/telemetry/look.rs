@@ -1,26 +1,26 @@
 //! Looks at the machine: what a reading is taken from.
 
-use super::{GpuProbe, host};
+use super::{GpuProbe, Host};
 use crate::record::Reading;
 
 /// What the machine does now, the GPU with it if there is one to look at: for an end of a trial, when nothing is timed.
-pub fn at_an_end(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Reading {
-    let cpu_seconds = host::cpu_seconds();
+pub fn at_an_end(at_ns: u64, host: &Host, gpu: Option<&dyn GpuProbe>) -> Reading {
+    let cpu_seconds = host.cpu_seconds();
     Reading {
         at_ns,
-        resident_bytes: host::resident_bytes(),
+        resident_bytes: host.resident_bytes(),
         cpu_seconds,
-        others_cpu_seconds: host::busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own),
-        cpu_megahertz: host::cpu_megahertz(),
+        others_cpu_seconds: host.busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own),
+        cpu_megahertz: host.cpu_megahertz(),
         busiest: Vec::new(),
         gpu: gpu.map(GpuProbe::look),
     }
 }
 
 /// What costs little: for the middle of one.
-pub fn within(at_ns: u64, gpu: Option<&dyn GpuProbe>) -> Reading {
+pub fn within(at_ns: u64, host: &Host, gpu: Option<&dyn GpuProbe>) -> Reading {
     match gpu {
         Some(gpu) => Reading { at_ns, gpu: Some(gpu.look()), ..Reading::default() },
-        None => Reading { at_ns, resident_bytes: host::resident_bytes(), ..Reading::default() },
+        None => Reading { at_ns, resident_bytes: host.resident_bytes(), ..Reading::default() },
     }
 }

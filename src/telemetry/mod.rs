@@ -12,6 +12,7 @@ pub mod watcher;
 use std::sync::Arc;
 
 pub use gpu::GpuProbe;
+pub use host::Host;
 
 /// The probe of the GPU that a run is on; `None` on the CPU, where a GPU that stands idle says nothing of the run. To be
 /// called before the engine computes on it.

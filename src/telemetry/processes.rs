@@ -18,11 +18,8 @@ pub struct Processes(HashMap<Identity, (String, u64)>);
 type Identity = (u32, u64);
 
 impl Processes {
-    pub fn now() -> Self {
-        Self::under(Path::new("/proc"), std::process::id())
-    }
-
-    fn under(root: &Path, own: u32) -> Self {
+    /// Those that a folder like `/proc` lists, but for the process of this number.
+    pub(super) fn under(root: &Path, own: u32) -> Self {
         let entries = fs::read_dir(root).into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let process = |number: u32| {
@@ -62,6 +59,7 @@ fn parse(stat: &str) -> Option<(String, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Host;
 
     /// A folder like `/proc` with these processes: number, name, ticks in user and kernel mode, and when each started.
     fn machine(processes: &[(u32, &str, u64, u64, u64)]) -> Processes {
@@ -114,8 +112,11 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_process_is_not_among_the_others() {
-        let own = std::process::id();
-        assert!(Processes::now().0.keys().all(|(number, _)| *number != own));
+    fn a_child_is_among_the_others_and_this_process_is_not() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let numbers: Vec<u32> = Host::this().processes().0.keys().map(|(number, _)| *number).collect();
+        assert!(numbers.contains(&child.id()) && !numbers.contains(&std::process::id()), "{numbers:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bench::acquire::hub::FetchProgress;
@@ -191,7 +192,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
         kept.push(trial.clone());
         Ok(())
     };
-    let instruments = Instruments { clock, gpu: Some(probe) };
+    let instruments = Instruments { gpu: Some(probe), ..Instruments::on_cpu(clock) };
     let next = one_after_another(&steps);
     execute(&mut engine, &mut row("row"), &next, &instruments, &AtomicBool::new(false), &mut Deaf, &mut keep).unwrap();
     kept
@@ -222,12 +223,38 @@ fn the_cache_of_a_token_is_what_the_driver_saw_taken_beside_the_weights() {
     assert_eq!((memory.kv_bytes_per_token, memory.measured_kv_bytes_per_token), (Some(9000), Some(10_000)));
 }
 
+/// A GPU that is slowed down, for one reason before each run of a trial and for another since it began: however often it is
+/// looked at meanwhile, which is a matter of how busy the tests' own machine is.
+struct Slowed {
+    reasons: [[u64; 2]; 2],
+    begun: AtomicUsize,
+    /// The engine's thread looks before it begins, and another one looks from then on.
+    engine: ThreadId,
+}
+
+impl Slowed {
+    fn new(reasons: [[u64; 2]; 2]) -> Self {
+        Self { reasons, begun: AtomicUsize::new(0), engine: thread::current().id() }
+    }
+}
+
+impl GpuProbe for Slowed {
+    fn look(&self) -> GpuReading {
+        let reason = match thread::current().id() == self.engine {
+            true => self.reasons[self.begun.fetch_add(1, Ordering::SeqCst)][0],
+            false => self.reasons[self.begun.load(Ordering::SeqCst) - 1][1],
+        };
+        GpuReading { throttle_reasons: Some(reason), ..GpuReading::default() }
+    }
+
+    fn untold(&self) -> Vec<Untold> {
+        Vec::new()
+    }
+}
+
 #[test]
 fn a_trial_in_the_heat_is_run_once_more_and_the_second_is_kept() {
-    let reading = |throttle| GpuReading { throttle_reasons: Some(throttle), ..GpuReading::default() };
-    // Two looks a trial: at its start and at its end.
-    let probe = ScriptedProbe::new([0, 0x20, 0, 4].map(reading));
-    let trials = trials(Arc::new(probe), 1);
+    let trials = trials(Arc::new(Slowed::new([[0, 0x20], [0, 4]])), 1);
     assert_eq!(trials.len(), 1, "its key is its own");
     assert_eq!(trials[0].repeated, Some(GpuVerdict::Thermal));
     assert_eq!(GpuVerdict::of(&trials[0].readings), Some(GpuVerdict::PowerCapped), "the second is the one that counts");

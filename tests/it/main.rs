@@ -17,6 +17,7 @@ mod gate;
 mod gpu;
 mod help;
 mod history;
+mod host;
 mod hostile;
 mod hub;
 mod interrupt;

@@ -25,7 +25,7 @@ use crate::run::{Conditions, Ended, Instruments, Keep, run_candidate};
 use crate::spec::{DecoderSpec, Inventory};
 use crate::store::{Store, new_run_id};
 use crate::summarize::{suffices, summarize};
-use crate::telemetry::{self, environment, nvml};
+use crate::telemetry::{self, Host, environment, nvml};
 use crate::ui::{Printer, RowWork, RunProgress};
 
 use choose::Chosen;
@@ -178,7 +178,7 @@ struct Card {
 /// What trials on a device are measured with, and what it is like. To be called before anything computes on it: who is there
 /// already is another.
 fn look_around(device: &str) -> (Instruments<SystemClock>, Card) {
-    let instruments = Instruments { clock: SystemClock::new(), gpu: telemetry::probe(device) };
+    let instruments = Instruments { clock: SystemClock::new(), host: Host::this(), gpu: telemetry::probe(device) };
     if instruments.gpu.is_none() {
         return (instruments, Card::default());
     }

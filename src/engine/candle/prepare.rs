@@ -83,7 +83,7 @@ fn load(
     // Of the device on a GPU, where what the process holds on the host says nothing, else of the process.
     let in_use = || match settings.gpu {
         Some(gpu) => gpu.look().used_bytes,
-        None => host::resident_bytes(),
+        None => settings.host.resident_bytes(),
     };
     host::reset_peak();
     let baseline_bytes = in_use();

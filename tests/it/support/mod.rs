@@ -4,6 +4,7 @@ pub mod bench;
 pub mod decoder;
 pub mod emulator;
 pub mod fake_driver;
+pub mod fake_host;
 pub mod hub_stand_in;
 
 use std::path::PathBuf;
