@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bench::acquire::synthetic;
-use bench::bytes::Buffer;
+use bench::cpu::bytes::Buffer;
 use bench::clock::{Clock, SystemClock};
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::pool::Pool;

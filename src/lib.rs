@@ -4,7 +4,8 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | grounds | [`units`], [`quantile`], [`clock`], [`bytes`], [`causes`], [`ggml`] | numbers, errors, files | text, quantiles, instants, weights' bytes and their types | clock |
+//! | kernels | [`cpu`], a package of its own | weights' bytes and their types, numbers | numbers | — |
+//! | grounds | [`units`], [`quantile`], [`clock`], [`causes`] | numbers, errors | text, quantiles, instants | clock |
 //! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
@@ -24,12 +25,11 @@
 //! Beside the way stand [`cli`] (what can be said), [`error`] (what went wrong in any stage), [`ui`] (what a person sees
 //! meanwhile) and [`commands`], which puts the stages together, one file a subcommand.
 
+pub use cpu;
 pub mod units;
 pub mod quantile;
 pub mod clock;
-pub mod bytes;
 pub mod causes;
-pub mod ggml;
 pub mod catalog;
 pub mod suite;
 pub mod spec;
@@ -38,7 +38,6 @@ pub mod record;
 pub mod plan;
 pub mod audit;
 pub mod text;
-pub mod cpu;
 pub mod gpu;
 pub mod acquire;
 pub mod telemetry;

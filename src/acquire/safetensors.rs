@@ -12,7 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{SafeTensorError, SafeTensors};
 
 use super::stored::StoredTensor;
-use crate::bytes::WeightBytes;
+use crate::cpu::bytes::WeightBytes;
 
 /// What is wrong with a safetensors file.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::bytes::{Buffer, WeightBytes};
+use crate::cpu::bytes::{Buffer, WeightBytes};
 
 /// Numbers of a type, row by row, with the bytes that they lie in.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use candle_core::quantized::GgmlDType;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-use crate::ggml;
+use crate::cpu::ggml;
 
 /// A row under consideration: where its checkpoint comes from and at what precision it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

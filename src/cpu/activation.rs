@@ -5,7 +5,16 @@ use super::math::{normal_distribution, sigmoid, tanh};
 use super::pool::Pool;
 use super::share::by_parts;
 use super::simd::{Kernel, Number, Simd};
-use crate::spec::Activation;
+
+/// Function between the two products of an MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    Silu,
+    /// Exact: `x Φ(x)`.
+    Gelu,
+    /// Approximated by tanh.
+    GeluTanh,
+}
 
 /// `x = act(x) · factor`, or without a factor `x = act(x)`.
 ///

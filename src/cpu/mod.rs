@@ -19,10 +19,12 @@
 //! | [`attention`] | queries over a cache of keys and values |
 //! | [`norm`], [`rope`], [`activation`] | what goes row by row or number by number |
 
+pub mod bytes;
 pub mod dense;
 pub mod disjoint;
 #[cfg(all(test, unix))]
 mod guarded;
+pub mod ggml;
 pub mod isa;
 pub mod matrix;
 pub mod activation;

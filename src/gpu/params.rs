@@ -1,6 +1,6 @@
 //! The parameters of the kernels, field by field those of `kernels/params.cuh`. Addresses are of the machine that runs them.
 
-use crate::ggml;
+use crate::cpu::ggml;
 use crate::spec::Activation;
 
 /// Parameters of a kernel.

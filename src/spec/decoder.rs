@@ -1,5 +1,7 @@
 //! The decoder described as data: what differs between architectures, and nothing of how it is computed.
 
+use cpu::activation::Activation;
+
 use super::config::Heads;
 use super::names::Naming;
 use super::rope::RopeSpec;
@@ -119,15 +121,6 @@ pub struct Mlp {
     /// Gate and up lie in one matrix, one after the other.
     pub fused: bool,
     pub experts: Option<Experts>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    Silu,
-    /// Exact: `x Φ(x)`.
-    Gelu,
-    /// Approximated by tanh.
-    GeluTanh,
 }
 
 /// A mixture of experts, each a gated MLP.

@@ -1,9 +1,9 @@
 //! Families: each architecture's `config.json` as a [`DecoderSpec`].
 
+use cpu::activation::Activation;
+
 use super::config::{Config, Heads, shown};
-use super::decoder::{
-    Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
-};
+use super::decoder::{Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual};
 use super::error::SpecError;
 use super::names::Naming;
 use super::rope::{RopeKeys, RopeSpec, rope};

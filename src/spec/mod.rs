@@ -13,9 +13,8 @@ mod rope;
 mod shapes;
 
 pub use config::{Config, Heads};
-pub use decoder::{
-    Activation, Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual,
-};
+pub use cpu::activation::Activation;
+pub use decoder::{Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, Mlp, Norm, NormKind, Residual};
 pub use error::SpecError;
 pub use inventory::{Inventory, Kind, Role, Weight};
 pub use names::{Part, gguf_latent_halves, gguf_name};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
-use crate::bytes::WeightBytes;
-use crate::ggml;
+use crate::cpu::bytes::WeightBytes;
+use crate::cpu::ggml;
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use candle_core::DType;
 use memmap2::Mmap;
 
 use super::stored::StoredTensor;
-use crate::bytes::{Buffer, WeightBytes};
+use crate::cpu::bytes::{Buffer, WeightBytes};
 use pickle::{PickleError, PickledTensor, Value};
 
 /// What is wrong with a `.bin` file.

@@ -9,7 +9,14 @@ use super::super::simd::{Kernel, Number, Simd, convert};
 ///
 /// # Panics
 /// If lengths do not match.
-pub fn append<E: Number>(isa: Isa, new: &[f32], cached: &mut [E], heads: usize, dim: usize, positions: Range<usize>) {
+pub(super) fn append<E: Number>(
+    isa: Isa,
+    new: &[f32],
+    cached: &mut [E],
+    heads: usize,
+    dim: usize,
+    positions: Range<usize>,
+) {
     if new.is_empty() {
         return;
     }

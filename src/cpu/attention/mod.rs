@@ -20,11 +20,13 @@ mod tiles;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use half::f16;
+
 use super::isa::Isa;
 use super::pool::Pool;
 use super::simd::{Kernel, Number, Simd};
 
-pub use append::append;
+use append::append;
 
 /// What attends to what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,11 +111,50 @@ const FEW_ROWS: usize = 8;
 const ENOUGH_TASKS: usize = 32;
 const PART: usize = 512;
 
+/// Numbers that a cache may hold. What is done with them is compiled here, with the optimization of this package, and not
+/// where it is called from.
+pub trait Cached: Number {
+    /// Attends with `queries [tokens, heads, dim]`; gives `[tokens, heads, value_dim]`.
+    ///
+    /// # Panics
+    /// If a slice does not have the numbers that the shape says.
+    fn attend(isa: Isa, pool: &Pool, shape: Shape, queries: &[f32], cache: Cache<Self>, out: &mut [MaybeUninit<f32>]);
+
+    /// Writes `new [tokens, heads, dim]` at these positions of `cached [heads, capacity, dim]`.
+    ///
+    /// # Panics
+    /// If lengths do not match.
+    fn append(isa: Isa, new: &[f32], cached: &mut [Self], heads: usize, dim: usize, positions: Range<usize>);
+}
+
+macro_rules! cached {
+    ($($number:ty),*) => {$(
+        impl Cached for $number {
+            fn attend(
+                isa: Isa,
+                pool: &Pool,
+                shape: Shape,
+                queries: &[f32],
+                cache: Cache<Self>,
+                out: &mut [MaybeUninit<f32>],
+            ) {
+                attend(isa, pool, shape, queries, cache, out);
+            }
+
+            fn append(isa: Isa, new: &[f32], cached: &mut [Self], heads: usize, dim: usize, positions: Range<usize>) {
+                append(isa, new, cached, heads, dim, positions);
+            }
+        }
+    )*};
+}
+
+cached!(f32, f16);
+
 /// Attends with `queries [tokens, heads, dim]`; gives `[tokens, heads, value_dim]`.
 ///
 /// # Panics
 /// If a slice does not have the numbers that the shape says.
-pub fn attend<E: Number>(
+fn attend<E: Number>(
     isa: Isa,
     pool: &Pool,
     shape: Shape,

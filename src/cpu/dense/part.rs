@@ -13,8 +13,8 @@ use super::tile::tile;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512, Pairs};
 use super::{Dense, Kind};
-use crate::cpu::disjoint::Disjoint;
-use crate::cpu::isa::Isa;
+use crate::disjoint::Disjoint;
+use crate::isa::Isa;
 
 /// Bytes of a token's values that are multiplied at a time: 1024 columns, or 2048 of rounded ones. With half of them it takes
 /// 7 % longer, since lanes are added up twice as often; with twice as many the values of a tile do not fit in the first cache.

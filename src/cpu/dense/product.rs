@@ -5,9 +5,9 @@ use half::bf16;
 use super::Dense;
 use super::part::{Kernel, Part, ROWS, kernel, kernel_of_rounded};
 use super::round::{round, rounds};
-use crate::cpu::disjoint::Disjoint;
-use crate::cpu::isa::Isa;
-use crate::cpu::pool::Pool;
+use crate::disjoint::Disjoint;
+use crate::isa::Isa;
+use crate::pool::Pool;
 
 /// A product to compute: `y[token][row] = Σ x[token][column] · weights[row][column]`.
 pub struct Job<'a> {
@@ -124,7 +124,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::cpu::dense::{Kind, ROUNDED_TOKENS};
+    use crate::dense::{Kind, ROUNDED_TOKENS};
 
     const KINDS: [Kind; 3] = [Kind::Bf16, Kind::F16, Kind::F32];
 
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn nothing_is_read_beyond_the_weights() {
         let mut rng = StdRng::seed_from_u64(4);
-        let mut guarded = crate::cpu::guarded::Guarded::new(1);
+        let mut guarded = crate::guarded::Guarded::new(1);
         for isa in Isa::all() {
             for kind in KINDS {
                 for tokens in (1..=9).chain([ROUNDED_TOKENS]) {

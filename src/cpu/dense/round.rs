@@ -3,9 +3,9 @@
 use half::bf16;
 
 use super::Kind;
-use crate::cpu::isa::Isa;
-use crate::cpu::pool::Pool;
-use crate::cpu::share::by_parts;
+use crate::isa::Isa;
+use crate::pool::Pool;
+use crate::share::by_parts;
 
 /// From so many tokens on activations are rounded where weights are bfloat16, if the processor multiplies such numbers.
 ///

@@ -41,7 +41,7 @@ trait Blocks<const BYTES: usize> {
 ///
 /// # Panics
 /// If `blocks` has not the size of the blocks of these numbers, or if no weight is held as `kind`
-/// ([`Weight::held_as`](crate::spec::Weight::held_as)).
+/// (`Weight::held_as` of `bench`).
 pub fn quantize(kind: GgmlDType, numbers: Numbers, blocks: &mut [u8]) {
     quantize_by(Isa::best(), kind, numbers, blocks);
 }

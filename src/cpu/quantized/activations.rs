@@ -4,9 +4,9 @@
 //! value is far larger than the others, as often in a model's residual stream, round eight times as many by its size.
 
 use super::{Format, SPAN};
-use crate::cpu::disjoint::Disjoint;
-use crate::cpu::isa::Isa;
-use crate::cpu::pool::Pool;
+use crate::disjoint::Disjoint;
+use crate::isa::Isa;
+use crate::pool::Pool;
 
 /// Values that share a scale.
 pub const GROUP: usize = 32;

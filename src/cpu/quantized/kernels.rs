@@ -3,7 +3,7 @@
 use super::dtype::{Visitor, visit};
 use super::part::Part;
 use super::{Format, rows};
-use crate::cpu::isa::Isa;
+use crate::isa::Isa;
 use candle_core::quantized::GgmlDType;
 
 #[cfg(target_arch = "x86_64")]

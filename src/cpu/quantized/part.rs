@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::activations::Activations;
-use crate::cpu::disjoint::Disjoint;
+use crate::disjoint::Disjoint;
 
 /// Rows of weights, the tokens to multiply them with, and where the results belong.
 pub struct Part<'a> {

@@ -3,9 +3,9 @@
 use super::activations::Activations;
 use super::kernels::{Kernel, Kernels};
 use super::part::Part;
-use crate::cpu::disjoint::Disjoint;
-use crate::cpu::isa::Isa;
-use crate::cpu::pool::Pool;
+use crate::disjoint::Disjoint;
+use crate::isa::Isa;
+use crate::pool::Pool;
 use candle_core::quantized::GgmlDType;
 
 /// A matrix of weights in ggml's blocks: rows of whole blocks, one after another.
@@ -165,9 +165,9 @@ const LEAST_TOKENS: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::quantized::dequantize::dequantize;
-    use crate::cpu::quantized::dtype::types;
-    use crate::cpu::quantized::{Format, SPAN, Span};
+    use crate::quantized::dequantize::dequantize;
+    use crate::quantized::dtype::types;
+    use crate::quantized::{Format, SPAN, Span};
     use candle_core::quantized::QTensor;
     use candle_core::{Device, Tensor};
     use rand::rngs::StdRng;
@@ -454,7 +454,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn nothing_behind_the_weights_is_read() {
-        use crate::cpu::guarded::Guarded;
+        use crate::guarded::Guarded;
         let (pool, mut rng) = (Pool::new(2), StdRng::seed_from_u64(6));
         for kind in &KINDS {
             for tokens in [1, 3, 20] {

@@ -31,7 +31,7 @@ mod tests {
     use super::super::q8_0::Q8_0;
     use super::*;
     #[cfg(unix)]
-    use crate::cpu::guarded::Guarded;
+    use crate::guarded::Guarded;
     use candle_core::quantized::GgmlDType;
     use rand::rngs::StdRng;
     use rand::{RngCore, SeedableRng};

@@ -271,7 +271,7 @@ impl Batch<'_> {
             let (_, heads, dim) = new.dims3()?;
             let new = host::numbers(new)?;
             host::in_place::<E>(cached, |cached| {
-                attention::append(Isa::best(), &new, cached, heads, dim, position..position + tokens);
+                E::append(Isa::best(), &new, cached, heads, dim, position..position + tokens);
             })
         };
         append(new.keys, &cache.keys)?;
@@ -293,7 +293,7 @@ impl Batch<'_> {
             softcap: softcap.map(|cap| cap as f32),
         };
         let cache = attention::Cache { keys: &keys, values: values.as_deref() };
-        attention::attend(Isa::best(), Pool::global(), shape, &host::numbers(new.queries)?, cache, out);
+        E::attend(Isa::best(), Pool::global(), shape, &host::numbers(new.queries)?, cache, out);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use candle_core::{
 };
 use half::f16;
 
-use crate::cpu::simd::Number;
+use crate::cpu::attention::Cached;
 
 /// The numbers of a contiguous tensor, which nobody may write meanwhile.
 pub fn numbers<T: WithDType>(tensor: &Tensor) -> Result<impl Deref<Target = [T]>> {
@@ -48,7 +48,7 @@ pub unsafe fn made(
 }
 
 /// Types of numbers that kernels write.
-pub trait Writable: WithDType + Number {
+pub trait Writable: WithDType + Cached {
     /// The numbers of a storage; `None` if it holds others.
     fn of(storage: &mut CpuStorage) -> Option<&mut [Self]>;
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Error, Result, Tensor};
 
 use super::address::address;
 use super::host;
-use crate::bytes::WeightBytes;
+use crate::cpu::bytes::WeightBytes;
 use crate::cpu::matrix::{HostMatrix, products};
 use crate::{ggml, gpu};
 

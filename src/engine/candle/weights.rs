@@ -14,7 +14,7 @@ use crate::acquire::gguf::GgufFile;
 use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{StoredTensor, synthetic};
-use crate::bytes::{Buffer, WeightBytes};
+use crate::cpu::bytes::{Buffer, WeightBytes};
 use crate::catalog::Quantization;
 use crate::cpu::{self, quantize::Numbers};
 use crate::engine::{EngineError, LoadObserver, LoadPart, told};
