@@ -27,8 +27,9 @@ Examples:
 
 Exit status:
   0   the answer is yes
-  1   the answer is no: nothing qualifies, a candidate failed
-  2   no answer: wrong arguments, no network, no such model, interrupted")]
+  1   the answer is no: nothing qualifies, a candidate failed, something became worse
+  2   no answer: wrong arguments, no network, no such model, interrupted
+  3   bench check could not decide: too few trials, or other programs were busy")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -39,10 +40,10 @@ pub struct Cli {
 /// How much is said beside the answer.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Talk {
-    /// Say nothing on standard error but warnings and errors
+    /// Print nothing on standard error but warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
     pub quiet: bool,
-    /// Say on standard error what is being done, step by step
+    /// Print each step on standard error
     #[arg(short, long, global = true, display_order = 901)]
     pub verbose: bool,
 }
@@ -51,27 +52,27 @@ pub struct Talk {
 pub enum Command {
     /// Run the candidates on the same prompts, compare them, and recommend one
     Compare(Compare),
-    /// Ask one checkpoint one prompt, and show the answer and its timings
+    /// Ask one checkpoint one prompt; show the answer and its timings
     Run(Run),
     /// Score a text: how likely a checkpoint finds it, and what another precision changes
     Score(Score),
-    /// Say what fits a GPU and how fast it can be, before any download
+    /// Show what fits a GPU and how fast it can be, before any download
     Plan(Plan),
-    /// Say which rows of a published table a GPU cannot have done
+    /// Show which rows of a published table a GPU cannot have produced
     Audit(Audit),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
-    /// Recommend again from a stored run, under other requirements; nothing is measured
+    /// Recommend again from a stored run under other requirements, without measuring
     Recommend(Recommend),
     /// Write a stored run as CSV, JSON or Markdown, answers included
     Export(Export),
-    /// Fail if a run is slower than a baseline by more than tolerated, and more than chance would have it
+    /// Fail if a run is worse than a baseline by more than the tolerance and by more than chance explains
     Check(Check),
-    /// Keep a run as the baseline that later ones are judged against
+    /// Save a run as the baseline that later runs are judged against
     Baseline(Baseline),
-    /// List the stored runs, or one metric's course over them
+    /// List the stored runs, or show how one metric changed from run to run
     History(History),
-    /// Show what this machine and build have, and what to do about what they lack
+    /// Show what this machine and build have, and how to get what they lack
     Doctor(Doctor),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
@@ -80,7 +81,7 @@ pub enum Command {
 /// Where models.toml is.
 #[derive(Debug, Clone, Args)]
 pub struct Models {
-    /// The candidates and requirements [default: ./models.toml, else the shipped one]
+    /// Read candidates and requirements from this file [default: ./models.toml, else the shipped one]
     #[arg(long, value_name = "FILE")]
     pub models: Option<PathBuf>,
 }
@@ -88,7 +89,7 @@ pub struct Models {
 /// Where results are kept.
 #[derive(Debug, Clone, Args)]
 pub struct Results {
-    /// Folder of the results; they are in its bench.db
+    /// Use the results in this folder; its bench.db holds them
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
 }
@@ -96,10 +97,10 @@ pub struct Results {
 /// What to compute on.
 #[derive(Debug, Clone, Args)]
 pub struct Device {
-    /// cpu, cuda or cuda:N [default: cuda in a CUDA build that finds a GPU, else cpu]
+    /// Compute on cpu, cuda or cuda:N [default: cuda in a CUDA build that finds a GPU, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Processor threads [default: all that this process may use]
+    /// Use this many processor threads [default: all that this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 }
@@ -118,22 +119,22 @@ Examples:
 pub struct Compare {
     #[command(flatten)]
     pub models: Models,
-    /// Only this candidate of models.toml; may be repeated
+    /// Run only this candidate of models.toml; may be repeated
     #[arg(short, long, value_name = "ID")]
     pub candidate: Vec<String>,
-    /// This directory or .gguf file instead of models.toml's candidates; may be repeated
+    /// Run this directory or .gguf file instead of the candidates of models.toml; may be repeated
     #[arg(short, long, value_name = "PATH", conflicts_with = "candidate")]
     pub local: Vec<PathBuf>,
-    /// Random weights at each candidate's real shape, made on the spot: no download, and no quality
+    /// Make random weights at each candidate's real shape: no download, and no quality
     #[arg(long)]
     pub synthetic: bool,
-    /// Only this suite; may be repeated [default: all; speed alone with --synthetic]
+    /// Run only this suite; may be repeated [default: all; only speed with --synthetic]
     #[arg(short, long, value_name = "NAME")]
     pub suite: Vec<String>,
-    /// Only texts in this language; may be repeated
+    /// Run only texts in this language; may be repeated
     #[arg(long, value_name = "LANGUAGE")]
     pub language: Vec<Language>,
-    /// Prompts of this folder instead of the shipped ones
+    /// Take the prompts of this folder instead of the shipped ones
     #[arg(long, value_name = "DIR")]
     pub prompts: Option<PathBuf>,
     #[command(flatten)]
@@ -141,37 +142,37 @@ pub struct Compare {
     /// Run every candidate at this precision, whatever models.toml says
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
-    /// Longest answer, in tokens, where a prompt allows more
+    /// Limit answers to this many tokens where a prompt allows more
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: Option<u32>,
-    /// Measured trials of each prompt [default: the suite's own; 1 with --synthetic]
+    /// Measure each prompt this many times [default: the suite's own number; 1 with --synthetic]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
-    /// Go on in rounds until the 95 % intervals of TTFT and decode lie within this share of their medians, as 2%; prompts of
-    /// token ids only: asking texts again does not make them a larger sample
+    /// Repeat until the 95 % intervals of TTFT and decode lie within this share of their medians, such as 2%; repeats only
+    /// prompts of token ids, because asking a text again does not make a larger sample
     #[arg(long, value_name = "SHARE", value_parser = precision, group = "until")]
     pub precision: Option<f64>,
-    /// Go on in rounds until the trials of each suite of token ids took so long together
+    /// Repeat until the trials of each suite of token ids took this many seconds together
     #[arg(long, value_name = "SECONDS", value_parser = seconds, group = "until")]
     pub min_seconds: Option<f64>,
-    /// Most rounds of --precision and --min-seconds [default: 100]
+    /// Stop --precision and --min-seconds after this many rounds [default: 100]
     #[arg(long, value_name = "N", requires = "until", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_repeat: Option<u32>,
-    /// Warm-up trials of each suite [default: the suite's own, of token ids up to 10 until they are steady; 1 with --synthetic
-    /// alone]
+    /// Warm up each suite with this many trials [default: the suite's own number; for token ids at most 10, until their times
+    /// are steady; 1 with --synthetic alone]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub warmup: Option<u32>,
-    /// Base of all seeds
+    /// Derive all seeds from this number
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
     pub require: Require,
     #[command(flatten)]
     pub results: Results,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
-    /// Write it to a file instead of standard output
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Run again what a baseline or a stored run ran: its candidates, prompts, seed, device and threads
@@ -181,7 +182,7 @@ pub struct Compare {
             "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require"]
     )]
     pub like: Option<String>,
-    /// Go on with an interrupted run, with the settings that it was started with
+    /// Continue an interrupted run with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
@@ -194,8 +195,8 @@ pub struct Compare {
 /// Other requirements than the file's, or than the run's own.
 #[derive(Debug, Clone, Args)]
 pub struct Require {
-    /// A requirement of models.toml with another value, as ttft_seconds=1.5 or budget.krw_per_month=100000; `none` drops it;
-    /// may be repeated
+    /// Replace a requirement of models.toml, such as ttft_seconds=1.5 or budget.krw_per_month=100000; `none` drops it; may be
+    /// repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub require: Vec<String>,
 }
@@ -212,7 +213,7 @@ pub enum Format {
 /// Which kinds of GPU are known.
 #[derive(Debug, Clone, Args)]
 pub struct Gpus {
-    /// More GPUs, or others in the place of the shipped ones, as gpus.toml has them
+    /// Add GPUs, or replace shipped ones, from a file in the form of gpus.toml
     #[arg(long, value_name = "FILE")]
     pub gpus: Option<PathBuf>,
 }
@@ -235,32 +236,32 @@ Examples:
 pub struct Plan {
     /// Candidates of models.toml, directories, .gguf files or Hub repositories (owner/name) [default: all of models.toml]
     pub candidates: Vec<String>,
-    /// Of the repository, this one GGUF file
+    /// Plan for this GGUF file of the repository
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]
     pub models: Models,
-    /// A GPU of gpus.toml by its id or the driver's name for it, or `this`: the first of this machine [default:
+    /// Plan for this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this machine [default:
     /// requirements.device of models.toml]
     #[arg(long, value_name = "GPU")]
     pub gpu: Option<String>,
     #[command(flatten)]
     pub gpus: Gpus,
-    /// Tokens that each chat holds, prompt and answer together
+    /// Plan for chats of this many tokens, prompt and answer together
     #[arg(long, value_name = "N", default_value_t = USUAL_CONTEXT, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     pub context: u64,
-    /// Chats at once
+    /// Plan for this many chats at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1 << 16))]
     pub concurrency: u64,
-    /// Only this layout of the weights; may be repeated [default: the candidate's own, bf16, q8_0, int8, q4_k and nf4]
+    /// Plan only for this layout of the weights; may be repeated [default: the candidate's own, bf16, q8_0, int8, q4_k and nf4]
     #[arg(long, value_name = "LAYOUT")]
     pub quantization: Vec<Layout>,
-    /// Measured speeds of this run [default: the latest on a GPU of gpus.toml]
+    /// Show the measured speeds of this run [default: the latest on a GPU of gpus.toml]
     #[arg(long, value_name = "RUN")]
     pub from: Option<String>,
     #[command(flatten)]
     pub results: Results,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: PlanFormat,
 }
@@ -271,19 +272,20 @@ Examples:
   bench audit table.csv --gpu l4
   bench audit table.csv --gpu a100-80 --shape ours=./my-model --format json")]
 pub struct Audit {
-    /// A table as CSV with a header: model, and as far as stated precision, tokens/s and memory
+    /// A table as CSV with a header: model, and precision, tokens/s and memory where it states them
     pub table: PathBuf,
-    /// A GPU of gpus.toml by its id or the driver's name for it, or `this`: the first of this machine
+    /// Judge by this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this machine
     #[arg(long, value_name = "GPU")]
     pub gpu: String,
     #[command(flatten)]
     pub gpus: Gpus,
     #[command(flatten)]
     pub models: Models,
-    /// What a name in the table means: a directory with a config.json, or a repository whose shape ships; may be repeated
+    /// Give a name of the table a shape: a directory with a config.json, or a repository whose shape ships with bench; may be
+    /// repeated
     #[arg(long, value_name = "NAME=SHAPE")]
     pub shape: Vec<String>,
-    /// What to print
+    /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: PlanFormat,
 }
@@ -298,41 +300,41 @@ Examples:
 pub struct Run {
     /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
     pub checkpoint: String,
-    /// What to ask; put into the model's chat template where it has one
+    /// Ask this text, in the model's chat template if it has one
     #[arg(short, long, value_name = "TEXT", required_unless_present = "ids", conflicts_with = "ids")]
     pub prompt: Option<String>,
-    /// System message before the prompt
+    /// Put this system message before the prompt
     #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
     pub system: Option<String>,
-    /// Give the prompt as it stands, without the chat template
+    /// Give the prompt as it is, without the chat template
     #[arg(long, conflicts_with_all = ["ids", "system"])]
     pub raw: bool,
-    /// Token ids in place of text, as a JSON list
+    /// Give these token ids instead of text, as a JSON list
     #[arg(long, value_name = "LIST", value_parser = token_ids)]
     pub ids: Option<TokenIds>,
-    /// Longest answer, in tokens
+    /// Limit the answer to this many tokens
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: u32,
-    /// Go on past the end of the answer
+    /// Continue past the end of the answer
     #[arg(long)]
     pub ignore_eos: bool,
     /// Draw tokens at this temperature instead of taking the most likely one
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub temperature: Option<f64>,
-    /// Seed of the draws
+    /// Seed the draws with this number
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
     pub models: Models,
     #[command(flatten)]
     pub device: Device,
-    /// Precision of the weights [default: as stored]
+    /// Compute with weights of this precision [default: as stored]
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
-    /// LoRA adapter's directory as PEFT writes it, merged into the weights as they are loaded
+    /// Merge this LoRA adapter, a directory as PEFT writes it, into the weights while they are loaded
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
-    /// text streams the answer; json prints one object at the end
+    /// Print the answer while it is generated (text), or one object at the end (json)
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RunFormat,
 }
@@ -378,36 +380,36 @@ Examples:
 pub struct Score {
     /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
     pub checkpoint: String,
-    /// The text, UTF-8
+    /// Score the text of this file, which is UTF-8
     #[arg(long, value_name = "FILE", required_unless_present = "ids", conflicts_with = "ids")]
     pub text: Option<PathBuf>,
-    /// Token ids in place of text, as a JSON list
+    /// Score these token ids instead of text, as a JSON list
     #[arg(long, value_name = "LIST", value_parser = token_ids)]
     pub ids: Option<TokenIds>,
-    /// Precision of the weights [default: as stored]
+    /// Compute with weights of this precision [default: as stored]
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
-    /// LoRA adapter's directory as PEFT writes it, merged into the weights as they are loaded; --against has it in another
-    /// precision of the checkpoint, and not in a checkpoint that it names
+    /// Merge this LoRA adapter, a directory as PEFT writes it, into the weights while they are loaded; --against PRECISION
+    /// merges it too, --against CHECKPOINT does not
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
-    /// Another precision of the checkpoint, or another checkpoint with the same tokens: how far its predictions are from these
+    /// Show how far the predictions of another precision, or of another checkpoint with the same tokens, are from these
     #[arg(long, value_name = "PRECISION|CHECKPOINT")]
     pub against: Option<String>,
-    /// Tokens of context that a long text is cut into [default: 2048, or the model's longest context]
+    /// Cut a long text into windows of this many tokens [default: 2048, or the model's longest context]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub window: Option<u32>,
-    /// Tokens between the beginnings of two windows [default: half a window]
+    /// Begin a window every N tokens [default: half a window]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub stride: Option<u32>,
-    /// Also each token's id and log-probability
+    /// Print each token's id and log-probability too
     #[arg(long)]
     pub per_token: bool,
     #[command(flatten)]
     pub models: Models,
     #[command(flatten)]
     pub device: Device,
-    /// How to print it
+    /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RunFormat,
 }
@@ -420,12 +422,12 @@ Examples:
   bench pull Qwen/Qwen2.5-7B-Instruct@main
   bench pull Qwen/Qwen2.5-7B-Instruct-GGUF --file qwen2.5-7b-instruct-q4_k_m.gguf
 
-HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE are honoured.")]
+Pulling obeys HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE.")]
 pub struct Pull {
     /// Candidates of models.toml, or Hub repositories (owner/name or owner/name@revision) [default: all candidates]
     #[arg(value_name = "CANDIDATE")]
     pub candidates: Vec<String>,
-    /// The one GGUF file of the repository to download
+    /// Download only this GGUF file of the repository
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]
@@ -439,7 +441,7 @@ Examples:
   bench recommend --require ttft_seconds=1 --require memory_gib=16
   bench recommend 20261120-051733 --models other.toml")]
 pub struct Recommend {
-    /// An id, as much of one as is unambiguous, or latest
+    /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(default_value = "latest")]
     pub run: String,
     /// Take the requirements of this file instead of the run's own
@@ -458,13 +460,13 @@ Examples:
   bench export latest --format json | jq '.run.rows[].trials[].text'
   bench export 20261120-051733 --format markdown")]
 pub struct Export {
-    /// An id, as much of one as is unambiguous, or latest
+    /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(default_value = "latest")]
     pub run: String,
-    /// What to write
+    /// Write in this format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: Format,
-    /// Write it to a file instead of standard output
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -477,13 +479,13 @@ Examples:
   bench history
   bench history --metric decode_tokens_per_second --suite speed")]
 pub struct History {
-    /// One metric's course over the runs, by its name in the CSV or the first word of it
+    /// Show this metric in each run: its name in the CSV, or the first word of that name
     #[arg(long, value_name = "KEY")]
     pub metric: Option<String>,
-    /// Only of this suite
+    /// Show the metric in this suite only
     #[arg(short, long, value_name = "NAME", requires = "metric")]
     pub suite: Option<String>,
-    /// Only the latest runs, so many of them
+    /// Show only the latest N runs
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub last: u16,
     #[command(flatten)]
@@ -495,55 +497,55 @@ pub struct History {
 Examples:
   bench check                                  the latest run against this machine's baseline
   bench check --measure --repeat 20            run now what the baseline ran, and judge that
-  bench check --ab ./bench-main                another build and this one in turn: drift touches both alike
+  bench check --ab ./bench-main                another build and this one, in turn
   bench check --calibrate --rounds 8           how far this machine's own runs lie apart
   bench check --baseline 20261120-051733 --tolerance ttft=10%,decode=3%
   bench check --format table --format junit=check.xml --format markdown=comment.md
 
 Exit status:
   0   nothing is worse by more than its tolerance
-  1   something is: slower, larger, failing, or answering with other tokens
-  2   could not be compared, or not be done: another machine, other prompts, no baseline, interrupted
+  1   something is worse: slower, larger, failing, or answering with other tokens
+  2   no comparison: another machine, other prompts, no baseline, interrupted
   3   not decided: too few trials, or other programs were busy; see --inconclusive")]
 pub struct Check {
-    /// What to judge against: a file of `bench baseline`, or a stored run [default: this machine's file in
-    /// results/baselines]
+    /// Judge against this: a file of `bench baseline`, or a stored run [default: this machine's file in results/baselines]
     #[arg(long, value_name = "FILE|RUN")]
     pub baseline: Option<String>,
-    /// The run to judge: an id, as much of one as is unambiguous, or latest
+    /// Judge this run: its id, an unambiguous beginning of it, or latest
     #[arg(long, value_name = "RUN", default_value = "latest", conflicts_with_all = ["measure", "ab", "calibrate"])]
     pub run: String,
-    /// Run what the baseline ran, now, and judge that
+    /// Run now what the baseline ran, and judge that run
     #[arg(long, conflicts_with_all = ["ab", "calibrate"])]
     pub measure: bool,
-    /// Run this other build of the program and this one in turn, process by process, and judge this one against it; the
-    /// baseline says only what to run
+    /// Run this other build and this one in turn, a process each time, and judge this one against the other; the baseline
+    /// only says what to run
     #[arg(long, value_name = "BINARY", conflicts_with = "calibrate")]
     pub ab: Option<PathBuf>,
-    /// Run what the baseline ran several times, and keep in its file how far the runs lie apart: no tolerance may be below
+    /// Run what the baseline ran several times, and store in its file how far the runs lie apart; no tolerance may be smaller
     #[arg(long, conflicts_with_all = ["metric", "tolerance", "format", "inconclusive"])]
     pub calibrate: bool,
-    /// Rounds of --ab, runs of --calibrate
+    /// Make this many rounds with --ab, or runs with --calibrate
     #[arg(long, value_name = "N", default_value_t = RECOMMENDED_TRIALS as u16, value_parser = clap::value_parser!(u16).range(2..=1_000))]
     pub rounds: u16,
-    /// Measured trials of each prompt with --measure [default: as many as the baseline has]
+    /// Measure each prompt this many times with --measure [default: as many as the baseline has]
     #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
-    /// Judge only this metric, by its name in the CSV or the first word of it; may be repeated
+    /// Judge only this metric: its name in the CSV, or the first word of that name; may be repeated
     /// [default: ttft, decode, memory, and load where it can be judged]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub metric: Vec<String>,
-    /// By what share a metric may be worse, as decode=3%; may be repeated [default: 5%, load 25%, and what --calibrate found]
+    /// Let a metric be worse by this share, such as decode=3%; may be repeated [default: 5%, load 25%, or the noise that
+    /// --calibrate found where it is larger]
     #[arg(long, value_name = "NAME=SHARE", value_delimiter = ',')]
     pub tolerance: Vec<String>,
-    /// What to make of a check that did not decide [default: exit status 3]
+    /// Let a check that did not decide pass or fail [default: exit status 3]
     #[arg(long, value_name = "WHAT")]
     pub inconclusive: Option<Inconclusive>,
-    /// What to print, or to write to a file as KIND=FILE; may be repeated [default: table]
+    /// Print in this format, or write it to a file as KIND=FILE; may be repeated [default: table]
     /// [kinds: table, json, junit, markdown, github]
     #[arg(long, value_name = "KIND[=FILE]", value_parser = check_format)]
     pub format: Vec<CheckOutput>,
-    /// Prompts of this folder instead of the shipped ones, with --measure, --ab and --calibrate
+    /// Take the prompts of this folder instead of the shipped ones, with --measure, --ab and --calibrate
     #[arg(long, value_name = "DIR")]
     pub prompts: Option<PathBuf>,
     #[command(flatten)]
@@ -605,9 +607,9 @@ pub struct Baseline {
 
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
-    /// Write a stored run as a baseline: a small file to be reviewed and committed
+    /// Write a stored run as a baseline: a small file to review and commit
     Save(BaselineSave),
-    /// List the baselines, and say which of them this machine can be judged against
+    /// List the baselines, and mark those that this machine can be judged against
     List(Results),
     /// Show what a baseline holds
     Show {
@@ -620,13 +622,13 @@ pub enum BaselineCommand {
 
 #[derive(Debug, Args)]
 pub struct BaselineSave {
-    /// An id, as much of one as is unambiguous, or latest
+    /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(long, value_name = "RUN", default_value = "latest")]
     pub run: String,
-    /// The file [default: one in results/baselines, named by the machine]
+    /// Write to this file [default: one in results/baselines, named by the machine]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Also replace a baseline that the run does not compare with, or save a run that is unfinished or was disturbed
+    /// Replace a baseline that the run does not compare with; save a run that is unfinished or was disturbed
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]

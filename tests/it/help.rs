@@ -1,33 +1,56 @@
 //! What the program says about itself: help, version, completions.
 
+use std::path::Path;
 use std::process::Command;
 
+use bench::cli::Cli;
+use clap::CommandFactory;
+
 use crate::snapshot;
-use crate::support::bench::Bench;
+use crate::support::bench::{Bench, files_under};
+
+/// Every command as the program knows them, by the words that ask for it: none, `compare`, `baseline`, `baseline save`.
+fn commands() -> Vec<(String, clap::Command)> {
+    fn collect(words: &str, command: clap::Command, found: &mut Vec<(String, clap::Command)>) {
+        for under in command.get_subcommands() {
+            collect(format!("{words} {}", under.get_name()).trim_start(), under.clone(), found);
+        }
+        found.push((words.to_owned(), command));
+    }
+    let mut found = Vec::new();
+    collect("", Cli::command(), &mut found);
+    found
+}
 
 #[test]
 fn the_help_of_every_command() {
     let bench = Bench::new();
-    snapshot!("help", bench.run("--help").exits(0));
-    snapshot!("help_compare", bench.run("compare --help").exits(0));
-    snapshot!("help_run", bench.run("run --help").exits(0));
-    snapshot!("help_score", bench.run("score --help").exits(0));
-    snapshot!("help_plan", bench.run("plan --help").exits(0));
-    snapshot!("help_audit", bench.run("audit --help").exits(0));
-    snapshot!("help_pull", bench.run("pull --help").exits(0));
-    snapshot!("help_recommend", bench.run("recommend --help").exits(0));
-    snapshot!("help_export", bench.run("export --help").exits(0));
-    snapshot!("help_history", bench.run("history --help").exits(0));
-    snapshot!("help_doctor", bench.run("doctor --help").exits(0));
-    snapshot!("help_completions", bench.run("completions --help").exits(0));
+    let mut names: Vec<String> = Vec::new();
+    for (words, _) in commands() {
+        let name = format!("help {words}").trim_end().replace(' ', "_");
+        snapshot!(name.as_str(), bench.run(&format!("{words} --help")).exits(0));
+        names.push(format!("{name}.snap"));
+    }
+    // And none of a command that is gone.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots");
+    let stored = files_under(&folder).into_iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let mut stored: Vec<String> = stored.filter(|name| name.starts_with("help") && name.ends_with(".snap")).collect();
+    stored.sort();
+    names.sort();
+    assert_eq!(stored, names);
 }
 
-/// What clap breaks into two lines nobody reads.
+/// What clap breaks into two lines nobody reads. A command with several arguments, or with commands under it, has examples.
 #[test]
 fn no_line_of_the_examples_is_broken() {
     let bench = Bench::new();
-    for command in ["", "compare", "run", "score", "plan", "audit", "pull", "recommend", "export", "history"] {
-        let ran = bench.run(&format!("{command} --help")).exits(0);
+    for (words, command) in commands() {
+        let is_under_another = words.contains(' ');
+        let is_simple = !command.has_subcommands() && command.get_arguments().count() < 2;
+        if is_under_another || is_simple {
+            continue;
+        }
+        let ran = bench.run(&format!("{words} --help")).exits(0);
         let examples = ran.stdout.split("\nExamples:\n").nth(1).unwrap_or_else(|| panic!("no examples: {ran}"));
         let examples: Vec<&str> = examples.lines().take_while(|line| !line.is_empty()).collect();
         assert!(examples.len() >= 2 && examples.iter().all(|line| line.starts_with("  bench ")), "{ran}");

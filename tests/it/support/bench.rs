@@ -353,7 +353,7 @@ fn is_figure(cell: &str) -> bool {
 /// Compares what a command did with the snapshot of this name.
 #[macro_export]
 macro_rules! snapshot {
-    ($name:literal, $ran:expr) => {{
+    ($name:expr, $ran:expr) => {{
         let ran = $ran;
         let mut settings = insta::Settings::clone_current();
         settings.set_omit_expression(true);
