@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bench::acquire::synthetic;
-use bench::cpu::bytes::Buffer;
 use bench::clock::{Clock, SystemClock};
+use bench::cpu::bytes::Buffer;
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::pool::Pool;
 use bench::cpu::quantize::{Numbers, quantize};

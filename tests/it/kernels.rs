@@ -1,9 +1,9 @@
 //! The kernels of a decode step one by one, against the same in float64.
 
 use bench::cpu::bytes::Buffer;
+use bench::cpu::ggml;
 use bench::cpu::matrix::{HostMatrix, products};
 use bench::cpu::quantized::dequantize::dequantize;
-use bench::cpu::ggml;
 use bench::gpu::Launch;
 use bench::gpu::params::{Attend, Embed, Gather, Norm, Pick, Product, Quantized, Residual, Weights};
 use candle_core::quantized::{GgmlDType, QTensor};

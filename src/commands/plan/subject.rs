@@ -1,6 +1,6 @@
 //! What is planned for: a candidate without its precision.
 
-use crate::catalog::{Quantization, Source};
+use crate::catalog::Source;
 use crate::plan::Layout;
 
 /// A candidate, whatever its layouts are.

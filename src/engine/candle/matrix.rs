@@ -8,8 +8,9 @@ use candle_core::{DType, Device, Error, Result, Tensor};
 use super::address::address;
 use super::host;
 use crate::cpu::bytes::WeightBytes;
+use crate::cpu::ggml;
 use crate::cpu::matrix::{HostMatrix, products};
-use crate::{ggml, gpu};
+use crate::gpu;
 
 /// Weights `[rows, columns]` that turn `columns` inputs into `rows` outputs, with an optional bias.
 pub struct Matrix {
