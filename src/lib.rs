@@ -4,8 +4,8 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
-//! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
+//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`], [`toml_error`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
+//! | describe | [`suite`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
@@ -28,8 +28,9 @@ pub mod units;
 pub mod clock;
 pub mod bytes;
 pub mod causes;
-pub mod catalog;
+pub mod toml_error;
 pub mod suite;
+pub mod catalog;
 pub mod spec;
 pub mod hardware;
 pub mod record;

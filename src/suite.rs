@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use crate::catalog::TomlError;
+use crate::toml_error::TomlError;
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::toml_error::nearest;
+use crate::toml_error::nearest;
 
 /// What a candidate must satisfy to be recommended. What is not stated is not required.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

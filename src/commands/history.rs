@@ -3,7 +3,6 @@
 use jiff::tz::TimeZone;
 
 use super::Status;
-use crate::catalog::nearest;
 use crate::cli;
 use crate::compare::Subject;
 use crate::error::Error;
@@ -11,6 +10,7 @@ use crate::measure::METRICS;
 use crate::report::history;
 use crate::store::{Store, StoreError};
 use crate::summarize::summarize;
+use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
