@@ -5,7 +5,7 @@
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
 //! | grounds | [`units`], [`clock`], [`bytes`], [`causes`], [`toml_error`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
-//! | describe | [`suite`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
+//! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
@@ -30,6 +30,7 @@ pub mod bytes;
 pub mod causes;
 pub mod toml_error;
 pub mod suite;
+pub mod metric;
 pub mod catalog;
 pub mod spec;
 pub mod hardware;

@@ -34,6 +34,14 @@ impl Language {
             Language::En => "en",
         }
     }
+
+    /// The language's English name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Ko => "Korean",
+            Language::En => "English",
+        }
+    }
 }
 
 /// A named set of prompts.

@@ -6,4 +6,4 @@ mod requirements;
 
 pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source, is_gguf_file};
 pub use file::{Catalog, is_repository};
-pub use requirements::{Budget, RequirementError, Requirements};
+pub use requirements::{Budget, KOREAN_SPEED, RequirementError, Requirements};

@@ -6,7 +6,7 @@ use super::Status;
 use crate::cli;
 use crate::compare::Subject;
 use crate::error::Error;
-use crate::measure::METRICS;
+use crate::metric::METRICS;
 use crate::report::history;
 use crate::store::{Store, StoreError};
 use crate::summarize::summarize;

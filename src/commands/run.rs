@@ -9,7 +9,8 @@ use crate::clock::{SystemClock, wall_time};
 use crate::engine::candle::{self, CandleEngine};
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::error::Error;
-use crate::measure::{METRICS, Measurement};
+use crate::measure::Measurement;
+use crate::metric::{Aspect, METRICS};
 use crate::record::{Outcome, Trial, TrialKey};
 use crate::run::recorder::Recorder;
 use crate::text::Message;
@@ -72,7 +73,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     match args.format {
         RunFormat::Json => {
             let metrics: Map<String, Value> =
-                METRICS.iter().map(|metric| (metric.key.to_owned(), json!((metric.of)(&measurement)))).collect();
+                METRICS.iter().map(|metric| (metric.key.to_owned(), json!(measurement.get(metric)))).collect();
             let answer = json!({
                 "prompt_token_ids": completion.prompt_ids,
                 "token_ids": completion.token_ids,
@@ -87,14 +88,8 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
                 printer.answer(&format!("{}", json!(completion.token_ids)))?;
             }
             printer.answer("\n")?;
-            let shown = METRICS.iter().filter_map(|metric| {
-                let value = (metric.of)(&measurement)?;
-                let value = metric.unit.show_in_text(value);
-                // Where the label is the unit, once is enough.
-                let named = metric.label == metric.unit.symbol();
-                Some(if named { value } else { format!("{} {value}", metric.label) })
-            });
-            let shown: Vec<String> = shown.collect();
+            let shown = |metric| Some(Aspect::overall(metric).tell("", measurement.get(&metric)?));
+            let shown: Vec<String> = METRICS.iter().copied().filter_map(shown).collect();
             let count = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
             let (prompt, output) = (count(completion.prompt_ids.len()), count(completion.token_ids.len()));
             printer.say(&format!("prompt {prompt}, answer {output}; {}", shown.join(", ")));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::change::{Change, Unjudged};
 use super::difference::Difference;
 use super::holm::{Step, holm};
-use crate::measure::Direction;
+use crate::metric::Direction;
 use crate::summarize::Interval;
 
 /// Probability, at most, that any metric of a check is called regressed though none truly lies beyond its tolerance. As

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::rank::{CRITERIA, Criterion, MEMORY, TIE_MARGIN};
+use super::rank::TIE_MARGIN;
 use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
+use crate::metric::MEMORY;
 use crate::units::Won;
 
 /// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
@@ -73,10 +74,10 @@ fn figures(standing: &Standing) -> String {
     let values: Vec<String> = standing
         .criteria
         .iter()
-        .filter_map(|scored| {
-            let criterion = criterion(scored.criterion)?;
-            let sign = if criterion.key == MEMORY && standing.memory_estimated { "~" } else { "" };
-            Some(format!("{} {sign}{}", criterion.label, criterion.show(scored.value)))
+        .map(|scored| {
+            let aspect = scored.criterion.aspect;
+            let estimated = aspect.metric == MEMORY && standing.memory_estimated;
+            aspect.tell(if estimated { "~" } else { "" }, scored.value)
         })
         .collect();
     let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();
@@ -141,8 +142,7 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         let weights: Vec<String> = pick
             .criteria
             .iter()
-            .filter_map(|scored| criterion(scored.criterion))
-            .map(|criterion| format!("{} {}", criterion.label, criterion.weight))
+            .map(|scored| format!("{} {}", scored.criterion.aspect, scored.criterion.weight))
             .collect();
         lines.push(format!(
             "Compared by {}. Score: mean of each figure against the best qualified one, weighted {}.",
@@ -182,9 +182,8 @@ impl fmt::Display for Flag {
                 }
                 write!(f, " random weights, whose speed and memory are real and whose text is not")
             }
-            Flag::CriterionDropped { criterion: key } => {
-                let name = criterion(key).map_or(*key, |criterion| criterion.label);
-                write!(f, "{name} is left out of the ranking, being unknown of some row")
+            Flag::CriterionDropped { criterion } => {
+                write!(f, "{criterion} is left out of the ranking, being unknown of some row")
             }
             Flag::DebugBuild => write!(f, "debug build: these speeds are not the program's, build with --release"),
         }
@@ -196,8 +195,4 @@ fn prompts(basis: Basis) -> &'static str {
         Basis::Text => "prompts in Korean or English",
         Basis::Tokens => "prompts of token ids",
     }
-}
-
-fn criterion(key: &str) -> Option<&'static Criterion> {
-    CRITERIA.iter().find(|criterion| criterion.key == key)
 }

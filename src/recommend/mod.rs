@@ -12,7 +12,7 @@ mod requirements;
 
 use serde::Serialize;
 
-use crate::measure::Direction;
+use crate::metric::{Aspect, MEMORY};
 use crate::record::{FailureKind, RowOutcome, Run};
 use crate::summarize::{Attainment, Impossible, Interval, RowSummary};
 
@@ -141,7 +141,7 @@ pub enum Flag {
     /// Nothing here says how good the answers are; of these rows, with random weights, nothing could.
     QualityNotJudged { synthetic: Vec<String> },
     /// Known of some qualified rows only, and left out of the ranking of all.
-    CriterionDropped { criterion: &'static str },
+    CriterionDropped { criterion: Aspect },
     /// The program was built without optimization.
     DebugBuild,
 }
@@ -233,7 +233,7 @@ fn nearest_miss(run: &Run, rejected: &[Rejected]) -> Option<NearestMiss> {
             Reason::Skipped { .. } => {
                 let fit = run.rows.iter().find(|row| row.candidate.row() == rejected.row)?.fit.as_ref()?;
                 fit.missing_bytes()?;
-                Direction::Lower.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
+                MEMORY.direction.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
             }
             _ => return None,
         };
@@ -252,7 +252,7 @@ fn flags(run: &Run, summaries: &[RowSummary], qualified: &[Contender]) -> Vec<Fl
     if precisions.len() > 1 {
         flags.push(Flag::MixedPrecision(precisions.into_iter().map(String::from).collect()));
     }
-    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.key }));
+    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.aspect }));
     if ran().next().is_some() {
         flags.push(Flag::QualityNotJudged { synthetic });
     }

@@ -8,10 +8,9 @@ use serde::Serialize;
 
 use super::Contender;
 use super::cost::MonthlyCost;
-use crate::catalog::Requirements;
-use crate::measure::{Direction, METRICS};
-use crate::suite::Language;
-use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+use crate::catalog::{KOREAN_SPEED, Requirements};
+use crate::metric::{Direction, MEMORY};
+use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 use crate::units::{Bytes, Rate, Share, Won};
 
 /// A limit that can be stated.
@@ -27,13 +26,13 @@ pub enum Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Limit::Memory => "memory",
-            Limit::Attainment => "attainment of the request limits",
-            Limit::KoreanSpeed => "Korean characters/s",
-            Limit::Budget => "budget",
-            Limit::Licence => "licence",
-        })
+        match self {
+            Limit::Memory => f.write_str(MEMORY.label),
+            Limit::Attainment => f.write_str("attainment of the request limits"),
+            Limit::KoreanSpeed => KOREAN_SPEED.fmt(f),
+            Limit::Budget => f.write_str("budget"),
+            Limit::Licence => f.write_str("licence"),
+        }
     }
 }
 
@@ -90,15 +89,15 @@ impl Broken {
     pub fn excess(&self) -> Option<f64> {
         match self {
             Broken::Memory { limit_bytes, needed_bytes, .. } => {
-                Direction::Lower.excess((*needed_bytes)? as f64, *limit_bytes as f64)
+                MEMORY.direction.excess((*needed_bytes)? as f64, *limit_bytes as f64)
             }
             Broken::Attainment { required, attained } => {
                 let attained = attained.as_ref()?;
-                let furthest = worst_limit(attained).map(|(_, excess)| excess).filter(|excess| *excess > 0.0);
+                let furthest = worst_excess(attained).filter(|excess| *excess > 0.0);
                 // Each limit by itself is met often enough and all of them together are not.
                 furthest.or_else(|| Direction::Higher.excess(attained.share(), *required))
             }
-            Broken::KoreanSpeed { required, measured } => Direction::Higher.excess((*measured)?, *required),
+            Broken::KoreanSpeed { required, measured } => KOREAN_SPEED.metric.direction.excess((*measured)?, *required),
             Broken::Failures { required, answered, of } => {
                 Direction::Higher.excess(*answered as f64 / *of as f64, *required)
             }
@@ -108,13 +107,10 @@ impl Broken {
     }
 }
 
-/// The metric key of the limit that is furthest off, and by what share.
-fn worst_limit(attained: &Attainment) -> Option<(&'static str, f64)> {
-    let excesses = attained.limits.iter().filter_map(|limit| {
-        let metric = METRICS.iter().find(|metric| metric.key == limit.metric)?;
-        Some((limit.metric, metric.direction.excess(limit.attainable?, limit.limit)?))
-    });
-    excesses.max_by(|a, b| a.1.total_cmp(&b.1))
+/// By what share the limit that is furthest off is exceeded.
+fn worst_excess(attained: &Attainment) -> Option<f64> {
+    let excess = |limit: &LimitAttainment| limit.metric.direction.excess(limit.attainable?, limit.limit);
+    attained.limits.iter().filter_map(excess).max_by(f64::total_cmp)
 }
 
 /// What of the requirements a row breaks, but for those that cannot be judged.
@@ -157,7 +153,7 @@ pub(super) fn broken(
 /// The stated limits that only the service's own device can be held to.
 pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
     let stated = [
-        (Limit::Attainment, !request_limits(requirements).is_empty()),
+        (Limit::Attainment, !requirements.request_limits().is_empty()),
         (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
         (Limit::Budget, requirements.budget.is_some()),
     ];
@@ -181,8 +177,8 @@ fn failures(contender: &Contender, requirements: &Requirements) -> Option<Broken
 
 fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
     let required = requirements.korean_characters_per_second?;
-    let measured = contender.characters_per_second(Language::Ko);
-    let met = measured.is_some_and(|measured| measured >= required);
+    let measured = contender.value(KOREAN_SPEED);
+    let met = measured.is_some_and(|measured| KOREAN_SPEED.metric.direction.meets(measured, required));
     (!met).then_some(Broken::KoreanSpeed { required, measured })
 }
 
@@ -202,7 +198,7 @@ impl fmt::Display for Broken {
             Broken::Memory { limit_bytes, needed_bytes: Some(needed), measured } => {
                 let how = if *measured { "takes" } else { "is estimated to take" };
                 write!(f, "{how} {}, limit {}", Bytes(*needed), Bytes(*limit_bytes))?;
-                write_beyond(f, Direction::Lower, *needed as f64, *limit_bytes as f64)
+                write_beyond(f, MEMORY.direction, *needed as f64, *limit_bytes as f64)
             }
             Broken::Attainment { required, attained: None } => {
                 write!(f, "no request was measured, {} must meet the limits", Share(*required))
@@ -221,11 +217,13 @@ impl fmt::Display for Broken {
                 write!(f, "{failed} of {of} requests failed, {} must be answered", Share(*required))
             }
             Broken::KoreanSpeed { required, measured: None } => {
-                write!(f, "Korean characters/s unknown, so not shown to reach {}", Rate(*required))
+                write!(f, "{KOREAN_SPEED} unknown, so not shown to reach {}", Rate(*required))
             }
             Broken::KoreanSpeed { required, measured: Some(measured) } => {
-                write!(f, "{} Korean characters/s, at least {} required", Rate(*measured), Rate(*required))?;
-                write_beyond(f, Direction::Higher, *measured, *required)
+                let direction = KOREAN_SPEED.metric.direction;
+                let required_at = format!("{} {} required", direction.bound(), Rate(*required));
+                write!(f, "{}, {required_at}", KOREAN_SPEED.tell("", *measured))?;
+                write_beyond(f, direction, *measured, *required)
             }
             Broken::Budget { krw_per_month, cost: None } => {
                 write!(f, "cost unknown, so not shown to stay within {} a month", Won(*krw_per_month))
@@ -247,9 +245,7 @@ impl fmt::Display for Broken {
 
 /// One limit on a request: who missed it, and what would have been met.
 fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f64) -> fmt::Result {
-    let Some(metric) = METRICS.iter().find(|metric| metric.key == limit.metric) else {
-        return write!(f, "; {} missed by {}", limit.metric, limit.missed);
-    };
+    let metric = limit.metric;
     let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
     write!(f, " missed by {}", limit.missed)?;

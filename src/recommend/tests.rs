@@ -1,5 +1,6 @@
 use super::*;
-use crate::catalog::{Budget, Requirements, Source};
+use crate::catalog::{Budget, KOREAN_SPEED, Requirements, Source};
+use crate::metric::TTFT;
 use crate::record::{FitEstimate, Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
@@ -71,9 +72,13 @@ fn a_criterion_unknown_of_one_is_left_out_for_all() {
     }
     let rows = vec![ran("silent", silent), ran("speaking", requests(800, 100))];
     let recommendation = judge(rows, Requirements::default());
-    let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion).collect();
+    let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion.aspect.key()).collect();
     assert_eq!(keys, ["decode_tokens_per_second", "ttft_seconds", "memory_bytes"]);
-    assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: "korean_characters_per_second" }));
+    assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: KOREAN_SPEED }));
+    assert_eq!(
+        serde_json::to_value(&recommendation.flags[0]).unwrap(),
+        serde_json::json!({"criterion_dropped": {"criterion": "korean_characters_per_second"}})
+    );
 }
 
 #[test]
@@ -242,7 +247,7 @@ fn prompts_of_token_ids_are_compared_where_there_is_no_text() {
     let recommendation = judge(vec![ran("a", cells(500)), ran("b", cells(400))], Requirements::default());
     assert_eq!((recommendation.basis, ranked(&recommendation)), (Basis::Tokens, vec!["b", "a"]));
     // The longest prompt's, not the median over both lengths.
-    let ttft = recommendation.ranking[0].criteria.iter().find(|scored| scored.criterion == "ttft_seconds");
+    let ttft = recommendation.ranking[0].criteria.iter().find(|scored| scored.criterion.aspect.metric == TTFT);
     assert_eq!(ttft.map(|scored| scored.value), Some(1.6));
 }
 
@@ -272,11 +277,8 @@ fn loosening_a_requirement_never_rejects_a_row() {
 #[test]
 fn english_and_korean_weigh_the_same() {
     let of = |language: Language| {
-        let key = match language {
-            Language::Ko => "korean_characters_per_second",
-            Language::En => "english_characters_per_second",
-        };
-        CRITERIA.iter().find(|criterion| criterion.key == key).map(|criterion| criterion.weight)
+        CRITERIA.iter().find(|criterion| criterion.aspect.language == Some(language)).map(|criterion| criterion.weight)
     };
+    assert!(of(Language::Ko).is_some());
     assert_eq!(of(Language::Ko), of(Language::En));
 }

@@ -174,7 +174,7 @@ fn precision(row: &Row) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::metric::{DECODE, TTFT};
+    use crate::metric::{DECODE, TTFT};
     use crate::record::{FitEstimate, GpuReading, Reading};
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
 

@@ -11,7 +11,7 @@ use bench::clock::ManualClock;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Observer, Request};
 use bench::measure::Measurement;
-use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
+use bench::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
 use bench::plan::Step;
 use bench::record::{FailureKind, FinishReason, Outcome, Phase, Row, Settings, Trial};
 use bench::run::{Ended, Instruments, RunListener, execute};

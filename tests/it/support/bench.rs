@@ -310,7 +310,7 @@ impl Ran {
             (r"[\d,.]*\d ([KMG]iB|bytes)\b", "N bytes"),
             // A copy may be made without reading it into the page cache.
             (r"(\(N s to load)[^,)]*,", "$1,"),
-            (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
+            (r"[\d,.]*\d (tok/s|((Korean|English) )?chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
             // So may these tests themselves be, side by side.
             (r"(?m)^! other programs .*were busy on this machine .*\n", ""),
