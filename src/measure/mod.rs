@@ -9,7 +9,6 @@ mod energy;
 mod measurement;
 mod memory;
 
-pub use crate::metric::{self, Direction, METRICS, Metric, Unit};
 pub use ceiling::{Ceiling, made_on, mean_context};
 pub use disturbance::{Disturbance, culprits, disturbances};
 pub use energy::{Energy, EnergySource};

@@ -137,6 +137,7 @@ pub const ONCE: &[Metric] = &[LOAD, MEMORY];
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::Path;
 
     use super::*;
 
@@ -167,5 +168,37 @@ mod tests {
             };
             assert!(metric.key.ends_with(suffix), "{} should end in {suffix}", metric.key);
         }
+    }
+
+    /// Each file below a folder with its text.
+    fn sources(folder: &Path) -> Vec<(String, String)> {
+        let entries =
+            std::fs::read_dir(folder).expect("a folder of sources").map(|entry| entry.expect("an entry").path());
+        let texts = entries.flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![(path.display().to_string(), std::fs::read_to_string(&path).expect("text"))],
+        });
+        texts.collect()
+    }
+
+    /// A field of the environment of the same name: the memory that the machine has.
+    const NAMESAKE: (&str, &str) = (MEMORY.key, "compare/difference.rs");
+
+    #[test]
+    fn no_key_is_spelt_outside_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let table = root.join("metric").display().to_string();
+        let is_code = |file: &str| file.ends_with(".rs") && !file.ends_with("tests.rs") && !file.starts_with(&table);
+        let mut spelt = Vec::new();
+        for (file, text) in sources(&root).into_iter().filter(|(file, _)| is_code(file)) {
+            // Tests spell keys out on purpose: they are never renamed.
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            for key in all().map(|metric| metric.key).filter(|key| code.contains(&format!("\"{key}\""))) {
+                if !(key == NAMESAKE.0 && file.ends_with(NAMESAKE.1)) {
+                    spelt.push(format!("{key} in {file}"));
+                }
+            }
+        }
+        assert!(spelt.is_empty(), "{spelt:#?}");
     }
 }

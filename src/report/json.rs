@@ -9,7 +9,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
-use crate::measure::METRICS;
+use crate::metric::METRICS;
 use crate::record::Run;
 use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 

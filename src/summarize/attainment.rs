@@ -84,11 +84,6 @@ impl Attainment {
     }
 }
 
-/// See [`Requirements::request_limits`].
-pub fn request_limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
-    requirements.request_limits()
-}
-
 fn answered(trial: &Trial, measurement: &Measurement) -> bool {
     matches!(trial.outcome, Outcome::Completed { .. }) && measurement.ttft_seconds.is_some()
 }
