@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::rank::TIE_MARGIN;
-use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
+use super::{Basis, Broken, Flag, Limit, Reason, Recommendation, Standing};
 use crate::metric::MEMORY;
 use crate::units::Won;
 
@@ -20,7 +20,11 @@ pub fn explain(recommendation: &Recommendation) -> Vec<String> {
 
 fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     let Some(pick) = recommendation.pick() else {
-        lines.push("Recommendation: none. No candidate meets the requirements.".to_owned());
+        let unmet = match enforced(recommendation) {
+            None => "meets the requirements".to_owned(),
+            Some(enforced) => format!("is within the limits that were enforced ({enforced})"),
+        };
+        lines.push(format!("Recommendation: none. No candidate {unmet}."));
         if let Some(miss) = &recommendation.nearest_miss {
             let worst = rejected_for(recommendation, &miss.row);
             lines.push(format!("Nearest miss: {}{worst}", miss.row));
@@ -29,7 +33,7 @@ fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     };
     let provisional = if recommendation.provisional.is_some() { ", provisionally" } else { "" };
     lines.push(format!("Recommendation{provisional}: {}", pick.row));
-    lines.push(format!("  {}", figures(pick)));
+    lines.push(format!("  {}", figures(pick, recommendation)));
     if let Some(tie) = &recommendation.tie {
         let why = if tie.too_few_trials {
             "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
@@ -59,18 +63,30 @@ fn rejected_for(recommendation: &Recommendation, row: &str) -> String {
 fn others(recommendation: &Recommendation, lines: &mut Vec<String>) {
     if let Some(second) = recommendation.runner_up() {
         lines.push(format!("Runner-up: {}", second.row));
-        lines.push(format!("  {}", figures(second)));
+        lines.push(format!("  {}", figures(second, recommendation)));
     }
     let rest = recommendation.ranking.iter().skip(2);
     let rest: Vec<String> =
         rest.map(|standing| format!("  {}: {}", standing.row, standing_in_brief(standing))).collect();
     if !rest.is_empty() {
-        lines.push("Also meet the requirements:".to_owned());
+        lines.push(match enforced(recommendation) {
+            None => "Also meet the requirements:".to_owned(),
+            Some(enforced) => format!("Also within the limits that were enforced ({enforced}):"),
+        });
         lines.extend(rest);
     }
 }
 
-fn figures(standing: &Standing) -> String {
+/// The limits that rows were held to, where that was not all that is stated.
+fn enforced(recommendation: &Recommendation) -> Option<String> {
+    (!recommendation.not_judged.is_empty()).then(|| list(&recommendation.enforced))
+}
+
+fn list(limits: &[Limit]) -> String {
+    limits.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn figures(standing: &Standing, recommendation: &Recommendation) -> String {
     let values: Vec<String> = standing
         .criteria
         .iter()
@@ -81,10 +97,12 @@ fn figures(standing: &Standing) -> String {
         })
         .collect();
     let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();
+    let enforced =
+        if recommendation.not_judged.contains(&Limit::Attainment) { ", which were not enforced" } else { "" };
     let attained = standing
         .attainment
         .as_ref()
-        .map(|attained| format!("; {} of {} requests within the limits", attained.met, attained.of));
+        .map(|attained| format!("; {} of {} requests within the limits{enforced}", attained.met, attained.of));
     format!("{}: {}{}{cost}", standing_in_brief(standing), values.join(", "), attained.unwrap_or_default())
 }
 
@@ -134,9 +152,14 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
             provisional.wanted_device, provisional.run_device
         ));
     }
-    if !recommendation.not_judged.is_empty() {
-        let limits: Vec<String> = recommendation.not_judged.iter().map(ToString::to_string).collect();
-        lines.push(format!("Not judged by this run: {}.", limits.join(", ")));
+    if let Some(enforced) = enforced(recommendation) {
+        let why = if recommendation.provisional.is_some() {
+            "another device's speed and cost are not the service's"
+        } else {
+            "prompts of token ids are not the service's requests, and have no cost"
+        };
+        let not_judged = list(&recommendation.not_judged);
+        lines.push(format!("Enforced: {enforced}. Not enforced: {not_judged}, because {why}."));
     }
     if let Some(pick) = recommendation.pick() {
         let weights: Vec<String> = pick

@@ -13,7 +13,7 @@ use crate::metric::{Direction, MEMORY};
 use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 use crate::units::{Bytes, Rate, Share, Won};
 
-/// A limit that can be stated.
+/// A limit that a row can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -21,7 +21,16 @@ pub enum Limit {
     Attainment,
     KoreanSpeed,
     Budget,
+    /// The share of requests that must be answered at all. It holds where nothing is stated, and on every device.
+    Answered,
     Licence,
+}
+
+impl Limit {
+    /// Whether only the service's own device can be held to it.
+    pub(super) fn is_on_speed_or_cost(self) -> bool {
+        matches!(self, Limit::Attainment | Limit::KoreanSpeed | Limit::Budget)
+    }
 }
 
 impl fmt::Display for Limit {
@@ -31,6 +40,7 @@ impl fmt::Display for Limit {
             Limit::Attainment => f.write_str("attainment of the request limits"),
             Limit::KoreanSpeed => KOREAN_SPEED.fmt(f),
             Limit::Budget => f.write_str("budget"),
+            Limit::Answered => f.write_str("requests answered"),
             Limit::Licence => f.write_str("licence"),
         }
     }
@@ -77,7 +87,8 @@ impl Broken {
     pub fn limit(&self) -> Limit {
         match self {
             Broken::Memory { .. } => Limit::Memory,
-            Broken::Attainment { .. } | Broken::Failures { .. } => Limit::Attainment,
+            Broken::Attainment { .. } => Limit::Attainment,
+            Broken::Failures { .. } => Limit::Answered,
             Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
             Broken::Budget { .. } => Limit::Budget,
             Broken::Licence { .. } => Limit::Licence,
@@ -113,51 +124,49 @@ fn worst_excess(attained: &Attainment) -> Option<f64> {
     attained.limits.iter().filter_map(excess).max_by(f64::total_cmp)
 }
 
-/// What of the requirements a row breaks, but for those that cannot be judged.
+/// What of the enforced limits a row breaks.
 pub(super) fn broken(
     contender: &Contender,
     licence: Option<&str>,
     requirements: &Requirements,
-    not_judged: &[Limit],
+    enforced: &[Limit],
 ) -> Vec<Broken> {
-    let mut broken = Vec::new();
-    if let Some(gib) = requirements.memory_gib {
-        let limit_bytes = (gib * 1024f64.powi(3)) as u64;
-        if contender.memory_bytes.is_none_or(|needed| needed > limit_bytes) {
-            broken.push(Broken::Memory {
-                limit_bytes,
-                needed_bytes: contender.memory_bytes,
-                measured: contender.memory_bytes.is_some()
-                    && contender.memory_bytes == contender.summary.memory.measured_bytes,
-            });
-        }
-    }
-    for limit in on_speed_or_cost(requirements).into_iter().filter(|limit| !not_judged.contains(limit)) {
-        broken.extend(match limit {
-            Limit::Attainment => attainment(contender, requirements),
-            Limit::KoreanSpeed => korean_speed(contender, requirements),
-            Limit::Budget => budget(contender, requirements),
-            Limit::Memory | Limit::Licence => None,
-        });
-    }
-    if !broken.iter().any(|broken| broken.limit() == Limit::Attainment) {
-        broken.extend(failures(contender, requirements));
-    }
-    let accepted = |stated: &str| requirements.licences.iter().any(|licence| licence.eq_ignore_ascii_case(stated));
-    if !requirements.licences.is_empty() && !licence.is_some_and(accepted) {
-        broken.push(Broken::Licence { accepted: requirements.licences.clone(), stated: licence.map(String::from) });
-    }
-    broken
+    let one = |limit: &Limit| match limit {
+        Limit::Memory => memory(contender, requirements),
+        Limit::Attainment => attainment(contender, requirements),
+        Limit::KoreanSpeed => korean_speed(contender, requirements),
+        Limit::Budget => budget(contender, requirements),
+        Limit::Answered => failures(contender, requirements),
+        Limit::Licence => self::licence(licence, requirements),
+    };
+    enforced.iter().filter_map(one).collect()
 }
 
-/// The stated limits that only the service's own device can be held to.
-pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
+/// The limits that rows are held to, and those that are stated and that a run cannot judge.
+pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> bool) -> (Vec<Limit>, Vec<Limit>) {
     let stated = [
+        (Limit::Memory, requirements.memory_gib.is_some()),
         (Limit::Attainment, !requirements.request_limits().is_empty()),
         (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
         (Limit::Budget, requirements.budget.is_some()),
+        (Limit::Answered, true),
+        (Limit::Licence, !requirements.licences.is_empty()),
     ];
-    stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit).collect()
+    let stated = stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit);
+    let (mut enforced, not_judged): (Vec<Limit>, Vec<Limit>) = stated.partition(|limit| is_judged(*limit));
+    // A row whose requests attain their limits has answered as many.
+    if enforced.contains(&Limit::Attainment) {
+        enforced.retain(|limit| *limit != Limit::Answered);
+    }
+    (enforced, not_judged)
+}
+
+fn memory(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let limit_bytes = (requirements.memory_gib? * 1024f64.powi(3)) as u64;
+    let needed_bytes = contender.memory_bytes;
+    let measured = needed_bytes.is_some() && needed_bytes == contender.summary.memory.measured_bytes;
+    let met = needed_bytes.is_some_and(|needed| needed <= limit_bytes);
+    (!met).then_some(Broken::Memory { limit_bytes, needed_bytes, measured })
 }
 
 fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
@@ -187,6 +196,12 @@ fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> 
     let cost = contender.latency.map(|latency| MonthlyCost::of(budget, latency.median));
     let met = cost.is_some_and(|cost| cost.krw <= budget.krw_per_month);
     (!met).then_some(Broken::Budget { krw_per_month: budget.krw_per_month, cost })
+}
+
+fn licence(stated: Option<&str>, requirements: &Requirements) -> Option<Broken> {
+    let accepted = &requirements.licences;
+    let met = stated.is_some_and(|stated| accepted.iter().any(|licence| licence.eq_ignore_ascii_case(stated)));
+    (!met).then(|| Broken::Licence { accepted: accepted.clone(), stated: stated.map(String::from) })
 }
 
 impl fmt::Display for Broken {
