@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::recommend::recommend;
 use crate::record::{Row, RowOutcome, Run, Settings};
 use crate::run::{Ended, Instruments};
-use crate::store::{Store, new_run_id};
+use crate::store::{self, Store, new_run_id};
 use crate::summarize::summarize;
 use crate::telemetry::{self, environment, nvml};
 use crate::ui::{Printer, RunProgress};
@@ -29,7 +29,7 @@ use row::{RowRunner, work};
 pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
     reserve(args.output.as_deref())?;
-    let path = args.results.results.join("bench.db");
+    let path = store::database(&args.results.results);
     let mut task = match (&args.resume, &args.like) {
         (Some(selector), _) => Task::again(selector, &path, args.prompts.as_deref())?,
         (None, Some(word)) => {
