@@ -4,7 +4,7 @@
 //!
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
-//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`], [`toml_error`] | numbers, time, memory, errors | text, instants, weights' bytes | clock |
+//! | grounds | [`units`], [`clock`], [`bytes`], [`causes`], [`toml_error`], [`device`] | numbers, time, memory, errors, names | text, instants, weights' bytes | clock |
 //! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
@@ -29,6 +29,7 @@ pub mod clock;
 pub mod bytes;
 pub mod causes;
 pub mod toml_error;
+pub mod device;
 pub mod suite;
 pub mod metric;
 pub mod catalog;
