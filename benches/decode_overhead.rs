@@ -29,7 +29,7 @@ use bench::catalog::{Quantization, Requirements};
 use bench::clock::{Clock, SystemClock, wall_time};
 use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::record::{CheckpointFacts, Row, Run, Settings, Trial};
 use bench::run::{Instruments, RunListener, execute};
 use bench::spec::Config;
@@ -206,7 +206,7 @@ fn look() -> f64 {
 struct Bench {
     engine: CandleEngine,
     clock: SystemClock,
-    step: Step,
+    step: PlannedTrial,
     prompt: Vec<u32>,
     progress: RunProgress,
     store: Store,
@@ -220,7 +220,7 @@ impl Bench {
     fn new(shape: Value, rounds: usize, tokens: u32) -> Self {
         let mut engine = CandleEngine::load(checkpoint(shape), Some(Quantization::Q8_0), &Device::Cpu, &mut |_| {})
             .expect("an engine");
-        let step = Step {
+        let step = PlannedTrial {
             suite: "overhead".into(),
             prompt: Arc::new(Prompt {
                 id: "decode".into(),
@@ -313,7 +313,8 @@ impl Bench {
 
     fn with_everything(&mut self, round: u32) -> (Vec<u32>, Cost) {
         let mut row = self.run.rows[0].clone();
-        let once = |trials: &[Trial]| trials.is_empty().then(|| Step { repetition: round, ..self.step.clone() });
+        let once =
+            |trials: &[Trial]| trials.is_empty().then(|| PlannedTrial { repetition: round, ..self.step.clone() });
         let (store, run) = (&self.store, &self.run);
         let mut kept = None;
         let mut keep = |trial: &Trial| {

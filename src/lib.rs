@@ -7,12 +7,12 @@
 //! | grounds | [`units`], [`clock`], [`bytes`], [`causes`], [`toml_error`], [`device`] | numbers, time, memory, errors, names | text, instants, weights' bytes | clock |
 //! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
-//! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
+//! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `PlannedTrial`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | observe | [`telemetry`] | — | `Reading`s, `Environment` | `/proc`, GPU driver |
 //! | load | [`engine`] (on [`cpu`], [`gpu`]) | `Checkpoint` | an `Engine` | device |
-//! | run | [`run`] | `Step`s, an engine | `Trial`s | clock |
+//! | run | [`run`] | `PlannedTrial`s, an engine | `Trial`s | clock |
 //! | keep | [`store`] | a `Run` and its trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
 //! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |

@@ -3,7 +3,7 @@
 use std::io;
 
 use bench::catalog::{Candidate, Quantization, Source};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::run::RunListener;
 use bench::ui::{RowWork, RunProgress};
 use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
@@ -22,7 +22,7 @@ pub fn candidate() -> Candidate {
 
 /// The bar of `bench compare`, at its one candidate's trials, on a terminal that swallows what is drawn: where standard
 /// error is none, indicatif would not draw at all.
-pub fn progress(steps: &[Step], trials: usize) -> RunProgress {
+pub fn progress(steps: &[PlannedTrial], trials: usize) -> RunProgress {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), 20));
     let mut progress = RunProgress::new(&bars, vec![RowWork::of(135_000_000, steps)]);
     progress.candidate_started(&candidate(), trials);

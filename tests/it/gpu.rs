@@ -8,7 +8,7 @@ use std::time::Duration;
 use bench::clock::ManualClock;
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::record::{GpuReading, GpuVerdict, Row, Trial};
 use bench::run::{Instruments, RunListener, execute};
 use bench::suite::{Body, Prompt};
@@ -171,7 +171,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
     ];
     let mut engine = ScriptedEngine { clock: clock.clone(), script };
     let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
-    let step = |repetition| Step {
+    let step = |repetition| PlannedTrial {
         suite: "speed".into(),
         prompt: Arc::new(prompt.clone()),
         repetition,
@@ -179,7 +179,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
         seed: 0,
         max_new_tokens: 2,
     };
-    let steps: Vec<Step> = (0..repetitions).map(step).collect();
+    let steps: Vec<PlannedTrial> = (0..repetitions).map(step).collect();
     let mut kept = Vec::new();
     let mut keep = |trial: &Trial| -> Result<(), Infallible> {
         kept.push(trial.clone());

@@ -12,7 +12,7 @@ use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::engine::{Completion, Engine, EngineError, Observer, Request};
 use bench::measure::Measurement;
 use bench::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::record::{FailureKind, FinishReason, Outcome, Phase, Row, Settings, Trial};
 use bench::run::{Ended, Instruments, RunListener, execute};
 use bench::suite::{Body, Language, Prompt};
@@ -65,22 +65,22 @@ fn four_tokens() -> Vec<Script> {
     ]
 }
 
-fn step(repetition: u32, warmup: bool) -> Step {
+fn step(repetition: u32, warmup: bool) -> PlannedTrial {
     let prompt = Prompt {
         id: "hello".into(),
         language: Some(Language::Ko),
         body: Body::Text { system: "친절하게.".into(), text: "안녕하세요?".into() },
         max_new_tokens: 4,
     };
-    Step { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
+    PlannedTrial { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
 }
 
-fn steps(count: usize) -> Vec<Step> {
+fn steps(count: usize) -> Vec<PlannedTrial> {
     (0..count as u32).map(|repetition| step(repetition, false)).collect()
 }
 
 /// Runs a script a step, and gives what was kept.
-fn run(steps: &[Step], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
+fn run(steps: &[PlannedTrial], scripts: Vec<Vec<Script>>) -> Vec<Trial> {
     let clock = ManualClock::default();
     let mut engine = InTurn { clock: clock.clone(), scripts: scripts.into() };
     let mut kept = Vec::new();

@@ -13,7 +13,7 @@ use crate::engine::candle::CandleEngine;
 use crate::engine::candle::memory::{self, GpuMemory};
 use crate::engine::{Engine, EngineError};
 use crate::error::Error;
-use crate::plan::{Layout, Schedule, Shape, Step, cache_number_bytes, estimate};
+use crate::plan::{Layout, PlannedTrial, Schedule, Shape, cache_number_bytes, estimate};
 use crate::record::{CheckpointFacts, FailureKind, LoadFacts, Row, RowOutcome, Settings, Trial, TrialKey};
 use crate::run::{Ended, Instruments, LoadTimes, RunListener, execute};
 use crate::spec::{DecoderSpec, Inventory, SpecError, shipped_shape};
@@ -180,7 +180,7 @@ impl RowRunner<'_> {
     }
 
     /// Skips a candidate that cannot fit, or whose architecture cannot run, before anything is downloaded or made.
-    fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[Step]) -> Result<(), Stop> {
+    fn check_fit(&self, row: &mut Row, preview: &Preview, steps: &[PlannedTrial]) -> Result<(), Stop> {
         let on_cpu = self.device.is_cpu();
         // Of the device that the engine opened: others may be visible under its number.
         let available =
@@ -241,7 +241,7 @@ fn same_checkpoint(before: &CheckpointFacts, now: &CheckpointFacts) -> Result<()
 }
 
 /// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.
-pub fn work(row: &Row, steps: &[Step]) -> RowWork {
+pub fn work(row: &Row, steps: &[PlannedTrial]) -> RowWork {
     use crate::catalog::Source;
     let config = match &row.candidate.source {
         Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
