@@ -30,7 +30,7 @@ use bench::catalog::{Quantization, Requirements};
 use bench::clock::{Clock, SystemClock, wall_time};
 use bench::engine::candle::{CandleEngine, Logits};
 use bench::engine::{Engine, Input, Observer, PrepareListener, Request, Sampling};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::quantile::quantile;
 use bench::record::{CheckpointFacts, Row, Run, Settings, Trial};
 use bench::run::{Instruments, RunListener, execute};
@@ -208,7 +208,7 @@ fn look() -> f64 {
 struct Bench {
     engine: CandleEngine,
     clock: SystemClock,
-    step: Step,
+    step: PlannedTrial,
     prompt: Vec<u32>,
     progress: RunProgress<'static>,
     store: Store,
@@ -222,7 +222,7 @@ impl Bench {
     fn new(shape: Value, rounds: usize, tokens: u32) -> Self {
         let mut engine = CandleEngine::load(checkpoint(shape), Some(Quantization::Q8_0), &Device::Cpu, &mut |_| {})
             .expect("an engine");
-        let step = Step {
+        let step = PlannedTrial {
             suite: "overhead".into(),
             prompt: Arc::new(Prompt {
                 id: "decode".into(),
@@ -315,7 +315,8 @@ impl Bench {
 
     fn with_everything(&mut self, round: u32) -> (Vec<u32>, Cost) {
         let mut row = self.run.rows[0].clone();
-        let once = |trials: &[Trial]| trials.is_empty().then(|| Step { repetition: round, ..self.step.clone() });
+        let once =
+            |trials: &[Trial]| trials.is_empty().then(|| PlannedTrial { repetition: round, ..self.step.clone() });
         let (store, run) = (&self.store, &self.run);
         let mut kept = None;
         let mut keep = |trial: &Trial| {
@@ -403,7 +404,7 @@ fn run() -> Run {
         id: new_run_id(wall_time(), 0),
         started_at: wall_time(),
         finished_at: None,
-        environment: environment::detect("cpu", host::threads()),
+        environment: environment::detect("cpu", bench::telemetry::host::threads()),
         settings: Settings {
             seed: SEED,
             suites: [("overhead".to_owned(), "00".repeat(32))].into(),

@@ -11,7 +11,7 @@ use bench::clock::{Clock, SystemClock};
 use bench::engine::Observer;
 use bench::run::RunListener;
 use bench::run::recorder::Recorder;
-use bench::telemetry::look;
+use bench::telemetry::{Host, look};
 use divan::Bencher;
 
 /// Tokens of a trial: as many as were announced, so that the recorder never allocates for an arrival.
@@ -51,7 +51,8 @@ fn token_and_text_under_a_progress_bar(bencher: Bencher) {
 /// One look of the watcher, which is due each 100 ms, or each 40 ms where it looks at a GPU too. Target: under 0.5 % of that.
 #[divan::bench]
 fn look_at_the_machine(bencher: Bencher) {
-    bencher.bench_local(|| look::within(black_box(0), None));
+    let host = Host::this();
+    bencher.bench_local(|| look::within(black_box(0), &host, None));
 }
 
 fn tell_all(observer: &mut dyn Observer) {

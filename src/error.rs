@@ -2,12 +2,13 @@
 
 use crate::acquire::AcquireError;
 use crate::audit::TableError;
-use crate::catalog::{RequirementError, TomlError};
+use crate::catalog::RequirementError;
 use crate::compare::{AskedError, BaselineError};
 use crate::engine::{EngineError, PrepareError};
 use crate::report::ReportError;
 use crate::store::StoreError;
 use crate::suite::SuiteError;
+use crate::toml_error::TomlError;
 
 /// Anything that keeps the program from answering.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::catalog::{TomlError, nearest};
+use crate::toml_error::{TomlError, nearest};
 
 /// The GPUs that ship with the program.
 const SHIPPED: &str = include_str!("../gpus.toml");

@@ -5,15 +5,15 @@
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
 //! | kernels | [`cpu`], a package of its own | weights' bytes and their types, numbers | numbers | — |
-//! | grounds | [`units`], [`quantile`], [`clock`], [`causes`] | numbers, errors | text, quantiles, instants | clock |
-//! | describe | [`catalog`], [`suite`], [`spec`], [`hardware`] | `models.toml`, `prompts/`, `config.json`, `gpus.toml` | `Candidate`, `Suite` of `Prompt`, `DecoderSpec`, `GpuSpec` | disk |
+//! | grounds | [`units`], [`quantile`], [`clock`], [`causes`], [`toml_error`], [`device`] | numbers, errors, names | text, quantiles, instants | clock |
+//! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt`, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
-//! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `Step`s, `FitEstimate`, `Outlook` | — |
+//! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `PlannedTrial`s, `FitEstimate`, `Outlook` | — |
 //! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | observe | [`telemetry`] | — | `Reading`s, `Environment` | `/proc`, GPU driver |
 //! | load | [`engine`] (on [`cpu`], [`gpu`]) | `Checkpoint` | an `Engine` | device |
-//! | run | [`run`] | `Step`s, an engine | `Trial`s | clock |
+//! | run | [`run`] | `PlannedTrial`s, an engine | `Trial`s | clock |
 //! | keep | [`store`] | a `Run` and its trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
 //! | judge | [`quality`] | log-probabilities | `Likelihood`, `Divergence` | pure |
@@ -30,8 +30,11 @@ pub mod units;
 pub mod quantile;
 pub mod clock;
 pub mod causes;
-pub mod catalog;
+pub mod toml_error;
+pub mod device;
 pub mod suite;
+pub mod metric;
+pub mod catalog;
 pub mod spec;
 pub mod hardware;
 pub mod record;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use crate::catalog::TomlError;
+use crate::toml_error::TomlError;
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 
@@ -32,6 +32,14 @@ impl Language {
         match self {
             Language::Ko => "ko",
             Language::En => "en",
+        }
+    }
+
+    /// The language's English name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Ko => "Korean",
+            Language::En => "English",
         }
     }
 }

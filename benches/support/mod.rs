@@ -4,7 +4,7 @@ use std::io;
 
 use bench::catalog::{Candidate, Quantization, Source};
 use bench::cli::Talk;
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::run::RunListener;
 use bench::ui::{Printer, RowWork, RunProgress};
 use indicatif::{ProgressDrawTarget, TermLike};
@@ -23,7 +23,7 @@ pub fn candidate() -> Candidate {
 
 /// The bar of `bench compare`, at its one candidate's trials, on a terminal that swallows what is drawn: where standard
 /// error is none, indicatif would not draw at all.
-pub fn progress(steps: &[Step], trials: usize) -> RunProgress<'static> {
+pub fn progress(steps: &[PlannedTrial], trials: usize) -> RunProgress<'static> {
     // As long as the bench.
     let printer = Box::leak(Box::new(Printer::new(Talk { quiet: false, verbose: false })));
     printer.bars().set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Terminal), 20));

@@ -9,7 +9,8 @@ use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::{Candidate, Defaults, PromptFormat, Quantization, Requirements, Source, TomlError};
+use super::{Candidate, Defaults, PromptFormat, Quantization, Requirements, Source};
+use crate::toml_error::TomlError;
 
 /// The catalog that ships with the program, used where there is no `models.toml`.
 const SHIPPED: &str = include_str!("../../models.toml");

@@ -3,9 +3,7 @@
 mod candidate;
 mod file;
 mod requirements;
-mod toml_error;
 
 pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source, is_gguf_file};
 pub use file::{Catalog, is_repository};
-pub use requirements::{Budget, RequirementError, Requirements};
-pub use toml_error::{TomlError, nearest};
+pub use requirements::{Budget, KOREAN_SPEED, RequirementError, Requirements};

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::toml_error::nearest;
+use crate::metric::{Aspect, CHARACTERS, DECODE, LATENCY, Metric, TTFT};
+use crate::suite::Language;
+use crate::toml_error::nearest;
+
+/// What answers in Korean are held to by `korean_characters_per_second`.
+pub const KOREAN_SPEED: Aspect = Aspect::in_language(CHARACTERS, Language::Ko);
 
 /// What a candidate must satisfy to be recommended. What is not stated is not required.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +41,16 @@ pub struct Budget {
     pub krw_per_month: f64,
     pub krw_per_gpu_hour: f64,
     pub requests_per_month: f64,
+}
+
+impl Budget {
+    /// Its keys in models.toml, within the table `budget`.
+    const KEYS: [&str; 3] = ["krw_per_month", "krw_per_gpu_hour", "requests_per_month"];
+
+    /// Its numbers, in the order of the keys.
+    fn numbers(&self) -> [f64; 3] {
+        [self.krw_per_month, self.krw_per_gpu_hour, self.requests_per_month]
+    }
 }
 
 /// Why a requirement cannot be used.
@@ -71,30 +86,44 @@ impl Requirements {
         Ok(changed)
     }
 
+    /// The stated limits that each request must meet.
+    pub fn request_limits(&self) -> Vec<(Metric, f64)> {
+        self.each_request().into_iter().filter_map(|(metric, limit)| Some((metric, limit?))).collect()
+    }
+
+    /// What each request can be held to, and the limit where one is stated.
+    fn each_request(&self) -> [(Metric, Option<f64>); 3] {
+        [(TTFT, self.ttft_seconds), (DECODE, self.decode_tokens_per_second), (LATENCY, self.latency_seconds)]
+    }
+
+    /// Every limit that is one on a metric; its key in models.toml is the metric's.
+    fn on_metrics(&self) -> impl Iterator<Item = (Aspect, Option<f64>)> {
+        let requests = self.each_request().map(|(metric, limit)| (Aspect::overall(metric), limit));
+        requests.into_iter().chain([(KOREAN_SPEED, self.korean_characters_per_second)])
+    }
+
     /// Refuses numbers that mean nothing as a limit.
     ///
     /// # Errors
     /// The first number that is not finite and over 0, or a share over 1.
     pub fn check(&self) -> Result<(), RequirementError> {
-        let budget = self.budget.as_ref();
-        let numbers = [
-            ("memory_gib", self.memory_gib),
-            ("ttft_seconds", self.ttft_seconds),
-            ("decode_tokens_per_second", self.decode_tokens_per_second),
-            ("latency_seconds", self.latency_seconds),
-            ("attainment", self.attainment),
-            ("korean_characters_per_second", self.korean_characters_per_second),
-            ("budget.krw_per_month", budget.map(|budget| budget.krw_per_month)),
-            ("budget.krw_per_gpu_hour", budget.map(|budget| budget.krw_per_gpu_hour)),
-            ("budget.requests_per_month", budget.map(|budget| budget.requests_per_month)),
-        ];
-        for (key, number) in numbers {
-            let largest = if key == "attainment" { 1.0 } else { f64::MAX };
-            if let Some(number) = number.filter(|number| !(*number > 0.0 && *number <= largest)) {
-                return Err(RequirementError::Value { key: key.into(), value: number.to_string() });
-            }
+        within("memory_gib".into(), self.memory_gib, f64::MAX)?;
+        for (aspect, limit) in self.on_metrics() {
+            within(aspect.key(), limit, f64::MAX)?;
+        }
+        within("attainment".into(), self.attainment, 1.0)?;
+        for (key, number) in self.budget.iter().flat_map(|budget| Budget::KEYS.into_iter().zip(budget.numbers())) {
+            within(format!("budget.{key}"), Some(number), f64::MAX)?;
         }
         Ok(())
+    }
+}
+
+/// Refuses a number that is not over 0, or over the largest that it may be.
+fn within(key: String, number: Option<f64>, largest: f64) -> Result<(), RequirementError> {
+    match number.filter(|number| !(*number > 0.0 && *number <= largest)) {
+        Some(number) => Err(RequirementError::Value { key, value: number.to_string() }),
+        None => Ok(()),
     }
 }
 
@@ -105,9 +134,8 @@ fn set(fields: &mut Map<String, Value>, key: &str, text: &str) -> Result<(), Req
         if budget.is_null() {
             *budget = Value::Object(Map::new());
         }
-        let known = ["krw_per_month", "krw_per_gpu_hour", "requests_per_month"];
-        if !known.contains(&rest) {
-            let nearest = nearest(rest, known.into_iter()).map(|word| format!("budget.{word}"));
+        if !Budget::KEYS.contains(&rest) {
+            let nearest = nearest(rest, Budget::KEYS.into_iter()).map(|word| format!("budget.{word}"));
             return Err(RequirementError::Unknown { key: key.into(), nearest });
         }
         return match budget {
@@ -140,11 +168,43 @@ fn insert(fields: &mut Map<String, Value>, name: &str, key: &str, text: &str) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn changed(changes: &[&str]) -> Result<Requirements, RequirementError> {
         let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
         Requirements { ttft_seconds: Some(2.0), ..Requirements::default() }.with(&changes)
+    }
+
+    #[test]
+    fn the_key_of_a_limit_is_that_of_its_metric() {
+        let budget = Budget { krw_per_month: 11.0, krw_per_gpu_hour: 12.0, requests_per_month: 13.0 };
+        let requirements = Requirements {
+            device: Some("L4".into()),
+            memory_gib: Some(1.0),
+            ttft_seconds: Some(2.0),
+            decode_tokens_per_second: Some(3.0),
+            latency_seconds: Some(4.0),
+            attainment: Some(0.5),
+            korean_characters_per_second: Some(6.0),
+            licences: vec!["mit".into()],
+            budget: Some(budget.clone()),
+        };
+        let mut fields = match serde_json::to_value(&requirements) {
+            Ok(Value::Object(fields)) => fields,
+            other => panic!("{other:?}"),
+        };
+        for (aspect, limit) in requirements.on_metrics() {
+            assert_eq!(fields.remove(&aspect.key()), limit.map(Value::from), "{}", aspect.key());
+        }
+        let budget_fields = fields.remove("budget").unwrap();
+        for (key, number) in Budget::KEYS.into_iter().zip(budget.numbers()) {
+            assert_eq!(budget_fields[key], number, "{key}");
+        }
+        assert_eq!(budget_fields.as_object().unwrap().len(), Budget::KEYS.len());
+        let of_no_metric: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+        assert_eq!(of_no_metric, BTreeSet::from(["attainment", "device", "licences", "memory_gib"]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::compare::{Baseline, Digest, incomparable};
 use crate::error::Error;
 use crate::record::Environment;
 use crate::report;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
@@ -36,7 +36,7 @@ pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
 
 fn save(args: &cli::BaselineSave, printer: &Printer) -> Result<Status, Error> {
     let results = &args.results.results;
-    let run = Store::open_existing(results.join("bench.db"))?.load_run(&args.run)?;
+    let run = Store::open_existing(store::database(results))?.load_run(&args.run)?;
     let digest = Digest::of(&run);
     if digest.is_empty() {
         let hint = "name another with --run: `bench history` lists them".to_owned();

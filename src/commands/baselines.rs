@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::compare::{Baseline, Digest, difference};
 use crate::error::Error;
 use crate::record::Environment;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::telemetry::environment;
 
 /// The folder beside the results in which baselines are kept.
@@ -26,7 +26,7 @@ pub fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
         let hint = "`bench baseline list` shows those that there are; `bench baseline save` makes one".to_owned();
         return Err(Error::usage(format!("there is no baseline `{word}`"), hint));
     }
-    let run = Store::open_existing(results.join("bench.db"))?.load_run(word)?;
+    let run = Store::open_existing(store::database(results))?.load_run(word)?;
     Ok(Baseline { digest: Digest::of(&run), noise: None })
 }
 

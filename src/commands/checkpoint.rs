@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::candidates::catalog;
-use crate::catalog::{Candidate, Quantization, Source, is_repository, nearest};
+use crate::catalog::{Candidate, Quantization, Source, is_repository};
 use crate::cli::Models;
 use crate::error::Error;
+use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 /// The candidate that a word names: a path that exists, an id of models.toml, or `owner/name[@revision]` on the Hub.

@@ -4,11 +4,11 @@ use super::deliver::deliver;
 use super::status::Status;
 use crate::cli;
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
-    let run = Store::open_existing(args.results.results.join("bench.db"))?.load_run(&args.run)?;
+    let run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
     deliver(&run, args.format, args.output.as_deref(), printer)?;
     Ok(Status::Yes)
 }

@@ -3,18 +3,18 @@
 use jiff::tz::TimeZone;
 
 use super::status::Status;
-use crate::catalog::nearest;
 use crate::cli;
 use crate::compare::Subject;
 use crate::error::Error;
-use crate::measure::METRICS;
+use crate::metric::METRICS;
 use crate::report::history;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 use crate::summarize::summarize;
+use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
-    let store = Store::open_existing(args.results.results.join("bench.db"))?;
+    let store = Store::open_existing(store::database(&args.results.results))?;
     let mut heads = store.list_runs()?;
     if heads.is_empty() {
         return Err(StoreError::NoRuns { path: store.path().into() }.into());

@@ -6,12 +6,12 @@ use super::status::Status;
 use crate::cli::{self, Format};
 use crate::error::Error;
 use crate::recommend::recommend;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::summarize::summarize;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
-    let mut run = Store::open_existing(args.results.results.join("bench.db"))?.load_run(&args.run)?;
+    let mut run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
     if let Some(models) = &args.models {
         run.requirements = catalog(Some(models), printer)?.requirements;
     }

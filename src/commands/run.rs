@@ -11,7 +11,8 @@ use crate::engine::{
     EngineError, Input, PrepareError, Prepared, Request, Sampling, Settings, Unprepared, candle, prepare,
 };
 use crate::error::Error;
-use crate::measure::{METRICS, Measurement};
+use crate::measure::Measurement;
+use crate::metric::{Aspect, METRICS};
 use crate::record::{Outcome, TrialKey};
 use crate::run::{Answer, Asked, Instruments, ask};
 use crate::text::Message;
@@ -75,7 +76,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     match args.format {
         RunFormat::Json => {
             let metrics: Map<String, Value> =
-                METRICS.iter().map(|metric| (metric.key.to_owned(), json!((metric.of)(&measurement)))).collect();
+                METRICS.iter().map(|metric| (metric.key.to_owned(), json!(measurement.get(metric)))).collect();
             let finish = match &trial.outcome {
                 Outcome::Completed { finish } => Some(finish),
                 Outcome::Failed { .. } => None,
@@ -94,14 +95,8 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
                 printer.answer(&format!("{}", json!(trial.token_ids)))?;
             }
             printer.answer("\n")?;
-            let shown = METRICS.iter().filter_map(|metric| {
-                let value = (metric.of)(&measurement)?;
-                let value = metric.unit.show_in_text(value);
-                // Where the label is the unit, once is enough.
-                let named = metric.label == metric.unit.symbol();
-                Some(if named { value } else { format!("{} {value}", metric.label) })
-            });
-            let shown: Vec<String> = shown.collect();
+            let shown = |metric| Some(Aspect::overall(metric).tell("", measurement.get(&metric)?));
+            let shown: Vec<String> = METRICS.iter().copied().filter_map(shown).collect();
             let tokens = |count: Option<u64>| match count {
                 Some(1) => "1 token".to_owned(),
                 count => format!("{} tokens", Known(count)),

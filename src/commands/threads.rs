@@ -3,6 +3,7 @@
 use std::thread::available_parallelism;
 
 use crate::cli;
+use crate::device::DeviceName;
 
 /// The threads that the user named; all that this process may use if none.
 pub fn count(threads: Option<u16>) -> usize {
@@ -21,11 +22,10 @@ pub fn use_threads(threads: usize) {
 
 /// The device that the user named, or the best that this build and machine have.
 pub fn device_name(args: &cli::Device) -> String {
+    let has_gpu = || cfg!(feature = "cuda") && crate::telemetry::nvml::gpus().is_ok_and(|gpus| !gpus.is_empty());
     match &args.device {
         Some(device) => device.clone(),
-        None if cfg!(feature = "cuda") && crate::telemetry::nvml::gpus().is_ok_and(|gpus| !gpus.is_empty()) => {
-            "cuda:0".into()
-        }
-        None => "cpu".into(),
+        None if has_gpu() => DeviceName::Cuda(0).to_string(),
+        None => DeviceName::Cpu.to_string(),
     }
 }

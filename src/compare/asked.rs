@@ -109,7 +109,7 @@ fn round_up(share: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::compare::{NoiseFigure, Place};
-    use crate::measure::metric::{DECODE, LATENCY, TTFT};
+    use crate::metric::{DECODE, LATENCY, TTFT};
 
     fn asked(metrics: &[&str], tolerances: &[&str]) -> Result<Asked, AskedError> {
         let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();

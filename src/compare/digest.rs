@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
-use crate::measure::{Ceiling, METRICS, Measurement, culprits, disturbances};
+use crate::measure::{Ceiling, Measurement, culprits, disturbances};
+use crate::metric::METRICS;
 use crate::record::{CheckpointFacts, Environment, GpuVerdict, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
@@ -157,7 +158,7 @@ impl PromptDigest {
         let completed = || trials.iter().filter(|trial| matches!(trial.outcome, Outcome::Completed { .. }));
         let measurements: Vec<Measurement> = completed().map(|trial| Measurement::under(trial, ceiling)).collect();
         let values = METRICS.iter().filter_map(|metric| {
-            let values: Vec<f64> = measurements.iter().filter_map(|one| (metric.of)(one)).map(six_digits).collect();
+            let values: Vec<f64> = measurements.iter().filter_map(|one| one.get(metric)).map(six_digits).collect();
             (!values.is_empty()).then(|| (metric.key.to_owned(), values))
         });
         Self {

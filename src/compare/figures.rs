@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Pair, PromptDigest, RowDigest, Subject, Unjudged, fixed_change, paired_change, relative_change};
+use crate::metric::Metric;
 use crate::quantile::median;
 use crate::suite::Language;
 
@@ -59,14 +60,14 @@ pub fn values(row: &RowDigest, place: &Place, subject: Subject) -> Option<Values
     let values = match (subject, &place.suite) {
         (Subject::Load, None) => Values::Once(row.load_seconds.clone()),
         (Subject::Memory, None) => Values::Once(row.memory_bytes.iter().map(|bytes| *bytes as f64).collect()),
-        (Subject::Metric(metric), Some(suite)) => of_prompts(row, suite, place.prompt.as_deref(), metric.key),
+        (Subject::Metric(metric), Some(suite)) => of_prompts(row, suite, place.prompt.as_deref(), &metric),
         _ => return None,
     };
     Some(values).filter(|values| values.count() > 0)
 }
 
-fn of_prompts(row: &RowDigest, suite: &str, prompt: Option<&str>, metric: &str) -> Values {
-    let values = |of: &PromptDigest| of.values.get(metric).cloned().unwrap_or_default();
+fn of_prompts(row: &RowDigest, suite: &str, prompt: Option<&str>, metric: &Metric) -> Values {
+    let values = |of: &PromptDigest| of.values.get(metric.key).cloned().unwrap_or_default();
     let of_suite = row.prompts.iter().filter(|of| of.suite == suite);
     match prompt {
         Some(prompt) => {

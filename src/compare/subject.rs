@@ -1,11 +1,9 @@
 //! A subject: what two runs are compared in.
 
-use crate::measure::metric::{DECODE, TTFT};
-use crate::measure::{Direction, METRICS, Metric};
-use crate::units::{Bytes, Seconds};
+use crate::metric::{DECODE, Direction, LOAD, MEMORY, METRICS, Metric, TTFT};
 
 /// What two runs are compared in: a metric of their trials, or something that each process has once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Metric(Metric),
     /// Reading the weights and making them ready.
@@ -32,37 +30,30 @@ impl Subject {
         })
     }
 
-    /// For machines, unit included; never renamed.
-    pub fn key(self) -> &'static str {
+    fn metric(self) -> Metric {
         match self {
-            Subject::Metric(metric) => metric.key,
-            Subject::Load => "load_seconds",
-            Subject::Memory => "memory_bytes",
+            Subject::Metric(metric) => metric,
+            Subject::Load => LOAD,
+            Subject::Memory => MEMORY,
         }
+    }
+
+    /// See [`Metric::key`].
+    pub fn key(self) -> &'static str {
+        self.metric().key
     }
 
     pub fn label(self) -> &'static str {
-        match self {
-            Subject::Metric(metric) => metric.label,
-            Subject::Load => "load",
-            Subject::Memory => "memory",
-        }
+        self.metric().label
     }
 
     pub fn direction(self) -> Direction {
-        match self {
-            Subject::Metric(metric) => metric.direction,
-            Subject::Load | Subject::Memory => Direction::Lower,
-        }
+        self.metric().direction
     }
 
     /// A value with its unit.
     pub fn show(self, value: f64) -> String {
-        match self {
-            Subject::Metric(metric) => metric.unit.show_in_text(value),
-            Subject::Load => Seconds(value).to_string(),
-            Subject::Memory => Bytes(value as u64).to_string(),
-        }
+        self.metric().unit.show_in_text(value)
     }
 
     /// By what share it may become worse where the user does not say. Loading depends on what the system has cached.
@@ -74,23 +65,15 @@ impl Subject {
     }
 }
 
-impl PartialEq for Subject {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+    use crate::metric::ONCE;
 
     #[test]
-    fn keys_and_labels_are_unique() {
-        let keys: BTreeSet<&str> = Subject::all().map(Subject::key).collect();
-        let labels: BTreeSet<&str> = Subject::all().map(Subject::label).collect();
-        assert_eq!((keys.len(), labels.len()), (METRICS.len() + 2, METRICS.len() + 2));
+    fn the_subjects_are_the_metrics() {
+        let metrics: Vec<Metric> = METRICS.iter().chain(ONCE).copied().collect();
+        assert_eq!(Subject::all().map(Subject::metric).collect::<Vec<_>>(), metrics);
     }
 
     #[test]

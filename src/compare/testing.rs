@@ -2,8 +2,7 @@
 
 use super::{Asked, Baseline, Check, Digest, Noise, NoiseFigure, Place, PromptDigest, RowDigest, Subject, check};
 use crate::catalog::{Candidate, Quantization, Source};
-use crate::measure::Metric;
-use crate::measure::metric::{DECODE, TTFT};
+use crate::metric::{DECODE, Metric, TTFT};
 use crate::record::{CheckpointFacts, FailureKind, FileFacts, RowOutcome};
 use crate::suite::Language;
 use crate::summarize::testing;

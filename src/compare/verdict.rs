@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::change::{Change, Unjudged};
 use super::difference::Difference;
-use super::holm::{Step, holm};
-use crate::measure::Direction;
+use super::holm::{Adjustment, holm};
+use crate::metric::Direction;
 use crate::summarize::Interval;
 
 /// Probability, at most, that any metric of a check is called regressed though none truly lies beyond its tolerance. As
@@ -97,9 +97,9 @@ pub struct Evidence {
 /// Judges the changes of one check together.
 pub fn judge(comparisons: &[Comparison]) -> Vec<Judgement> {
     let mut worsenings: Vec<Result<Worsening, Unjudged>> = comparisons.iter().map(Worsening::of).collect();
-    let p_values: Vec<f64> = worsenings.iter().flatten().map(|worsening| worsening.step.adjusted).collect();
-    for (worsening, step) in worsenings.iter_mut().flatten().zip(holm(&p_values, FALSE_ALARMS)) {
-        worsening.step = step;
+    let p_values: Vec<f64> = worsenings.iter().flatten().map(|worsening| worsening.adjustment.adjusted).collect();
+    for (worsening, adjustment) in worsenings.iter_mut().flatten().zip(holm(&p_values, FALSE_ALARMS)) {
+        worsening.adjustment = adjustment;
     }
     worsenings
         .into_iter()
@@ -127,7 +127,7 @@ struct Worsening<'a> {
     direction: Direction,
     tolerance: f64,
     /// As if judged alone, until Holm's procedure has seen the others.
-    step: Step,
+    adjustment: Adjustment,
 }
 
 impl<'a> Worsening<'a> {
@@ -138,9 +138,9 @@ impl<'a> Worsening<'a> {
             change,
             direction: comparison.direction,
             tolerance,
-            step: Step { adjusted: 1.0, tail: FALSE_ALARMS },
+            adjustment: Adjustment { adjusted: 1.0, tail: FALSE_ALARMS },
         };
-        worsening.step.adjusted = worsening.p_worse_than(tolerance).min(worsening.p_better_than(-tolerance));
+        worsening.adjustment.adjusted = worsening.p_worse_than(tolerance).min(worsening.p_better_than(-tolerance));
         Ok(worsening)
     }
 
@@ -185,8 +185,8 @@ impl<'a> Worsening<'a> {
 
     fn judgement(&self) -> Judgement {
         let beyond = self.estimate().abs() > self.tolerance;
-        let tail = if beyond { self.step.tail } else { FALSE_ALARMS };
-        let at_step = self.interval(self.step.tail);
+        let tail = if beyond { self.adjustment.tail } else { FALSE_ALARMS };
+        let at_step = self.interval(self.adjustment.tail);
         let interval = if beyond { at_step } else { self.interval(tail) };
 
         let shown = |p: f64| p < tail;
@@ -203,7 +203,7 @@ impl<'a> Worsening<'a> {
             ratio: self.change.ratio(),
             interval: interval.map(|interval| self.ratios(interval)),
             level: 1.0 - 2.0 * tail,
-            p: self.step.adjusted,
+            p: self.adjustment.adjusted,
             detectable: at_step.map(|interval| (self.tolerance + self.estimate() - interval.low).exp_m1()),
         };
         Judgement { verdict, evidence: Some(evidence) }

@@ -9,7 +9,7 @@ use super::{Engine, EngineError};
 use crate::acquire::AcquireError;
 use crate::acquire::hub::FetchProgress;
 use crate::causes::chain;
-use crate::plan::Step;
+use crate::plan::PlannedTrial;
 use crate::record::{CheckpointFacts, FailureKind, FitEstimate, LoadFacts, RowOutcome};
 use crate::spec::SpecError;
 use crate::telemetry::{GpuProbe, Host};
@@ -27,7 +27,7 @@ pub struct Settings<'a> {
     pub gpu: Option<&'a dyn GpuProbe>,
     /// What it will have to run: a candidate whose memory does not suffice for it is refused before anything is downloaded.
     /// `None` lets it try.
-    pub steps: Option<&'a [Step]>,
+    pub steps: Option<&'a [PlannedTrial]>,
     /// The checkpoint that earlier trials of the same row ran on: no other is accepted.
     pub begun_with: Option<&'a CheckpointFacts>,
     /// Set when the user wants to stop.

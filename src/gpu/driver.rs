@@ -67,7 +67,7 @@ impl Machine for Driver {
         queued?;
         let graph = graph?.ok_or_else(|| candle_core::Error::Msg("the driver captured no graph".into()))?;
         graph.upload().w()?;
-        Ok(Box::new(Step { graph, stream, _functions: functions }))
+        Ok(Box::new(CapturedStep { graph, stream, _functions: functions }))
     }
 
     unsafe fn launch(&self, launches: &[Launch]) -> Result<()> {
@@ -76,13 +76,13 @@ impl Machine for Driver {
 }
 
 /// A captured graph, with the kernels that it launches.
-struct Step {
+struct CapturedStep {
     graph: CudaGraph,
     stream: Arc<CudaStream>,
     _functions: Vec<CudaFunction>,
 }
 
-impl Prepared for Step {
+impl Prepared for CapturedStep {
     fn run(&self) -> Result<()> {
         self.graph.launch().w()
     }

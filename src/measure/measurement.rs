@@ -5,6 +5,10 @@
 //! "TPOT" rarely mean the same thing, so each formula stands here, once, for every engine.
 
 use super::{Ceiling, Energy};
+use crate::metric::{
+    CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY, ENERGY_PER_TOKEN, ITL_MAX, LATENCY, MBU, MFU, Metric, PREFILL,
+    PREFILL_TIME, STALLS, TPOT, TTFT,
+};
 use crate::record::{Outcome, Trial};
 
 /// A gap between two tokens that is longer than this is a stall: a reader sees the text stop.
@@ -100,6 +104,28 @@ impl Measurement {
             stalls: gaps.map(|gaps| gaps.iter().filter(|gap| **gap > STALL_SECONDS).count() as f64),
         }
     }
+
+    /// This trial's number of a metric, by the formula of its field. `None` where undefined, and for what no trial has
+    /// ([`crate::metric::ONCE`]).
+    pub fn get(&self, metric: &Metric) -> Option<f64> {
+        match *metric {
+            TTFT => self.ttft_seconds,
+            PREFILL_TIME => self.prefill_seconds,
+            PREFILL => self.prefill_tokens_per_second,
+            TPOT => self.tpot_seconds,
+            ITL_MAX => self.itl_max_seconds,
+            DECODE => self.decode_tokens_per_second,
+            CHARACTERS => self.characters_per_second,
+            CHARACTERS_PER_TOKEN => self.characters_per_token,
+            LATENCY => self.latency_seconds,
+            STALLS => self.stalls,
+            ENERGY => self.energy_joules,
+            ENERGY_PER_TOKEN => self.energy_joules_per_token,
+            MFU => self.mfu_share,
+            MBU => self.mbu_share,
+            _ => None,
+        }
+    }
 }
 
 fn seconds(nanoseconds: u64) -> f64 {
@@ -123,6 +149,7 @@ fn positive(value: Option<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::METRICS;
     use crate::record::{FailureKind, FinishReason, GpuReading, Reading, Timeline, TrialKey};
 
     const MS: u64 = 1_000_000;
@@ -261,5 +288,29 @@ mod tests {
         assert_eq!(measured.tpot_seconds, None);
         assert_eq!(measured.itl_max_seconds, None);
         assert_eq!(measured.stalls, None);
+    }
+
+    #[test]
+    fn each_metric_of_a_trial_reads_the_field_of_its_key() {
+        let all = Measurement {
+            ttft_seconds: Some(0.0),
+            prefill_seconds: Some(1.0),
+            prefill_tokens_per_second: Some(2.0),
+            tpot_seconds: Some(3.0),
+            itl_max_seconds: Some(4.0),
+            decode_tokens_per_second: Some(5.0),
+            characters_per_second: Some(6.0),
+            characters_per_token: Some(7.0),
+            latency_seconds: Some(8.0),
+            stalls: Some(9.0),
+            energy_joules: Some(10.0),
+            energy_joules_per_token: Some(11.0),
+            mfu_share: Some(12.0),
+            mbu_share: Some(13.0),
+        };
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert_eq!(all.get(metric), Some(index as f64), "{}", metric.key);
+            assert_eq!(Measurement::default().get(metric), None, "{}", metric.key);
+        }
     }
 }

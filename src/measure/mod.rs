@@ -1,18 +1,16 @@
 //! Measuring: one trial in, its numbers out.
 //!
-//! Pure. [`Measurement`] computes each number by the formula of its field; [`METRICS`] is the one list of them that
-//! table columns, CSV headers, limits and verdicts are made from.
+//! Pure. [`Measurement`] computes each number by the formula of its field. What each number is called, and which way of it
+//! is better, stands in the [table of metrics](crate::metric).
 
 mod ceiling;
 mod disturbance;
 mod energy;
 mod measurement;
 mod memory;
-pub mod metric;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
 pub use disturbance::{Disturbance, culprits, disturbances};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use memory::MemoryPhases;
-pub use metric::{Direction, METRICS, Metric, Unit};

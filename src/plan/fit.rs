@@ -1,6 +1,6 @@
 //! Whether a candidate fits, from its shape alone.
 
-use super::Step;
+use super::PlannedTrial;
 use crate::record::FitEstimate;
 use crate::spec::DecoderSpec;
 use crate::suite::Body;
@@ -28,17 +28,17 @@ pub fn cache_number_bytes(on_cpu: bool, weight_bits: f64) -> u64 {
     if on_cpu && weight_bits < 12.0 { 2 } else { size_of::<f32>() as u64 }
 }
 
-/// What running `steps` one after another needs: the weights, the cache, and working memory in float32.
+/// What running `planned` one after another needs: the weights, the cache, and working memory in float32.
 ///
 /// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
 pub fn estimate(
     spec: &DecoderSpec,
     weights_bytes: u64,
     cache_number_bytes: u64,
-    steps: &[Step],
+    planned: &[PlannedTrial],
     available_bytes: u64,
 ) -> FitEstimate {
-    let context = steps.iter().map(context).max().unwrap_or(1);
+    let context = planned.iter().map(context).max().unwrap_or(1);
     let need = Need { context, chats: 1, cache_number_bytes };
     fit(spec, weights_bytes, need, available_bytes)
 }
@@ -88,12 +88,12 @@ pub(super) fn most(limit: u64, fits: impl Fn(u64) -> bool) -> u64 {
     fitting
 }
 
-fn context(step: &Step) -> u64 {
-    let prompt = match &step.prompt.body {
+fn context(planned: &PlannedTrial) -> u64 {
+    let prompt = match &planned.prompt.body {
         Body::Text { system, text } => (system.chars().count() + text.chars().count()) as u64,
         Body::Tokens { count } => u64::from(*count),
     };
-    prompt + u64::from(step.max_new_tokens)
+    prompt + u64::from(planned.max_new_tokens)
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     use crate::spec::{Inventory, shipped_shape};
     use crate::suite;
 
-    fn speed() -> Vec<Step> {
+    fn speed() -> Vec<PlannedTrial> {
         let suites: Vec<_> = suite::shipped().unwrap().into_iter().filter(|suite| !suite.is_text()).collect();
         Schedule::of(&suites, &Choices::default()).least()
     }

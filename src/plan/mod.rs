@@ -6,7 +6,7 @@ mod layout;
 mod outlook;
 mod roofline;
 mod schedule;
-mod steps;
+mod planned;
 mod transfer;
 mod work;
 
@@ -14,8 +14,8 @@ pub use demand::{Demand, Resource};
 pub use fit::{Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit, most_chats};
 pub use layout::Layout;
 pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
+pub use planned::PlannedTrial;
 pub use roofline::{BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Range, Roofline, USUAL_CONTEXT, Workload};
 pub use schedule::{Choices, MOST_WARMUP, Schedule, Suffice};
-pub use steps::Step;
 pub use transfer::{StepTime, TimeFit, Transfer};
 pub use work::ForwardWork;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::steps::{Step, seed};
+use super::planned::{PlannedTrial, seed};
 use crate::record::{Phase, Trial};
 use crate::suite::{Body, Language, Prompt, Suite};
 
@@ -104,28 +104,28 @@ impl Schedule {
         prompts(&self.suites) < before
     }
 
-    /// The steps that are run in any case, in order.
-    pub fn least(&self) -> Vec<Step> {
-        let mut steps = Vec::new();
+    /// The trials that are run in any case, in order.
+    pub fn least(&self) -> Vec<PlannedTrial> {
+        let mut planned = Vec::new();
         for suite in &self.suites {
-            steps.extend(
-                (0..suite.warmup.least).map(|repetition| self.step(suite, &suite.prompts[0], repetition, true)),
+            planned.extend(
+                (0..suite.warmup.least).map(|repetition| self.planned(suite, &suite.prompts[0], repetition, true)),
             );
             for round in 0..suite.rounds.least {
-                steps.extend(suite.prompts.iter().map(|prompt| self.step(suite, prompt, round, false)));
+                planned.extend(suite.prompts.iter().map(|prompt| self.planned(suite, prompt, round, false)));
             }
         }
-        steps
+        planned
     }
 
-    /// Whether further steps may follow on those of [`Self::least`].
+    /// Whether further trials may follow on those of [`Self::least`].
     pub fn is_open(&self) -> bool {
         let open = |count: Count| count.least < count.most;
         self.suites.iter().any(|suite| open(suite.warmup) || open(suite.rounds))
     }
 
-    /// The step that follows on the trials that a candidate has made by this schedule; `None` after the last.
-    pub fn next(&self, trials: &[Trial], suffice: Suffice) -> Option<Step> {
+    /// The trial that follows on those that a candidate has made by this schedule; `None` after the last.
+    pub fn next(&self, trials: &[Trial], suffice: Suffice) -> Option<PlannedTrial> {
         let at = |trial: &Trial| self.suites.iter().position(|suite| *suite.name == *trial.key.suite);
         let last = trials.iter().rev().find_map(|trial| Some((at(trial)?, trial)));
         let begun = last.and_then(|(at, trial)| self.next_of(&self.suites[at], Some(trial), trials, suffice));
@@ -133,8 +133,14 @@ impl Schedule {
         begun.or_else(|| later.find_map(|suite| self.next_of(suite, None, trials, suffice)))
     }
 
-    /// The next step of a suite whose last trial is `last`.
-    fn next_of(&self, suite: &Scheduled, last: Option<&Trial>, trials: &[Trial], suffice: Suffice) -> Option<Step> {
+    /// The next trial of a suite whose last trial is `last`.
+    fn next_of(
+        &self,
+        suite: &Scheduled,
+        last: Option<&Trial>,
+        trials: &[Trial],
+        suffice: Suffice,
+    ) -> Option<PlannedTrial> {
         let so_far = |phase: Phase| {
             let of_suite = trials.iter().filter(|trial| *trial.key.suite == *suite.name && trial.key.phase() == phase);
             suffice(phase, &of_suite.collect::<Vec<_>>())
@@ -144,25 +150,25 @@ impl Schedule {
                 let same = |prompt: &Arc<Prompt>| prompt.id == key.prompt && prompt.language == key.language;
                 let next = suite.prompts.iter().position(same).and_then(|at| suite.prompts.get(at + 1));
                 if let Some(prompt) = next {
-                    return Some(self.step(suite, prompt, key.repetition, false));
+                    return Some(self.planned(suite, prompt, key.repetition, false));
                 }
                 key.repetition + 1
             }
             key => {
                 let done = key.map_or(0, |key| key.repetition + 1);
                 if suite.warmup.goes_on(done, || so_far(Phase::Warmup)) {
-                    return Some(self.step(suite, &suite.prompts[0], done, true));
+                    return Some(self.planned(suite, &suite.prompts[0], done, true));
                 }
                 0
             }
         };
         let goes_on = suite.rounds.goes_on(round, || so_far(Phase::Measured));
-        goes_on.then(|| self.step(suite, &suite.prompts[0], round, false))
+        goes_on.then(|| self.planned(suite, &suite.prompts[0], round, false))
     }
 
-    fn step(&self, suite: &Scheduled, prompt: &Arc<Prompt>, repetition: u32, warmup: bool) -> Step {
+    fn planned(&self, suite: &Scheduled, prompt: &Arc<Prompt>, repetition: u32, warmup: bool) -> PlannedTrial {
         let limit = self.max_new_tokens.min(if warmup { WARMUP_TOKENS } else { u32::MAX });
-        Step {
+        PlannedTrial {
             suite: suite.name.clone(),
             prompt: prompt.clone(),
             repetition,
@@ -182,46 +188,47 @@ mod tests {
     use crate::suite;
     use crate::summarize::testing::text_trial;
 
-    fn shipped(choices: &Choices) -> Vec<Step> {
+    fn shipped(choices: &Choices) -> Vec<PlannedTrial> {
         Schedule::of(&suite::shipped().unwrap(), choices).least()
     }
 
     #[test]
     fn every_trial_has_a_key_and_a_seed_of_its_own() {
-        let steps = shipped(&Choices { repeat: Some(2), ..Choices::default() });
-        let keys: HashSet<TrialKey> = steps.iter().map(|step| step.key("row")).collect();
-        let seeds: HashSet<u64> = steps.iter().map(|step| step.seed).collect();
-        assert_eq!((keys.len(), seeds.len()), (steps.len(), steps.len()));
+        let planned = shipped(&Choices { repeat: Some(2), ..Choices::default() });
+        let keys: HashSet<TrialKey> = planned.iter().map(|trial| trial.key("row")).collect();
+        let seeds: HashSet<u64> = planned.iter().map(|trial| trial.seed).collect();
+        assert_eq!((keys.len(), seeds.len()), (planned.len(), planned.len()));
     }
 
     #[test]
     fn a_language_leaves_the_other_out_and_keeps_token_prompts() {
-        let steps = shipped(&Choices { languages: vec![Language::Ko], ..Choices::default() });
-        let languages: HashSet<Option<Language>> = steps.iter().map(|step| step.prompt.language).collect();
+        let planned = shipped(&Choices { languages: vec![Language::Ko], ..Choices::default() });
+        let languages: HashSet<Option<Language>> = planned.iter().map(|trial| trial.prompt.language).collect();
         assert_eq!(languages, HashSet::from([None, Some(Language::Ko)]));
     }
 
     #[test]
     fn a_suite_warms_up_before_it_measures() {
-        let steps = shipped(&Choices { warmup: Some(2), ..Choices::default() });
-        let speed: Vec<bool> = steps.iter().filter(|step| &*step.suite == "speed").map(|step| step.warmup).collect();
+        let planned = shipped(&Choices { warmup: Some(2), ..Choices::default() });
+        let speed: Vec<bool> =
+            planned.iter().filter(|trial| &*trial.suite == "speed").map(|trial| trial.warmup).collect();
         assert_eq!(speed[..3], [true, true, false]);
         assert!(speed[2..].iter().all(|warmup| !warmup));
-        assert!(steps.iter().filter(|step| step.warmup).all(|step| step.max_new_tokens <= WARMUP_TOKENS));
+        assert!(planned.iter().filter(|trial| trial.warmup).all(|trial| trial.max_new_tokens <= WARMUP_TOKENS));
     }
 
     #[test]
     fn a_limit_only_ever_shortens_answers() {
-        let steps = shipped(&Choices { max_new_tokens: Some(100), ..Choices::default() });
-        assert!(steps.iter().all(|step| step.max_new_tokens <= 100));
-        assert!(steps.iter().any(|step| step.max_new_tokens == 1));
+        let planned = shipped(&Choices { max_new_tokens: Some(100), ..Choices::default() });
+        assert!(planned.iter().all(|trial| trial.max_new_tokens <= 100));
+        assert!(planned.iter().any(|trial| trial.max_new_tokens == 1));
     }
 
     /// The keys of all trials of a schedule, as `repetition` and prompt, in order: those that `done` has are not asked for.
     fn course(schedule: &Schedule, done: &[Trial], suffice: Suffice) -> Vec<Trial> {
         let mut trials = done.to_vec();
-        while let Some(step) = schedule.next(&trials, suffice) {
-            trials.push(Trial { key: step.key("row"), seed: step.seed, ..text_trial(100, 10, 2, "") });
+        while let Some(planned) = schedule.next(&trials, suffice) {
+            trials.push(Trial { key: planned.key("row"), seed: planned.seed, ..text_trial(100, 10, 2, "") });
         }
         trials
     }
@@ -241,7 +248,7 @@ mod tests {
         for choices in [Choices::default(), Choices { repeat: Some(3), warmup: Some(0), ..Choices::default() }] {
             let schedule = Schedule::of(&suite::shipped().unwrap(), &choices);
             let made: Vec<TrialKey> = course(&schedule, &[], &|_, _| true).into_iter().map(|trial| trial.key).collect();
-            let least: Vec<TrialKey> = schedule.least().iter().map(|step| step.key("row")).collect();
+            let least: Vec<TrialKey> = schedule.least().iter().map(|trial| trial.key("row")).collect();
             assert_eq!(made, least);
         }
     }
@@ -286,7 +293,7 @@ mod tests {
     fn without_texts_token_ids_are_left() {
         let mut schedule = Schedule::of(&suite::shipped().unwrap(), &Choices::default());
         assert!(schedule.leave_out_texts());
-        assert!(schedule.least().iter().all(|step| &*step.suite == "speed"));
+        assert!(schedule.least().iter().all(|trial| &*trial.suite == "speed"));
         assert!(!schedule.leave_out_texts());
         // Trials of texts that a candidate has already do not begin it anew.
         let whole = course(&Schedule::of(&suite::shipped().unwrap(), &Choices::default()), &[], &|_, _| true);

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use crate::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
+use crate::metric::{Aspect, DECODE, LATENCY, MEMORY, TTFT};
 use crate::record::{RowOutcome, Run};
-use crate::suite::Language;
-use crate::summarize::{Attainment, Distribution, RowSummary, Summary};
+use crate::summarize::{Attainment, Distribution, Figures, RowSummary, Summary};
 
 /// Which requests candidates are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +39,8 @@ impl Basis {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Contender<'a> {
     pub summary: &'a RowSummary,
+    /// Of all requests of the basis.
+    overall: &'a Figures,
     pub ttft: &'a Distribution,
     pub decode: Option<&'a Distribution>,
     /// `None` for prompts of token ids, which are no requests of the service's.
@@ -64,6 +65,7 @@ impl<'a> Contender<'a> {
         };
         Some(Self {
             summary,
+            overall: &group.overall,
             ttft: waits.get(&TTFT)?,
             decode: group.overall.get(&DECODE),
             latency: waits.get(&LATENCY).filter(|_| basis == Basis::Text),
@@ -77,8 +79,14 @@ impl<'a> Contender<'a> {
         })
     }
 
-    /// Median characters per second of answers in a language; `None` where none were measured.
-    pub(super) fn characters_per_second(&self, language: Language) -> Option<f64> {
-        self.summary.text.as_ref()?.language(language)?.median(&CHARACTERS)
+    /// The median, or what the process has once; `None` where it was not measured. Times to first token are
+    /// [`Self::ttft`]'s.
+    pub(super) fn value(&self, aspect: Aspect) -> Option<f64> {
+        match (aspect.metric, aspect.language) {
+            (MEMORY, _) => self.memory_bytes.map(|bytes| bytes as f64),
+            (TTFT, None) => Some(self.ttft.median),
+            (metric, None) => self.overall.median(&metric),
+            (metric, Some(language)) => self.summary.text.as_ref()?.language(language)?.median(&metric),
+        }
     }
 }

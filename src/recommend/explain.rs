@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::rank::{CRITERIA, Criterion, MEMORY, TIE_MARGIN};
-use super::{Basis, Broken, Flag, Reason, Recommendation, Standing};
+use super::rank::TIE_MARGIN;
+use super::{Basis, Broken, Flag, Limit, Reason, Recommendation, Standing};
+use crate::metric::MEMORY;
 use crate::units::Won;
 
 /// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
@@ -19,7 +20,11 @@ pub fn explain(recommendation: &Recommendation) -> Vec<String> {
 
 fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     let Some(pick) = recommendation.pick() else {
-        lines.push("Recommendation: none. No candidate meets the requirements.".to_owned());
+        let unmet = match enforced(recommendation) {
+            None => "meets the requirements".to_owned(),
+            Some(enforced) => format!("is within the limits that were enforced ({enforced})"),
+        };
+        lines.push(format!("Recommendation: none. No candidate {unmet}."));
         if let Some(miss) = &recommendation.nearest_miss {
             let worst = rejected_for(recommendation, &miss.row);
             lines.push(format!("Nearest miss: {}{worst}", miss.row));
@@ -28,7 +33,7 @@ fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     };
     let provisional = if recommendation.provisional.is_some() { ", provisionally" } else { "" };
     lines.push(format!("Recommendation{provisional}: {}", pick.row));
-    lines.push(format!("  {}", figures(pick)));
+    lines.push(format!("  {}", figures(pick, recommendation)));
     if let Some(tie) = &recommendation.tie {
         let why = if tie.too_few_trials {
             "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
@@ -58,32 +63,46 @@ fn rejected_for(recommendation: &Recommendation, row: &str) -> String {
 fn others(recommendation: &Recommendation, lines: &mut Vec<String>) {
     if let Some(second) = recommendation.runner_up() {
         lines.push(format!("Runner-up: {}", second.row));
-        lines.push(format!("  {}", figures(second)));
+        lines.push(format!("  {}", figures(second, recommendation)));
     }
     let rest = recommendation.ranking.iter().skip(2);
     let rest: Vec<String> =
         rest.map(|standing| format!("  {}: {}", standing.row, standing_in_brief(standing))).collect();
     if !rest.is_empty() {
-        lines.push("Also meet the requirements:".to_owned());
+        lines.push(match enforced(recommendation) {
+            None => "Also meet the requirements:".to_owned(),
+            Some(enforced) => format!("Also within the limits that were enforced ({enforced}):"),
+        });
         lines.extend(rest);
     }
 }
 
-fn figures(standing: &Standing) -> String {
+/// The limits that rows were held to, where that was not all that is stated.
+fn enforced(recommendation: &Recommendation) -> Option<String> {
+    (!recommendation.not_judged.is_empty()).then(|| list(&recommendation.enforced))
+}
+
+fn list(limits: &[Limit]) -> String {
+    limits.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn figures(standing: &Standing, recommendation: &Recommendation) -> String {
     let values: Vec<String> = standing
         .criteria
         .iter()
-        .filter_map(|scored| {
-            let criterion = criterion(scored.criterion)?;
-            let sign = if criterion.key == MEMORY && standing.memory_estimated { "~" } else { "" };
-            Some(format!("{} {sign}{}", criterion.label, criterion.show(scored.value)))
+        .map(|scored| {
+            let aspect = scored.criterion.aspect;
+            let estimated = aspect.metric == MEMORY && standing.memory_estimated;
+            aspect.tell(if estimated { "~" } else { "" }, scored.value)
         })
         .collect();
     let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();
+    let enforced =
+        if recommendation.not_judged.contains(&Limit::Attainment) { ", which were not enforced" } else { "" };
     let attained = standing
         .attainment
         .as_ref()
-        .map(|attained| format!("; {} of {} requests within the limits", attained.met, attained.of));
+        .map(|attained| format!("; {} of {} requests within the limits{enforced}", attained.met, attained.of));
     format!("{}: {}{}{cost}", standing_in_brief(standing), values.join(", "), attained.unwrap_or_default())
 }
 
@@ -133,16 +152,20 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
             provisional.wanted_device, provisional.run_device
         ));
     }
-    if !recommendation.not_judged.is_empty() {
-        let limits: Vec<String> = recommendation.not_judged.iter().map(ToString::to_string).collect();
-        lines.push(format!("Not judged by this run: {}.", limits.join(", ")));
+    if let Some(enforced) = enforced(recommendation) {
+        let why = if recommendation.provisional.is_some() {
+            "another device's speed and cost are not the service's"
+        } else {
+            "prompts of token ids are not the service's requests, and have no cost"
+        };
+        let not_judged = list(&recommendation.not_judged);
+        lines.push(format!("Enforced: {enforced}. Not enforced: {not_judged}, because {why}."));
     }
     if let Some(pick) = recommendation.pick() {
         let weights: Vec<String> = pick
             .criteria
             .iter()
-            .filter_map(|scored| criterion(scored.criterion))
-            .map(|criterion| format!("{} {}", criterion.label, criterion.weight))
+            .map(|scored| format!("{} {}", scored.criterion.aspect, scored.criterion.weight))
             .collect();
         lines.push(format!(
             "Compared by {}. Score: mean of each figure against the best qualified one, weighted {}.",
@@ -182,9 +205,8 @@ impl fmt::Display for Flag {
                 }
                 write!(f, " random weights, whose speed and memory are real and whose text is not")
             }
-            Flag::CriterionDropped { criterion: key } => {
-                let name = criterion(key).map_or(*key, |criterion| criterion.label);
-                write!(f, "{name} is left out of the ranking, being unknown of some row")
+            Flag::CriterionDropped { criterion } => {
+                write!(f, "{criterion} is left out of the ranking, being unknown of some row")
             }
             Flag::DebugBuild => write!(f, "debug build: these speeds are not the program's, build with --release"),
         }
@@ -196,8 +218,4 @@ fn prompts(basis: Basis) -> &'static str {
         Basis::Text => "prompts in Korean or English",
         Basis::Tokens => "prompts of token ids",
     }
-}
-
-fn criterion(key: &str) -> Option<&'static Criterion> {
-    CRITERIA.iter().find(|criterion| criterion.key == key)
 }

@@ -12,7 +12,7 @@ mod requirements;
 
 use serde::Serialize;
 
-use crate::measure::Direction;
+use crate::metric::{Aspect, MEMORY};
 use crate::record::{FailureKind, RowOutcome, Run};
 use crate::summarize::{Attainment, Impossible, Interval, RowSummary};
 
@@ -29,7 +29,7 @@ pub use requirements::{Broken, Limit};
 pub struct Recommendation {
     /// Which requests the figures are of; the same for every row.
     pub basis: Basis,
-    /// Rows that meet the requirements, best score first.
+    /// Rows that break no enforced limit, best score first.
     pub ranking: Vec<Standing>,
     /// Rows that are not told apart from the pick.
     pub tie: Option<Tie>,
@@ -39,6 +39,8 @@ pub struct Recommendation {
     pub nearest_miss: Option<NearestMiss>,
     /// Why the recommendation does not settle the question yet.
     pub provisional: Option<Provisional>,
+    /// Limits that rows were held to.
+    pub enforced: Vec<Limit>,
     /// Stated limits that this run could not judge, and that were not enforced.
     pub not_judged: Vec<Limit>,
     pub flags: Vec<Flag>,
@@ -58,7 +60,7 @@ impl Recommendation {
     }
 }
 
-/// A row that meets the requirements.
+/// A row that breaks no enforced limit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
     pub row: String,
@@ -141,7 +143,7 @@ pub enum Flag {
     /// Nothing here says how good the answers are; of these rows, with random weights, nothing could.
     QualityNotJudged { synthetic: Vec<String> },
     /// Known of some qualified rows only, and left out of the ranking of all.
-    CriterionDropped { criterion: &'static str },
+    CriterionDropped { criterion: Aspect },
     /// The program was built without optimization.
     DebugBuild,
 }
@@ -150,7 +152,7 @@ pub enum Flag {
 pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     let basis = Basis::of_run(run, summaries);
     let elsewhere = elsewhere(run);
-    let not_judged = not_judged(run, basis, elsewhere);
+    let (enforced, not_judged) = requirements::limits(&run.requirements, |limit| is_judged(limit, basis, elsewhere));
     let mut qualified = Vec::new();
     let mut rejected = Vec::new();
     for (row, summary) in run.rows.iter().zip(summaries) {
@@ -166,7 +168,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
                         &contender,
                         row.candidate.licence.as_deref(),
                         &run.requirements,
-                        &not_judged,
+                        &enforced,
                     );
                     if broken.is_empty() {
                         qualified.push(contender);
@@ -191,6 +193,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             .clone()
             .filter(|_| elsewhere)
             .map(|wanted_device| Provisional { wanted_device, run_device: run.environment.device_name.clone() }),
+        enforced,
         not_judged,
         flags: flags(run, summaries, &qualified),
         affordable_hours: run.requirements.budget.as_ref().and_then(affordable_hours),
@@ -208,9 +211,8 @@ fn elsewhere(run: &Run) -> bool {
 }
 
 /// Limits on speed and cost say nothing of another device, and a cost needs requests that are the service's.
-fn not_judged(run: &Run, basis: Basis, elsewhere: bool) -> Vec<Limit> {
-    let stated = requirements::on_speed_or_cost(&run.requirements).into_iter();
-    stated.filter(|limit| elsewhere || (basis == Basis::Tokens && *limit == Limit::Budget)).collect()
+fn is_judged(limit: Limit, basis: Basis, elsewhere: bool) -> bool {
+    !(limit.is_on_speed_or_cost() && elsewhere || limit == Limit::Budget && basis == Basis::Tokens)
 }
 
 fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {
@@ -233,7 +235,7 @@ fn nearest_miss(run: &Run, rejected: &[Rejected]) -> Option<NearestMiss> {
             Reason::Skipped { .. } => {
                 let fit = run.rows.iter().find(|row| row.candidate.row() == rejected.row)?.fit.as_ref()?;
                 fit.missing_bytes()?;
-                Direction::Lower.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
+                MEMORY.direction.excess(fit.total_bytes() as f64, fit.available_bytes as f64)?
             }
             _ => return None,
         };
@@ -252,7 +254,7 @@ fn flags(run: &Run, summaries: &[RowSummary], qualified: &[Contender]) -> Vec<Fl
     if precisions.len() > 1 {
         flags.push(Flag::MixedPrecision(precisions.into_iter().map(String::from).collect()));
     }
-    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.key }));
+    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.aspect }));
     if ran().next().is_some() {
         flags.push(Flag::QualityNotJudged { synthetic });
     }

@@ -1,6 +1,6 @@
 //! The Pareto set: rows that no other row beats in everything.
 
-use crate::measure::Direction;
+use crate::metric::Direction;
 
 /// For each row, the index of one that dominates it: at least as good in every criterion and better in one. `None` for
 /// the rows of the Pareto set. Rows hold one value for each of `directions`.

@@ -1,83 +1,38 @@
 //! Ranking: a weighted score over the criteria that are known of every row, and what it does not tell apart.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::cost::MonthlyCost;
 use super::{Contender, Standing, Tie, pareto};
 use crate::catalog::Budget;
-use crate::measure::Direction;
-use crate::measure::metric::{CHARACTERS, DECODE, TTFT};
+use crate::metric::{Aspect, CHARACTERS, DECODE, Direction, MEMORY, TTFT};
 use crate::suite::Language;
 use crate::summarize::Interval;
-use crate::units::Bytes;
 
 /// Something that rows are ranked by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Criterion {
-    pub key: &'static str,
-    /// For a sentence, before the value.
-    pub label: &'static str,
+    pub aspect: Aspect,
     /// Share of the score, before the weights of criteria that drop out are spread over the others.
     pub weight: f64,
-    pub direction: Direction,
-    of: fn(&Contender) -> Option<f64>,
-    show: fn(f64) -> String,
 }
 
-impl Criterion {
-    /// A value of this criterion as text.
-    pub fn show(&self, value: f64) -> String {
-        (self.show)(value)
+/// As the key of what rows are ranked by.
+impl Serialize for Criterion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.aspect.serialize(serializer)
     }
 }
-
-/// Key of the criterion whose value may be an estimate.
-pub(super) const MEMORY: &str = "memory_bytes";
 
 /// The criteria and their weights, which sum to 1. A judgement, not a finding, and so printed with every ranking: waiting
 /// for the answer, watching it being decoded and reading it weigh the same; memory weighs little, because the limit on it
 /// is a requirement already.
-pub const CRITERIA: &[Criterion] = &[
-    Criterion {
-        key: "decode_tokens_per_second",
-        label: "decode",
-        weight: 0.3,
-        direction: Direction::Higher,
-        of: |contender| contender.decode.map(|decode| decode.median),
-        show: |value| DECODE.unit.show_in_text(value),
-    },
-    Criterion {
-        key: "ttft_seconds",
-        label: "TTFT",
-        weight: 0.3,
-        direction: Direction::Lower,
-        of: |contender| Some(contender.ttft.median),
-        show: |value| TTFT.unit.show_in_text(value),
-    },
-    Criterion {
-        key: "korean_characters_per_second",
-        label: "Korean text",
-        weight: 0.15,
-        direction: Direction::Higher,
-        of: |contender| contender.characters_per_second(Language::Ko),
-        show: |value| CHARACTERS.unit.show_in_text(value),
-    },
-    Criterion {
-        key: "english_characters_per_second",
-        label: "English text",
-        weight: 0.15,
-        direction: Direction::Higher,
-        of: |contender| contender.characters_per_second(Language::En),
-        show: |value| CHARACTERS.unit.show_in_text(value),
-    },
-    Criterion {
-        key: MEMORY,
-        label: "memory",
-        weight: 0.1,
-        direction: Direction::Lower,
-        of: |contender| contender.memory_bytes.map(|bytes| bytes as f64),
-        show: |value| Bytes(value as u64).to_string(),
-    },
+pub const CRITERIA: [Criterion; 5] = [
+    Criterion { aspect: Aspect::overall(DECODE), weight: 0.3 },
+    Criterion { aspect: Aspect::overall(TTFT), weight: 0.3 },
+    Criterion { aspect: Aspect::in_language(CHARACTERS, Language::Ko), weight: 0.15 },
+    Criterion { aspect: Aspect::in_language(CHARACTERS, Language::En), weight: 0.15 },
+    Criterion { aspect: Aspect::overall(MEMORY), weight: 0.1 },
 ];
 
 /// Rows whose scores differ by no more than this are tied, if their intervals overlap as well. 0.05 is a sixth faster in
@@ -87,9 +42,8 @@ pub const TIE_MARGIN: f64 = 0.05;
 /// One criterion's part of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scored {
-    /// [`Criterion::key`].
-    pub criterion: &'static str,
-    /// In the criterion's unit: bytes, seconds, or a rate.
+    pub criterion: Criterion,
+    /// In the unit of its metric.
     pub value: f64,
     /// [`Direction::score`] against the best of the qualified rows.
     pub score: f64,
@@ -98,8 +52,9 @@ pub struct Scored {
 /// Every qualified row with its score, best first. What dominates a row scores higher in the criterion that it is better
 /// in and as high in the others, so the first is always of the Pareto set.
 pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Standing> {
-    let criteria: Vec<&Criterion> = CRITERIA.iter().filter(|criterion| known_of_all(criterion, qualified)).collect();
-    let directions: Vec<Direction> = criteria.iter().map(|criterion| criterion.direction).collect();
+    let criteria: Vec<Criterion> =
+        CRITERIA.into_iter().filter(|criterion| known_of_all(criterion, qualified)).collect();
+    let directions: Vec<Direction> = criteria.iter().map(|criterion| criterion.aspect.metric.direction).collect();
     let values: Vec<Vec<f64>> = qualified
         .iter()
         .map(|contender| criteria.iter().filter_map(|criterion| value(criterion, contender)).collect())
@@ -130,8 +85,8 @@ pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Stan
 }
 
 /// Criteria that some of the qualified rows have and others do not.
-pub(super) fn dropped<'a>(qualified: &'a [Contender]) -> impl Iterator<Item = &'static Criterion> + 'a {
-    CRITERIA.iter().filter(|criterion| {
+pub(super) fn dropped<'a>(qualified: &'a [Contender]) -> impl Iterator<Item = Criterion> + 'a {
+    CRITERIA.into_iter().filter(|criterion| {
         !known_of_all(criterion, qualified) && qualified.iter().any(|contender| value(criterion, contender).is_some())
     })
 }
@@ -163,19 +118,18 @@ fn known_of_all(criterion: &Criterion, qualified: &[Contender]) -> bool {
 
 /// Only what is above zero can be scored as a ratio.
 fn value(criterion: &Criterion, contender: &Contender) -> Option<f64> {
-    (criterion.of)(contender).filter(|value| *value > 0.0)
+    contender.value(criterion.aspect).filter(|value| *value > 0.0)
 }
 
 fn scored(criterion: &Criterion, contender: &Contender, qualified: &[Contender]) -> Option<Scored> {
+    let direction = criterion.aspect.metric.direction;
     let own = value(criterion, contender)?;
-    let best = qualified
-        .iter()
-        .filter_map(|contender| value(criterion, contender))
-        .reduce(|a, b| criterion.direction.better(a, b))?;
-    Some(Scored { criterion: criterion.key, value: own, score: criterion.direction.score(own, best)? })
+    let best =
+        qualified.iter().filter_map(|contender| value(criterion, contender)).reduce(|a, b| direction.better(a, b))?;
+    Some(Scored { criterion: *criterion, value: own, score: direction.score(own, best)? })
 }
 
-fn weighted_mean(criteria: &[&Criterion], scored: &[Scored]) -> f64 {
+fn weighted_mean(criteria: &[Criterion], scored: &[Scored]) -> f64 {
     let weights: f64 = criteria.iter().map(|criterion| criterion.weight).sum();
     let sum: f64 = criteria.iter().zip(scored).map(|(criterion, scored)| criterion.weight * scored.score).sum();
     // TTFT is known of every contender, so there is always a weight; a TTFT of zero would leave none.

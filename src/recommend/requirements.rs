@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use super::Contender;
 use super::cost::MonthlyCost;
-use crate::catalog::Requirements;
-use crate::measure::{Direction, METRICS};
-use crate::suite::Language;
-use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+use crate::catalog::{KOREAN_SPEED, Requirements};
+use crate::metric::{Direction, MEMORY};
+use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 use crate::units::{Bytes, Rate, Share, Won};
 
-/// A limit that can be stated.
+/// A limit that a row can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -22,18 +21,28 @@ pub enum Limit {
     Attainment,
     KoreanSpeed,
     Budget,
+    /// The share of requests that must be answered at all. It holds where nothing is stated, and on every device.
+    Answered,
     Licence,
+}
+
+impl Limit {
+    /// Whether only the service's own device can be held to it.
+    pub(super) fn is_on_speed_or_cost(self) -> bool {
+        matches!(self, Limit::Attainment | Limit::KoreanSpeed | Limit::Budget)
+    }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Limit::Memory => "memory",
-            Limit::Attainment => "attainment of the request limits",
-            Limit::KoreanSpeed => "Korean characters/s",
-            Limit::Budget => "budget",
-            Limit::Licence => "licence",
-        })
+        match self {
+            Limit::Memory => f.write_str(MEMORY.label),
+            Limit::Attainment => f.write_str("attainment of the request limits"),
+            Limit::KoreanSpeed => KOREAN_SPEED.fmt(f),
+            Limit::Budget => f.write_str("budget"),
+            Limit::Answered => f.write_str("requests answered"),
+            Limit::Licence => f.write_str("licence"),
+        }
     }
 }
 
@@ -78,7 +87,8 @@ impl Broken {
     pub fn limit(&self) -> Limit {
         match self {
             Broken::Memory { .. } => Limit::Memory,
-            Broken::Attainment { .. } | Broken::Failures { .. } => Limit::Attainment,
+            Broken::Attainment { .. } => Limit::Attainment,
+            Broken::Failures { .. } => Limit::Answered,
             Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
             Broken::Budget { .. } => Limit::Budget,
             Broken::Licence { .. } => Limit::Licence,
@@ -90,15 +100,15 @@ impl Broken {
     pub fn excess(&self) -> Option<f64> {
         match self {
             Broken::Memory { limit_bytes, needed_bytes, .. } => {
-                Direction::Lower.excess((*needed_bytes)? as f64, *limit_bytes as f64)
+                MEMORY.direction.excess((*needed_bytes)? as f64, *limit_bytes as f64)
             }
             Broken::Attainment { required, attained } => {
                 let attained = attained.as_ref()?;
-                let furthest = worst_limit(attained).map(|(_, excess)| excess).filter(|excess| *excess > 0.0);
+                let furthest = worst_excess(attained).filter(|excess| *excess > 0.0);
                 // Each limit by itself is met often enough and all of them together are not.
                 furthest.or_else(|| Direction::Higher.excess(attained.share(), *required))
             }
-            Broken::KoreanSpeed { required, measured } => Direction::Higher.excess((*measured)?, *required),
+            Broken::KoreanSpeed { required, measured } => KOREAN_SPEED.metric.direction.excess((*measured)?, *required),
             Broken::Failures { required, answered, of } => {
                 Direction::Higher.excess(*answered as f64 / *of as f64, *required)
             }
@@ -108,60 +118,55 @@ impl Broken {
     }
 }
 
-/// The metric key of the limit that is furthest off, and by what share.
-fn worst_limit(attained: &Attainment) -> Option<(&'static str, f64)> {
-    let excesses = attained.limits.iter().filter_map(|limit| {
-        let metric = METRICS.iter().find(|metric| metric.key == limit.metric)?;
-        Some((limit.metric, metric.direction.excess(limit.attainable?, limit.limit)?))
-    });
-    excesses.max_by(|a, b| a.1.total_cmp(&b.1))
+/// By what share the limit that is furthest off is exceeded.
+fn worst_excess(attained: &Attainment) -> Option<f64> {
+    let excess = |limit: &LimitAttainment| limit.metric.direction.excess(limit.attainable?, limit.limit);
+    attained.limits.iter().filter_map(excess).max_by(f64::total_cmp)
 }
 
-/// What of the requirements a row breaks, but for those that cannot be judged.
+/// What of the enforced limits a row breaks.
 pub(super) fn broken(
     contender: &Contender,
     licence: Option<&str>,
     requirements: &Requirements,
-    not_judged: &[Limit],
+    enforced: &[Limit],
 ) -> Vec<Broken> {
-    let mut broken = Vec::new();
-    if let Some(gib) = requirements.memory_gib {
-        let limit_bytes = (gib * 1024f64.powi(3)) as u64;
-        if contender.memory_bytes.is_none_or(|needed| needed > limit_bytes) {
-            broken.push(Broken::Memory {
-                limit_bytes,
-                needed_bytes: contender.memory_bytes,
-                measured: contender.memory_bytes.is_some()
-                    && contender.memory_bytes == contender.summary.memory.measured_bytes,
-            });
-        }
-    }
-    for limit in on_speed_or_cost(requirements).into_iter().filter(|limit| !not_judged.contains(limit)) {
-        broken.extend(match limit {
-            Limit::Attainment => attainment(contender, requirements),
-            Limit::KoreanSpeed => korean_speed(contender, requirements),
-            Limit::Budget => budget(contender, requirements),
-            Limit::Memory | Limit::Licence => None,
-        });
-    }
-    if !broken.iter().any(|broken| broken.limit() == Limit::Attainment) {
-        broken.extend(failures(contender, requirements));
-    }
-    let accepted = |stated: &str| requirements.licences.iter().any(|licence| licence.eq_ignore_ascii_case(stated));
-    if !requirements.licences.is_empty() && !licence.is_some_and(accepted) {
-        broken.push(Broken::Licence { accepted: requirements.licences.clone(), stated: licence.map(String::from) });
-    }
-    broken
+    let one = |limit: &Limit| match limit {
+        Limit::Memory => memory(contender, requirements),
+        Limit::Attainment => attainment(contender, requirements),
+        Limit::KoreanSpeed => korean_speed(contender, requirements),
+        Limit::Budget => budget(contender, requirements),
+        Limit::Answered => failures(contender, requirements),
+        Limit::Licence => self::licence(licence, requirements),
+    };
+    enforced.iter().filter_map(one).collect()
 }
 
-/// The stated limits that only the service's own device can be held to.
-pub(super) fn on_speed_or_cost(requirements: &Requirements) -> Vec<Limit> {
+/// The limits that rows are held to, and those that are stated and that a run cannot judge.
+pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> bool) -> (Vec<Limit>, Vec<Limit>) {
     let stated = [
-        (Limit::Attainment, !request_limits(requirements).is_empty()),
+        (Limit::Memory, requirements.memory_gib.is_some()),
+        (Limit::Attainment, !requirements.request_limits().is_empty()),
         (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
         (Limit::Budget, requirements.budget.is_some()),
+        (Limit::Answered, true),
+        (Limit::Licence, !requirements.licences.is_empty()),
     ];
-    stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit).collect()
+    let stated = stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit);
+    let (mut enforced, not_judged): (Vec<Limit>, Vec<Limit>) = stated.partition(|limit| is_judged(*limit));
+    // A row whose requests attain their limits has answered as many.
+    if enforced.contains(&Limit::Attainment) {
+        enforced.retain(|limit| *limit != Limit::Answered);
+    }
+    (enforced, not_judged)
+}
+
+fn memory(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
+    let limit_bytes = (requirements.memory_gib? * 1024f64.powi(3)) as u64;
+    let needed_bytes = contender.memory_bytes;
+    let measured = needed_bytes.is_some() && needed_bytes == contender.summary.memory.measured_bytes;
+    let met = needed_bytes.is_some_and(|needed| needed <= limit_bytes);
+    (!met).then_some(Broken::Memory { limit_bytes, needed_bytes, measured })
 }
 
 fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
@@ -181,8 +186,8 @@ fn failures(contender: &Contender, requirements: &Requirements) -> Option<Broken
 
 fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
     let required = requirements.korean_characters_per_second?;
-    let measured = contender.characters_per_second(Language::Ko);
-    let met = measured.is_some_and(|measured| measured >= required);
+    let measured = contender.value(KOREAN_SPEED);
+    let met = measured.is_some_and(|measured| KOREAN_SPEED.metric.direction.meets(measured, required));
     (!met).then_some(Broken::KoreanSpeed { required, measured })
 }
 
@@ -191,6 +196,12 @@ fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> 
     let cost = contender.latency.map(|latency| MonthlyCost::of(budget, latency.median));
     let met = cost.is_some_and(|cost| cost.krw <= budget.krw_per_month);
     (!met).then_some(Broken::Budget { krw_per_month: budget.krw_per_month, cost })
+}
+
+fn licence(stated: Option<&str>, requirements: &Requirements) -> Option<Broken> {
+    let accepted = &requirements.licences;
+    let met = stated.is_some_and(|stated| accepted.iter().any(|licence| licence.eq_ignore_ascii_case(stated)));
+    (!met).then(|| Broken::Licence { accepted: accepted.clone(), stated: stated.map(String::from) })
 }
 
 impl fmt::Display for Broken {
@@ -202,7 +213,7 @@ impl fmt::Display for Broken {
             Broken::Memory { limit_bytes, needed_bytes: Some(needed), measured } => {
                 let how = if *measured { "takes" } else { "is estimated to take" };
                 write!(f, "{how} {}, limit {}", Bytes(*needed), Bytes(*limit_bytes))?;
-                write_beyond(f, Direction::Lower, *needed as f64, *limit_bytes as f64)
+                write_beyond(f, MEMORY.direction, *needed as f64, *limit_bytes as f64)
             }
             Broken::Attainment { required, attained: None } => {
                 write!(f, "no request was measured, {} must meet the limits", Share(*required))
@@ -221,11 +232,13 @@ impl fmt::Display for Broken {
                 write!(f, "{failed} of {of} requests failed, {} must be answered", Share(*required))
             }
             Broken::KoreanSpeed { required, measured: None } => {
-                write!(f, "Korean characters/s unknown, so not shown to reach {}", Rate(*required))
+                write!(f, "{KOREAN_SPEED} unknown, so not shown to reach {}", Rate(*required))
             }
             Broken::KoreanSpeed { required, measured: Some(measured) } => {
-                write!(f, "{} Korean characters/s, at least {} required", Rate(*measured), Rate(*required))?;
-                write_beyond(f, Direction::Higher, *measured, *required)
+                let direction = KOREAN_SPEED.metric.direction;
+                let required_at = format!("{} {} required", direction.bound(), Rate(*required));
+                write!(f, "{}, {required_at}", KOREAN_SPEED.tell("", *measured))?;
+                write_beyond(f, direction, *measured, *required)
             }
             Broken::Budget { krw_per_month, cost: None } => {
                 write!(f, "cost unknown, so not shown to stay within {} a month", Won(*krw_per_month))
@@ -247,9 +260,7 @@ impl fmt::Display for Broken {
 
 /// One limit on a request: who missed it, and what would have been met.
 fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f64) -> fmt::Result {
-    let Some(metric) = METRICS.iter().find(|metric| metric.key == limit.metric) else {
-        return write!(f, "; {} missed by {}", limit.metric, limit.missed);
-    };
+    let metric = limit.metric;
     let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
     write!(f, " missed by {}", limit.missed)?;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::catalog::{Budget, Requirements, Source};
+use crate::catalog::{Budget, KOREAN_SPEED, Requirements, Source};
+use crate::metric::TTFT;
 use crate::record::{FitEstimate, Precision, Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
@@ -71,9 +72,13 @@ fn a_criterion_unknown_of_one_is_left_out_for_all() {
     }
     let rows = vec![ran("silent", silent), ran("speaking", requests(800, 100))];
     let recommendation = judge(rows, Requirements::default());
-    let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion).collect();
+    let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion.aspect.key()).collect();
     assert_eq!(keys, ["decode_tokens_per_second", "ttft_seconds", "memory_bytes"]);
-    assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: "korean_characters_per_second" }));
+    assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: KOREAN_SPEED }));
+    assert_eq!(
+        serde_json::to_value(&recommendation.flags[0]).unwrap(),
+        serde_json::json!({"criterion_dropped": {"criterion": "korean_characters_per_second"}})
+    );
 }
 
 #[test]
@@ -193,8 +198,65 @@ fn another_device_judges_memory_and_not_speed() {
     let elsewhere = judge_on("AMD EPYC 9B45", rows(), requirements);
     assert_eq!(ranked(&elsewhere), ["late"]);
     assert!(elsewhere.provisional.is_some());
+    assert_eq!(elsewhere.enforced, [Limit::Memory, Limit::Answered]);
     assert_eq!(elsewhere.not_judged, [Limit::Attainment, Limit::KoreanSpeed]);
     assert!(text(&elsewhere).contains("Recommendation, provisionally: late"), "{}", text(&elsewhere));
+}
+
+/// Four rows of which none meets two seconds to the first token.
+fn late_rows() -> Vec<Row> {
+    ["a", "b", "c", "d"].into_iter().zip(9..).map(|(id, ttft)| ran(id, requests(ttft * 1000, 50))).collect()
+}
+
+#[test]
+fn rows_that_break_a_limit_which_was_not_enforced_are_not_said_to_meet_the_requirements() {
+    let requirements = Requirements {
+        device: Some("L4".into()),
+        memory_gib: Some(22.0),
+        ttft_seconds: Some(2.0),
+        budget: Some(Budget { krw_per_month: 1.0, krw_per_gpu_hour: 1.0, requests_per_month: 1.0 }),
+        ..Requirements::default()
+    };
+    let elsewhere = judge_on("AMD EPYC", late_rows(), requirements.clone());
+    insta::assert_snapshot!(text(&elsewhere), @"
+    Recommendation, provisionally: a
+      score 1.00: decode 20.0 tok/s, TTFT 9.00 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
+    Runner-up: b
+      score 0.96, no better than a in anything: decode 20.0 tok/s, TTFT 10.0 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
+    Also within the limits that were enforced (memory, requests answered):
+      c: score 0.94, no better than a in anything
+      d: score 0.91, no better than a in anything
+    Provisional: the service is to run on L4, this run was on AMD EPYC, whose speed says nothing of it.
+    Enforced: memory, requests answered. Not enforced: attainment of the request limits, budget, because another device's speed and cost are not the service's.
+    Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3, Korean chars/s 0.15, memory 0.1.
+    The budget buys 1 of a month's 730 GPU hours.
+    ");
+    let licences = vec!["mit".into()];
+    let nothing = judge_on("AMD EPYC", late_rows(), Requirements { licences, ..requirements });
+    assert_eq!(
+        explain(&nothing)[0],
+        "Recommendation: none. No candidate is within the limits that were enforced (memory, requests answered, licence)."
+    );
+}
+
+#[test]
+fn where_all_that_is_stated_was_enforced_the_others_meet_the_requirements() {
+    let requirements = Requirements { ttft_seconds: Some(20.0), ..Requirements::default() };
+    let here = judge(late_rows(), requirements);
+    assert_eq!((here.enforced.as_slice(), here.not_judged.as_slice()), (&[Limit::Attainment][..], &[][..]));
+    let text = text(&here);
+    assert!(text.contains("\nAlso meet the requirements:\n  c: score"), "{text}");
+    assert!(!text.contains("nforced"), "{text}");
+}
+
+#[test]
+fn a_budget_is_not_enforced_on_prompts_of_token_ids_and_the_reader_is_told_why() {
+    let budget = Budget { krw_per_month: 1.0, krw_per_gpu_hour: 1000.0, requests_per_month: 1e6 };
+    let requirements = Requirements { ttft_seconds: Some(9.0), budget: Some(budget), ..Requirements::default() };
+    let recommendation = judge(vec![ran("a", vec![speed_trial("pp128", 128, 500, 50)])], requirements);
+    let told = "Enforced: attainment of the request limits. Not enforced: budget, because prompts of token ids are not the \
+                service's requests, and have no cost.";
+    assert!(explain(&recommendation).iter().any(|line| line == told), "{}", text(&recommendation));
 }
 
 #[test]
@@ -242,7 +304,7 @@ fn prompts_of_token_ids_are_compared_where_there_is_no_text() {
     let recommendation = judge(vec![ran("a", cells(500)), ran("b", cells(400))], Requirements::default());
     assert_eq!((recommendation.basis, ranked(&recommendation)), (Basis::Tokens, vec!["b", "a"]));
     // The longest prompt's, not the median over both lengths.
-    let ttft = recommendation.ranking[0].criteria.iter().find(|scored| scored.criterion == "ttft_seconds");
+    let ttft = recommendation.ranking[0].criteria.iter().find(|scored| scored.criterion.aspect.metric == TTFT);
     assert_eq!(ttft.map(|scored| scored.value), Some(1.6));
 }
 
@@ -272,11 +334,8 @@ fn loosening_a_requirement_never_rejects_a_row() {
 #[test]
 fn english_and_korean_weigh_the_same() {
     let of = |language: Language| {
-        let key = match language {
-            Language::Ko => "korean_characters_per_second",
-            Language::En => "english_characters_per_second",
-        };
-        CRITERIA.iter().find(|criterion| criterion.key == key).map(|criterion| criterion.weight)
+        CRITERIA.iter().find(|criterion| criterion.aspect.language == Some(language)).map(|criterion| criterion.weight)
     };
+    assert!(of(Language::Ko).is_some());
     assert_eq!(of(Language::Ko), of(Language::En));
 }

@@ -2,8 +2,9 @@
 
 use super::figure;
 use super::grid::{Align, Column};
-use crate::measure::Metric;
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, MBU, MFU, PREFILL, TTFT};
+use crate::metric::{
+    CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, LOAD, MBU, MEMORY, MFU, Metric, PREFILL, TTFT,
+};
 use crate::record::{Row, RowOutcome};
 use crate::suite::Language;
 use crate::summarize::{Distribution, Figures, RowSummary, Summary, ties};
@@ -48,7 +49,7 @@ pub(super) fn names(lines: &[Line]) -> Vec<Column> {
 /// What it took to get it ready. A row that was not loaded says so in place of the time.
 pub(super) fn resources(lines: &[Line]) -> Vec<Column> {
     vec![
-        column("memory", Align::Right, lines, |(_, summary)| {
+        column(MEMORY.label, Align::Right, lines, |(_, summary)| {
             let memory = summary.memory;
             match (memory.measured_bytes, memory.estimated_bytes) {
                 (Some(measured), _) => Bytes(measured).to_string(),
@@ -56,7 +57,7 @@ pub(super) fn resources(lines: &[Line]) -> Vec<Column> {
                 (None, None) => UNKNOWN.to_owned(),
             }
         }),
-        column("load", Align::Right, lines, |(row, summary)| match (summary.load_seconds, &row.outcome) {
+        column(LOAD.label, Align::Right, lines, |(row, summary)| match (summary.load_seconds, &row.outcome) {
             (Some(seconds), _) => Seconds(seconds).to_string(),
             (None, RowOutcome::Skipped { .. }) => "skipped".to_owned(),
             (None, RowOutcome::Failed { .. }) => "failed".to_owned(),
@@ -112,8 +113,8 @@ fn waits(lines: &[Line]) -> Vec<Column> {
     };
     let prefill = |(_, summary): &Line| show(summary.text.as_ref().map(|text| &text.overall), &PREFILL);
     vec![
-        compared("TTFT\np50", &TTFT, &text_waits(lines)),
-        column("TTFT\np95", Align::Right, lines, p95).joined(),
+        compared(format!("{}\np50", TTFT.label), &TTFT, &text_waits(lines)),
+        column(format!("{}\np95", TTFT.label), Align::Right, lines, p95).joined(),
         column(heading(&PREFILL), Align::Right, lines, prefill),
     ]
 }
@@ -133,8 +134,8 @@ fn cells(lines: &[Line]) -> Vec<Column> {
             let name = length(&kinds, prompt, *tokens);
             let prefill = |(_, summary): &Line| show(cell(summary, prompt), &PREFILL);
             [
-                compared(format!("TTFT\n{name}"), &TTFT, &cell_waits(prompt, lines)),
-                column(format!("prefill\n{name}"), Align::Right, lines, prefill).joined(),
+                compared(format!("{}\n{name}", TTFT.label), &TTFT, &cell_waits(prompt, lines)),
+                column(format!("{}\n{name}", PREFILL.label), Align::Right, lines, prefill).joined(),
             ]
         })
         .collect()

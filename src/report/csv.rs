@@ -8,7 +8,8 @@ use std::io::Write;
 
 use super::{ReportError, figure, hardware};
 use crate::catalog::Quantization;
-use crate::measure::{Energy, EnergySource, METRICS, Metric};
+use crate::measure::{Energy, EnergySource};
+use crate::metric::{LOAD, METRICS, Metric};
 use crate::record::{FailureKind, GpuVerdict, LoadFacts, Phase, PoolMemory, PoolPhases, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
@@ -209,7 +210,7 @@ fn facts() -> Vec<Column> {
         column("weights_bytes", |line| number(line.load().and_then(|load| load.weights_bytes))),
         column("peak_memory_bytes", |line| number(line.summary?.memory.measured_bytes)),
         column("estimated_memory_bytes", |line| number(line.summary?.memory.estimated_bytes)),
-        column("load_seconds", |line| number(line.summary?.load_seconds)),
+        column(LOAD.key, |line| number(line.summary?.load_seconds)),
     ]
 }
 

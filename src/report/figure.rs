@@ -1,6 +1,6 @@
 //! Figures as people read them: a median, and where it lies.
 
-use crate::measure::{Metric, Unit};
+use crate::metric::{Metric, Unit};
 use crate::summarize::Distribution;
 use crate::units::UNKNOWN;
 

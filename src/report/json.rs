@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ReportError;
-use crate::measure::METRICS;
+use crate::metric::METRICS;
 use crate::record::{Precision, Run};
 use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 

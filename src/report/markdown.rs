@@ -9,8 +9,7 @@ use std::io::Write;
 
 use super::escape::{escaped, fenced, in_html};
 use super::{ReportError, figure, hardware, sampling};
-use crate::measure::Metric;
-use crate::measure::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, MBU, MFU, PREFILL, TTFT};
+use crate::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, LATENCY, MBU, MFU, Metric, PREFILL, TTFT};
 use crate::record::{FinishReason, Outcome, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
 use crate::summarize::{Attainment, Figures, RowSummary, ties};

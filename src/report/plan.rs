@@ -7,6 +7,7 @@ use super::grid::{Align, Column, Grid, Tone};
 use super::prose::{bold, paragraph};
 use super::table::Layout;
 use crate::hardware::GpuSpec;
+use crate::metric::{DECODE, TTFT};
 use crate::plan::{
     BANDWIDTH_SHARE, FIXED_SECONDS, OPERATIONS_SHARE, Outlook, PREFILL_CHUNK, SERVED_CACHE_BYTES, Transfer, Workload,
 };
@@ -130,10 +131,11 @@ fn speed(plan: &Plan) -> Vec<Column> {
     let seconds = |value: f64| Seconds(value).to_string();
     let each = if plan.workload.chats == 1 { "" } else { " a chat" };
     let mut columns = vec![
-        column(format!("decode\ntok/s{each}"), Align::Left, rows, |row| {
+        column(format!("{}\n{}{each}", DECODE.label, DECODE.unit.symbol()), Align::Left, rows, |row| {
             range(row.decode_tokens_per_second_low, row.decode_tokens_per_second_high, rate)
         }),
-        column("TTFT", Align::Left, rows, |row| range(row.ttft_seconds_low, row.ttft_seconds_high, seconds)).joined(),
+        column(TTFT.label, Align::Left, rows, |row| range(row.ttft_seconds_low, row.ttft_seconds_high, seconds))
+            .joined(),
     ];
     if plan.fit.is_some() {
         let fitted = |row: &Outlook| Known(row.fitted_decode_tokens_per_second.map(Rate)).to_string();

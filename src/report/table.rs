@@ -4,11 +4,11 @@ use super::columns::{self, Group, Line};
 use super::grid::{Column, Grid, Tone};
 use super::prose::{bold, other_programs, paragraph};
 use super::{cold_start, gpu, hardware, sampling};
-use crate::measure::metric::{DECODE, TTFT};
 use crate::measure::{Disturbance, culprits, disturbances};
+use crate::metric::{DECODE, TTFT};
 use crate::recommend::{Recommendation, explain};
 use crate::record::{Outcome, Phase, Row, Run, Trial};
-use crate::summarize::{Interval, Percentile, RowSummary, Summary, request_limits};
+use crate::summarize::{Interval, Percentile, RowSummary, Summary};
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ fn blocks(run: &Run, lines: &[Line], recommendation: &Recommendation, layout: &L
     if measured.is_empty() {
         return vec![grid(lines, columns::resources(lines), |_| false, recommendation).render(layout)];
     }
-    let limits = !request_limits(&run.requirements).is_empty();
+    let limits = !run.requirements.request_limits().is_empty();
     measured
         .iter()
         .enumerate()
@@ -109,7 +109,9 @@ fn notes(run: &Run, lines: &[Line], recommendation: &Recommendation) -> Vec<Stri
         notes.push("= not told apart from the best of its column: their 95 % intervals overlap".to_owned());
     }
     notes.extend(too_few(lines));
-    let limits: Vec<String> = request_limits(&run.requirements)
+    let limits: Vec<String> = run
+        .requirements
+        .request_limits()
         .iter()
         .map(|(metric, limit)| {
             format!("{} {} {}", metric.label, metric.direction.bound(), metric.unit.show_in_text(*limit))

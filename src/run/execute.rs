@@ -6,7 +6,7 @@ use super::listener::RunListener;
 use super::trial::{Asked, Instruments, ask};
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
-use crate::plan::Step;
+use crate::plan::PlannedTrial;
 use crate::record::{GpuVerdict, Outcome, Phase, Row, Trial};
 use crate::suite::Body;
 use crate::text::Message;
@@ -14,13 +14,13 @@ use crate::text::Message;
 /// How a candidate's trials came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All its steps were run, whatever came of each.
+    /// All its trials were run, whatever came of each.
     Finished,
     /// The user asked to stop; the trial in flight is not kept.
     Cancelled,
 }
 
-/// Runs a row on an engine, step by step: `next` says which follows on the trials so far, and each new one is kept and
+/// Runs a row on an engine, trial by trial: `next` says which follows on the trials so far, and each new one is kept and
 /// joins them. A failed trial is kept like any other, and the next one runs. One whose times are not the candidate's, by the
 /// state of the GPU, is run once more and the second is kept, whatever it is.
 ///
@@ -29,16 +29,16 @@ pub enum Ended {
 pub fn execute<C: Clock + Clone + Send + 'static, E>(
     engine: &mut dyn Engine,
     row: &mut Row,
-    next: &dyn Fn(&[Trial]) -> Option<Step>,
+    next: &dyn Fn(&[Trial]) -> Option<PlannedTrial>,
     instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
     keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
 ) -> Result<Ended, E> {
     let name = row.candidate.row();
-    while let Some(step) = next(&row.trials) {
+    while let Some(planned) = next(&row.trials) {
         listener.trial_started();
-        let mut run = || run_trial(engine, &name, &step, instruments, cancel, listener);
+        let mut run = || run_trial(engine, &name, &planned, instruments, cancel, listener);
         let Some(mut trial) = run() else { return Ok(Ended::Cancelled) };
         if let Some(fault) = fault(&trial) {
             let Some(again) = run() else { return Ok(Ended::Cancelled) };
@@ -61,24 +61,24 @@ fn fault(trial: &Trial) -> Option<GpuVerdict> {
 fn run_trial<C: Clock + Clone + Send + 'static>(
     engine: &mut dyn Engine,
     row: &str,
-    step: &Step,
+    planned: &PlannedTrial,
     instruments: &Instruments<C>,
     cancel: &AtomicBool,
     listener: &mut dyn RunListener,
 ) -> Option<Trial> {
-    let asked = Asked { key: step.key(row), seed: step.seed, request: request(step) };
+    let asked = Asked { key: planned.key(row), seed: planned.seed, request: request(planned) };
     let most = asked.request.max_new_tokens;
     let mut on_token = |done| listener.token(done, most);
     let answer = ask(engine, asked, instruments, cancel, &mut on_token, &mut |_| {});
     (!matches!(answer.error, Some(EngineError::Cancelled))).then_some(answer.trial)
 }
 
-fn request(step: &Step) -> Request {
-    let (input, ignore_eos) = match &step.prompt.body {
+fn request(planned: &PlannedTrial) -> Request {
+    let (input, ignore_eos) = match &planned.prompt.body {
         Body::Text { system, text } => {
             (Input::Chat(vec![Message::system(system.as_str()), Message::user(text.as_str())]), false)
         }
-        Body::Tokens { count } => (Input::RandomTokens { count: *count as usize, seed: step.seed }, true),
+        Body::Tokens { count } => (Input::RandomTokens { count: *count as usize, seed: planned.seed }, true),
     };
-    Request { input, max_new_tokens: step.max_new_tokens as usize, ignore_eos, sampling: Sampling::Greedy }
+    Request { input, max_new_tokens: planned.max_new_tokens as usize, ignore_eos, sampling: Sampling::Greedy }
 }

@@ -18,6 +18,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
+pub use open::database;
 pub use read::RunHead;
 pub use select::new_run_id;
 

@@ -43,6 +43,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 20;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(25);
 
+/// The file in a folder of results.
+pub fn database(results: &Path) -> PathBuf {
+    results.join("bench.db")
+}
+
 impl Store {
     /// Opens the results at `path`; makes the file and its folders where they are not there.
     ///

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::catalog::Requirements;
-use crate::measure::{Direction, Measurement, Metric, metric};
+use crate::measure::Measurement;
+use crate::metric::{Direction, Metric};
 use crate::record::{Outcome, Trial};
 
 /// Share of requests that must meet the limits where the requirements do not say.
@@ -24,8 +25,7 @@ pub struct Attainment {
 /// One limit's part in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitAttainment {
-    /// [`Metric::key`].
-    pub metric: &'static str,
+    pub metric: Metric,
     pub limit: f64,
     /// Answered trials that broke this limit. One may break several.
     pub missed: usize,
@@ -46,7 +46,7 @@ enum Judgement {
 impl Attainment {
     /// Of measured trials; `None` where no limit on a request is stated, or none was measured.
     pub(super) fn of(trials: &[(&Trial, Measurement)], requirements: &Requirements) -> Option<Self> {
-        let limits = request_limits(requirements);
+        let limits = requirements.request_limits();
         if limits.is_empty() || trials.is_empty() {
             return None;
         }
@@ -63,7 +63,7 @@ impl Attainment {
                 let judgements: Vec<Judgement> =
                     trials.iter().map(|(trial, measurement)| judge(trial, measurement, metric)).collect();
                 LimitAttainment {
-                    metric: metric.key,
+                    metric: *metric,
                     limit: *limit,
                     missed: judgements
                         .iter()
@@ -84,24 +84,12 @@ impl Attainment {
     }
 }
 
-/// The stated limits that each request must meet, by metric.
-pub fn request_limits(requirements: &Requirements) -> Vec<(Metric, f64)> {
-    [
-        (metric::TTFT, requirements.ttft_seconds),
-        (metric::DECODE, requirements.decode_tokens_per_second),
-        (metric::LATENCY, requirements.latency_seconds),
-    ]
-    .into_iter()
-    .filter_map(|(metric, limit)| Some((metric, limit?)))
-    .collect()
-}
-
 fn answered(trial: &Trial, measurement: &Measurement) -> bool {
     matches!(trial.outcome, Outcome::Completed { .. }) && measurement.ttft_seconds.is_some()
 }
 
 fn judge(trial: &Trial, measurement: &Measurement, metric: &Metric) -> Judgement {
-    match (metric.of)(measurement) {
+    match measurement.get(metric) {
         _ if !answered(trial, measurement) => Judgement::Never,
         Some(value) => Judgement::Value(value),
         None => Judgement::Exempt,
@@ -139,6 +127,7 @@ fn attainable(judgements: &[Judgement], direction: Direction, required: f64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::{LATENCY, TTFT};
     use crate::summarize::testing::{self, failed, text_trial};
 
     /// TTFT in milliseconds and tokens 100 ms apart, of each trial.
@@ -158,7 +147,7 @@ mod tests {
         let attainment = attain(&[500, 1500, 1600, 2100], &requirements);
         assert_eq!((attainment.met, attainment.of), (2, 4));
         let missed: Vec<_> = attainment.limits.iter().map(|limit| (limit.metric, limit.missed)).collect();
-        assert_eq!(missed, [("ttft_seconds", 1), ("latency_seconds", 2)]);
+        assert_eq!(missed, [(TTFT, 1), (LATENCY, 2)]);
     }
 
     #[test]

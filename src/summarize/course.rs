@@ -3,8 +3,8 @@
 use super::drift::Drift;
 use super::outliers::outliers;
 use super::precision::precision;
-use crate::measure::metric::{DECODE, TTFT};
-use crate::measure::{Measurement, Metric};
+use crate::measure::Measurement;
+use crate::metric::{DECODE, Metric, TTFT};
 use crate::record::{Outcome, Phase, Trial};
 
 /// What candidates are compared by in the first place.
@@ -49,9 +49,8 @@ pub fn courses<'t>(trials: impl IntoIterator<Item = &'t Trial>) -> Vec<Course<'t
         let (suite, prompt) = (trial.key.suite.as_str(), trial.key.prompt.as_str());
         let measurement = Measurement::of(trial);
         for metric in HEADLINE {
-            let Some(value) = (metric.of)(&measurement) else { continue };
-            let same =
-                |course: &&mut Course| (course.suite, course.prompt, course.metric.key) == (suite, prompt, metric.key);
+            let Some(value) = measurement.get(&metric) else { continue };
+            let same = |course: &&mut Course| (course.suite, course.prompt, course.metric) == (suite, prompt, metric);
             match courses.iter_mut().find(same) {
                 Some(course) => course.values.push(value),
                 None => courses.push(Course { suite, prompt, metric, values: vec![value] }),

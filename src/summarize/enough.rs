@@ -1,8 +1,8 @@
 //! Enough: when to stop warming up, and when to stop measuring.
 
 use super::course::courses;
-use crate::measure::metric::{LATENCY, TTFT};
-use crate::measure::{Measurement, Metric};
+use crate::measure::Measurement;
+use crate::metric::{LATENCY, Metric, TTFT};
 use crate::quantile::quantile;
 use crate::record::{Outcome, Phase, Settings, Trial};
 
@@ -44,7 +44,7 @@ pub fn suffices(phase: Phase, trials: &[&Trial], settings: &Settings) -> bool {
 /// more of them would tell nothing.
 pub fn is_warm(warmup: &[&Trial]) -> bool {
     let values = |metric: &Metric| -> Vec<f64> {
-        warmup.iter().filter_map(|trial| (metric.of)(&Measurement::of(trial))).collect()
+        warmup.iter().filter_map(|trial| Measurement::of(trial).get(metric)).collect()
     };
     let failed = |trial: &&Trial| matches!(trial.outcome, Outcome::Failed { .. });
     warmup.iter().any(failed) || [TTFT, LATENCY].iter().all(|metric| is_steady(&values(metric)))

@@ -5,16 +5,15 @@ use std::fmt;
 use serde::Serialize;
 
 use super::suite::SuiteSummary;
-use crate::measure::metric::{MBU, MFU};
-use crate::measure::{Ceiling, Metric};
+use crate::measure::Ceiling;
+use crate::metric::{DECODE, MBU, MFU, Metric, PREFILL};
 use crate::plan::{Demand, Resource};
 
 /// A median of a row that takes more than its GPU has: something that it rests on is mistaken, the row of `gpus.toml`, the count
 /// of tokens or a clock, and then nothing that was measured beside it is sure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Impossible {
-    /// [`Metric::key`].
-    pub metric: &'static str,
+    pub metric: Metric,
     /// Suite, and prompt of token ids: `speed pp128+tg64`.
     pub work: String,
     #[serde(flatten)]
@@ -30,7 +29,7 @@ impl Impossible {
                 .flat_map(SuiteSummary::works)
                 .filter_map(|(work, figures)| Some((work, figures.median(&metric)?)));
             let (work, share) = medians.max_by(|a, b| a.1.total_cmp(&b.1))?;
-            Some(Self { metric: metric.key, work, demand: ceiling.share_of(resource, share) })
+            Some(Self { metric, work, demand: ceiling.share_of(resource, share) })
         };
         let kinds = [(MBU, Resource::Bandwidth), (MFU, Resource::Operations)];
         kinds.into_iter().filter_map(worst).filter(|found| found.demand.is_impossible()).collect()
@@ -41,8 +40,8 @@ impl Impossible {
 impl fmt::Display for Impossible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.demand.resource {
-            Resource::Bandwidth => "decode",
-            Resource::Operations => "prefill",
+            Resource::Bandwidth => DECODE.label,
+            Resource::Operations => PREFILL.label,
         };
         write!(f, "{what} of {} {}", self.work, self.demand)
     }

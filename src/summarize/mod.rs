@@ -23,7 +23,7 @@ mod summary;
 pub(crate) mod testing;
 mod ties;
 
-pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, request_limits};
+pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 pub use capacity::Capacity;
 pub use cold_start::ColdStart;
 pub use course::{Course, HEADLINE, courses};

@@ -99,7 +99,7 @@ fn precision(row: &Row) -> Option<MainType> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::metric::{DECODE, TTFT};
+    use crate::metric::{DECODE, TTFT};
     use crate::record::{FitEstimate, GpuReading, Precision, Reading};
     use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
 

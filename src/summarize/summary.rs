@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::attainment::Attainment;
 use super::distribution::Distribution;
 use crate::catalog::Requirements;
-use crate::measure::{Ceiling, METRICS, Measurement, Metric};
+use crate::measure::{Ceiling, Measurement};
+use crate::metric::{METRICS, Metric};
 use crate::record::{Outcome, Phase, Trial};
 use crate::suite::Language;
 
@@ -123,7 +124,7 @@ fn figures(completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool
     let chosen: Vec<&Measurement> =
         completed.iter().filter(|(trial, _)| belongs(trial)).map(|(_, measurement)| measurement).collect();
     let of = |metric: &Metric| {
-        let values: Vec<f64> = chosen.iter().filter_map(|measurement| (metric.of)(measurement)).collect();
+        let values: Vec<f64> = chosen.iter().filter_map(|measurement| measurement.get(metric)).collect();
         Some((metric.key, Distribution::of(values)?))
     };
     Figures(METRICS.iter().filter_map(of).collect())
@@ -136,7 +137,7 @@ fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::metric::{CHARACTERS, DECODE, TTFT};
+    use crate::metric::{CHARACTERS, DECODE, TTFT};
     use crate::summarize::testing::{failed, in_suite, speed_trial, text_trial, warmup};
 
     fn summarize(trials: &[Trial]) -> Option<Summary> {

@@ -1,7 +1,7 @@
 //! Ties: which of several candidates' figures are not shown to differ from the best of them.
 
 use super::distribution::Distribution;
-use crate::measure::Direction;
+use crate::metric::Direction;
 
 /// Of one figure of several candidates, which are tied: those whose interval overlaps that of the best median, and the best
 /// itself. None are where its interval overlaps no other, or is unknown: too few trials show neither a difference nor a tie.

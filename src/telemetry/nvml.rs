@@ -10,6 +10,7 @@ use nvml_wrapper::{Device, Nvml};
 use sha2::{Digest, Sha256};
 
 use super::gpu::{GpuProbe, Untold};
+use crate::device::DeviceName;
 use crate::record::GpuReading;
 
 /// A GPU of this machine, as it is when nobody has asked anything of it.
@@ -159,12 +160,9 @@ fn place(
     visible: Option<&str>,
     by_bus: bool,
 ) -> Result<u32, String> {
-    let ordinal = device.strip_prefix("cuda").and_then(|rest| match rest.strip_prefix(':') {
-        None if rest.is_empty() => Some(0),
-        None => None,
-        Some(number) => number.parse::<usize>().ok(),
-    });
-    let ordinal = ordinal.ok_or_else(|| format!("`{device}` is no CUDA device"))?;
+    let Ok(DeviceName::Cuda(ordinal)) = device.parse::<DeviceName>() else {
+        return Err(format!("`{device}` is no CUDA device"));
+    };
     let none = || format!("the driver lists no `{device}`");
     let entry = match visible {
         Some(visible) => visible.split(',').map(str::trim).nth(ordinal).ok_or_else(none)?.to_owned(),

@@ -9,7 +9,7 @@ use crate::acquire::hub::FetchProgress;
 use crate::catalog::Candidate;
 use crate::causes::chain;
 use crate::engine::PrepareListener;
-use crate::plan::Step;
+use crate::plan::PlannedTrial;
 use crate::record::{LoadFacts, Row, RowOutcome, Trial};
 use crate::run::{Remark, RunListener};
 use crate::suite::Body;
@@ -43,11 +43,11 @@ const LOAD_TOKENS: u64 = 40;
 const PREFILL_SPEEDUP: u64 = 8;
 
 impl RowWork {
-    /// Of a model of so many parameters that runs these steps.
-    pub fn of(parameters: u64, steps: &[Step]) -> Self {
+    /// Of a model of so many parameters that runs these trials.
+    pub fn of(parameters: u64, planned: &[PlannedTrial]) -> Self {
         let scale = |tokens: u64| tokens.saturating_mul(parameters / 1_000_000).max(1);
-        let trials = steps.len() as u64;
-        let tokens: u64 = steps.iter().map(step_tokens).sum();
+        let trials = planned.len() as u64;
+        let tokens: u64 = planned.iter().map(tokens_of).sum();
         Self { load: scale(LOAD_TOKENS), trial: scale(tokens / trials.max(1)), trials }
     }
 
@@ -56,12 +56,12 @@ impl RowWork {
     }
 }
 
-fn step_tokens(step: &Step) -> u64 {
-    let prompt = match &step.prompt.body {
+fn tokens_of(planned: &PlannedTrial) -> u64 {
+    let prompt = match &planned.prompt.body {
         Body::Text { text, .. } => text.chars().count() as u64 / 2,
         Body::Tokens { count } => u64::from(*count),
     };
-    prompt / PREFILL_SPEEDUP + u64::from(step.max_new_tokens)
+    prompt / PREFILL_SPEEDUP + u64::from(planned.max_new_tokens)
 }
 
 /// One bar over a whole run: which candidate, what is being done, how much time is left for everything; and what a person

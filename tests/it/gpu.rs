@@ -11,7 +11,7 @@ use bench::clock::ManualClock;
 use bench::engine::PrepareListener;
 use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::record::{GpuReading, GpuVerdict, Row, Trial};
 use bench::run::{Instruments, RunListener, execute};
 use bench::suite::{Body, Prompt};
@@ -178,7 +178,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
     ];
     let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
     let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
-    let step = |repetition| Step {
+    let step = |repetition| PlannedTrial {
         suite: "speed".into(),
         prompt: Arc::new(prompt.clone()),
         repetition,
@@ -186,7 +186,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
         seed: 0,
         max_new_tokens: 2,
     };
-    let steps: Vec<Step> = (0..repetitions).map(step).collect();
+    let steps: Vec<PlannedTrial> = (0..repetitions).map(step).collect();
     let mut kept = Vec::new();
     let mut keep = |trial: &Trial| -> Result<(), Infallible> {
         kept.push(trial.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bench::engine::scripted::{ScriptedEngine, Step as Script};
 use bench::measure::{culprits, disturbances};
-use bench::plan::Step;
+use bench::plan::PlannedTrial;
 use bench::run::clock::ManualClock;
 use bench::run::{Instruments, RunListener, Trial, execute};
 use bench::suite::{Body, Prompt};
@@ -46,7 +46,7 @@ fn beside(seconds: u64) -> Trial {
     let mut engine = ScriptedEngine { clock: clock.clone(), script };
     let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
     let (suite, prompt) = ("speed".into(), Arc::new(prompt));
-    let step = Step { suite, prompt, repetition: 0, warmup: false, seed: 0, max_new_tokens: 2 };
+    let step = PlannedTrial { suite, prompt, repetition: 0, warmup: false, seed: 0, max_new_tokens: 2 };
     let instruments = Instruments { host: host.host(), ..Instruments::on_cpu(clock) };
     let (next, cancel) = (one_after_another(std::slice::from_ref(&step)), AtomicBool::new(false));
     let mut row = row("row");

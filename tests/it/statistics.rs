@@ -5,7 +5,7 @@
 use ::bench::compare::{
     Comparison, Judgement, Pair, RECOMMENDED_TRIALS, Verdict, change_points, judge, paired_change, relative_change,
 };
-use ::bench::measure::Direction;
+use ::bench::metric::Direction;
 use ::bench::summarize::{Drift, Interval};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

@@ -12,8 +12,8 @@ use bench::clock::ManualClock;
 use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::engine::{Completion, Engine, EngineError, Observer, PrepareListener, Request};
 use bench::measure::Measurement;
-use bench::measure::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
-use bench::plan::Step;
+use bench::metric::{CHARACTERS, DECODE, LATENCY, TTFT};
+use bench::plan::PlannedTrial;
 use bench::record::{FailureKind, FinishReason, Outcome, Phase, Row, Settings, Trial};
 use bench::run::{Ended, Instruments, RunListener, execute};
 use bench::suite::{Body, Language, Prompt};
@@ -70,22 +70,22 @@ fn four_tokens() -> Vec<Event> {
     ]
 }
 
-fn step(repetition: u32, warmup: bool) -> Step {
+fn step(repetition: u32, warmup: bool) -> PlannedTrial {
     let prompt = Prompt {
         id: "hello".into(),
         language: Some(Language::Ko),
         body: Body::Text { system: "친절하게.".into(), text: "안녕하세요?".into() },
         max_new_tokens: 4,
     };
-    Step { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
+    PlannedTrial { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
 }
 
-fn steps(count: usize) -> Vec<Step> {
+fn steps(count: usize) -> Vec<PlannedTrial> {
     (0..count as u32).map(|repetition| step(repetition, false)).collect()
 }
 
 /// Runs a script a step, and gives what was kept.
-fn run(steps: &[Step], scripts: Vec<Vec<Event>>) -> Vec<Trial> {
+fn run(steps: &[PlannedTrial], scripts: Vec<Vec<Event>>) -> Vec<Trial> {
     let clock = ManualClock::default();
     let mut engine = InTurn { clock: clock.clone(), scripts: scripts.into() };
     let mut kept = Vec::new();

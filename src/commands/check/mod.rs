@@ -14,7 +14,7 @@ use crate::compare::{Asked, Baseline, Digest, Noise, Outcome, check};
 use crate::error::Error;
 use crate::report::check as report;
 use crate::run::Ended;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::ui::Printer;
 
 use outputs::Outputs;
@@ -45,7 +45,7 @@ pub fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
 /// What is judged, and what it is judged against; `None` if the user stopped it.
 fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(Baseline, Digest)>, Error> {
     let results = &args.results.results;
-    let database = results.join("bench.db");
+    let database = store::database(results);
     let stored = if args.measure || args.ab.is_some() {
         None
     } else {

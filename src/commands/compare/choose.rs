@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalog::{Candidate, Quantization, Requirements, Source, nearest};
+use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::cli;
 use crate::commands::candidates::catalog;
 use crate::commands::checkpoint;
@@ -13,6 +13,7 @@ use crate::plan::{Choices, Schedule};
 use crate::record::{Environment, Row, Run, Settings};
 use crate::suite::{self, Suite};
 use crate::telemetry::environment;
+use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 /// Most rounds where a precision or a time is asked for and no number.

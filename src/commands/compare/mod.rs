@@ -18,12 +18,12 @@ use crate::clock::{SystemClock, wall_time};
 use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
-use crate::plan::Step;
+use crate::plan::PlannedTrial;
 use crate::recommend::recommend;
 use crate::record::{Row, RowOutcome, Run, Settings, Trial};
 use crate::run::{Conditions, Ended, Instruments, Keep, run_candidate};
 use crate::spec::{DecoderSpec, Inventory};
-use crate::store::{Store, new_run_id};
+use crate::store::{self, Store, new_run_id};
 use crate::summarize::{suffices, summarize};
 use crate::telemetry::{self, Host, environment, nvml};
 use crate::ui::{Printer, RowWork, RunProgress};
@@ -33,7 +33,7 @@ use choose::Chosen;
 pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
     reserve(args.output.as_deref())?;
-    let path = args.results.results.join("bench.db");
+    let path = store::database(&args.results.results);
     let mut task = match (&args.resume, &args.like) {
         (Some(selector), _) => Task::again(selector, &path, args.prompts.as_deref())?,
         (None, Some(word)) => {
@@ -233,7 +233,7 @@ fn status(run: &Run) -> Status {
 }
 
 /// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.
-fn work(row: &Row, steps: &[Step]) -> RowWork {
+fn work(row: &Row, steps: &[PlannedTrial]) -> RowWork {
     match known_config(&row.candidate.source).map(|config| DecoderSpec::from_config(&config)) {
         Some(Ok(spec)) => RowWork::of(Inventory::of(&spec).parameters(), steps),
         // It will be skipped.

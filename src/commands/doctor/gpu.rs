@@ -1,6 +1,6 @@
 //! The GPUs: what they are, who else is on them, and what of them cannot be measured.
 
-use super::look::Look;
+use super::diagnosis::Diagnosis;
 use crate::clock::{Clock, SystemClock};
 use crate::commands::card::{occupied, settings};
 use crate::record::throttle::names;
@@ -9,27 +9,27 @@ use crate::telemetry::nvml::{self, Gpu, NvmlProbe};
 use crate::units::{Bytes, Known, Seconds, UNKNOWN};
 
 /// A line for the GPUs, and of each what stands in the way of measuring on it.
-pub fn findings() -> Vec<Look> {
+pub fn diagnoses() -> Vec<Diagnosis> {
     let gpus = match nvml::gpus() {
-        Ok(gpus) if gpus.is_empty() => return vec![Look::good("gpu", "none; candidates run on the CPU")],
+        Ok(gpus) if gpus.is_empty() => return vec![Diagnosis::good("gpu", "none; candidates run on the CPU")],
         Ok(gpus) => gpus,
-        Err(reason) => return vec![Look::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU"))],
+        Err(reason) => return vec![Diagnosis::good("gpu", format!("{UNKNOWN} ({reason}); candidates run on the CPU"))],
     };
     let found = gpus.iter().map(shown).collect::<Vec<_>>().join("; ");
     let gpu = if cfg!(feature = "cuda") {
-        Look::good("gpu", found)
+        Diagnosis::good("gpu", found)
     } else {
-        Look::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
+        Diagnosis::bad("gpu", found, "this build computes on the CPU only: build with --features cuda to use it")
     };
-    let mut findings = vec![gpu];
+    let mut diagnoses = vec![gpu];
     for (index, gpu) in (0..).zip(&gpus) {
-        findings.extend(occupied(gpu).map(|occupied| {
+        diagnoses.extend(occupied(gpu).map(|occupied| {
             let advice = "stop what need not run: trials beside another process are marked as shared";
-            Look::bad("others", format!("GPU {index}: {occupied}"), advice)
+            Diagnosis::bad("others", format!("GPU {index}: {occupied}"), advice)
         }));
-        findings.push(sensors(index, gpu));
+        diagnoses.push(sensors(index, gpu));
     }
-    findings
+    diagnoses
 }
 
 fn shown(gpu: &Gpu) -> String {
@@ -48,10 +48,10 @@ fn shown(gpu: &Gpu) -> String {
 }
 
 /// What its driver does not tell, with the reason, and how long a look takes.
-fn sensors(index: u32, gpu: &Gpu) -> Look {
+fn sensors(index: u32, gpu: &Gpu) -> Diagnosis {
     let probe = match nvml::library().and_then(|library| NvmlProbe::open(library, index)) {
         Ok(probe) => probe,
-        Err(reason) => return Look::good("sensors", format!("GPU {index}: {UNKNOWN} ({reason})")),
+        Err(reason) => return Diagnosis::good("sensors", format!("GPU {index}: {UNKNOWN} ({reason})")),
     };
     let mut untold = gpu.untold.clone();
     untold.extend(probe.untold().into_iter().filter(|more| !gpu.untold.iter().any(|known| known.what == more.what)));
@@ -69,5 +69,5 @@ fn sensors(index: u32, gpu: &Gpu) -> Look {
         [] => "all told".to_owned(),
         untold => format!("{UNKNOWN} for {}", untold.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     };
-    Look::good("sensors", format!("GPU {index}: {now}; {told}; a look takes {took}"))
+    Diagnosis::good("sensors", format!("GPU {index}: {now}; {told}; a look takes {took}"))
 }

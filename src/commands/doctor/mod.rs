@@ -1,7 +1,7 @@
 //! `bench doctor`: what this machine and build have, and what to do about what they lack.
 
+mod diagnosis;
 mod gpu;
-mod look;
 
 use std::path::Path;
 
@@ -15,24 +15,24 @@ use crate::telemetry::{environment, host};
 use crate::ui::Printer;
 use crate::units::{Bytes, UNKNOWN};
 
-use look::Look;
+use diagnosis::Diagnosis;
 
 pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     let environment = environment::detect("cpu", host::threads());
-    let mut findings = vec![build(&environment), cpu(&environment), memory()];
-    findings.extend(gpu::findings());
+    let mut diagnoses = vec![build(&environment), cpu(&environment), memory()];
+    diagnoses.extend(gpu::diagnoses());
     match Hub::from_env() {
-        Ok(hub) => findings.extend(of_hub(&hub)),
-        Err(error) => findings.push(Look::bad("hub", chain(&error), hint(&error))),
+        Ok(hub) => diagnoses.extend(of_hub(&hub)),
+        Err(error) => diagnoses.push(Diagnosis::bad("hub", chain(&error), hint(&error))),
     }
-    findings.push(results(&args.results.results));
+    diagnoses.push(results(&args.results.results));
 
-    let width = findings.iter().map(|finding| finding.what.len()).max().unwrap_or_default();
+    let width = diagnoses.iter().map(|diagnosis| diagnosis.what.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for finding in &findings {
-        let mark = if finding.advice.is_some() { '!' } else { ' ' };
-        text.push_str(&format!("{mark} {:width$}  {}\n", finding.what, finding.found));
-        if let Some(advice) = &finding.advice {
+    for diagnosis in &diagnoses {
+        let mark = if diagnosis.advice.is_some() { '!' } else { ' ' };
+        text.push_str(&format!("{mark} {:width$}  {}\n", diagnosis.what, diagnosis.found));
+        if let Some(advice) = &diagnosis.advice {
             text.push_str(&format!("  {:width$}  → {advice}\n", ""));
         }
     }
@@ -40,32 +40,32 @@ pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     Ok(Status::Yes)
 }
 
-fn build(environment: &Environment) -> Look {
+fn build(environment: &Environment) -> Diagnosis {
     let features =
         if environment.build_features.is_empty() { "none".into() } else { environment.build_features.join(", ") };
     let kind = if environment.debug_build { "debug" } else { "release" };
     let candle = environment.candle_version.as_deref().unwrap_or(UNKNOWN);
     let found = format!("bench {}, {kind} build, candle {candle}, features: {features}", environment.program_version);
     if environment.debug_build {
-        return Look::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
+        return Diagnosis::bad("build", found, "build with --release: the speeds of a debug build mean nothing");
     }
-    Look::good("build", found)
+    Diagnosis::good("build", found)
 }
 
-fn cpu(environment: &Environment) -> Look {
+fn cpu(environment: &Environment) -> Diagnosis {
     let system = environment
         .kernel
         .as_deref()
         .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
     let container = environment.container.as_deref().filter(|kind| *kind != "none");
     let container = container.map(|kind| format!(", in a container ({kind})")).unwrap_or_default();
-    Look::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
+    Diagnosis::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
 }
 
-fn memory() -> Look {
+fn memory() -> Diagnosis {
     let total = host::total_bytes().map_or(UNKNOWN.to_owned(), |bytes| Bytes(bytes).to_string());
     let Some(available) = host::available_bytes() else {
-        return Look::bad(
+        return Diagnosis::bad(
             "memory",
             total,
             "the system does not tell how much is free: nothing is checked before it runs",
@@ -74,25 +74,25 @@ fn memory() -> Look {
     let found = format!("{total}, {} free", Bytes(available));
     // A 7B model takes about 4.4 GB at 4 bits, and its cache and working memory are beside it.
     if available < 6 << 30 {
-        return Look::bad(
+        return Diagnosis::bad(
             "memory",
             found,
             "a 7B candidate at 4 bits needs about 6 GiB: close programs, or compare smaller ones",
         );
     }
-    Look::good("memory", found)
+    Diagnosis::good("memory", found)
 }
 
-fn of_hub(hub: &Hub) -> Vec<Look> {
+fn of_hub(hub: &Hub) -> Vec<Diagnosis> {
     let settings = hub.settings();
     let endpoint = if settings.offline {
-        Look::bad("hub", format!("{}, offline", settings.endpoint), "unset HF_HUB_OFFLINE to download candidates")
+        Diagnosis::bad("hub", format!("{}, offline", settings.endpoint), "unset HF_HUB_OFFLINE to download candidates")
     } else {
-        Look::good("hub", settings.endpoint.to_string())
+        Diagnosis::good("hub", settings.endpoint.to_string())
     };
     let token = match &settings.token {
-        Some(_) => Look::good("token", "set (not shown)"),
-        None => Look::bad(
+        Some(_) => Diagnosis::good("token", "set (not shown)"),
+        None => Diagnosis::bad(
             "token",
             "none",
             "gated candidates (Llama, Gemma) need one: accept the licence on the repository's page and set HF_TOKEN",
@@ -106,25 +106,27 @@ fn of_hub(hub: &Hub) -> Vec<Look> {
     );
     let cache = match free {
         // The candidates of models.toml that fit a card take about this much in 16 bits.
-        Some(free) if free < 150 << 30 => Look::bad(
+        Some(free) if free < 150 << 30 => Diagnosis::bad(
             "cache",
             found,
             "all shipped candidates take about 150 GiB: set HF_HOME to a larger disk, or pull fewer",
         ),
-        _ => Look::good("cache", found),
+        _ => Diagnosis::good("cache", found),
     };
     vec![endpoint, token, cache]
 }
 
-fn results(folder: &Path) -> Look {
+fn results(folder: &Path) -> Diagnosis {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let writable = tempfile_in(existing);
     let found = format!("{}", folder.display());
     match writable {
-        Ok(()) => Look::good("results", found),
-        Err(error) => {
-            Look::bad("results", format!("{found}: {error}"), "name a folder that can be written to with --results")
-        }
+        Ok(()) => Diagnosis::good("results", found),
+        Err(error) => Diagnosis::bad(
+            "results",
+            format!("{found}: {error}"),
+            "name a folder that can be written to with --results",
+        ),
     }
 }
 

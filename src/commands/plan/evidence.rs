@@ -9,7 +9,7 @@ use crate::measure::{Measurement, made_on, mean_context};
 use crate::plan::{Layout, Measured, Outlook, Shape, StepTime, TimeFit, Transfer};
 use crate::quantile::quantile;
 use crate::record::{Outcome, Phase, Row, Run, Trial};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::summarize::{RowSummary, summarize};
 use crate::ui::Printer;
 use crate::units::Rate;
@@ -33,7 +33,7 @@ impl Evidence {
         shapes: &[(Subject, Result<Shape, Error>)],
         printer: &Printer,
     ) -> Result<Self, Error> {
-        let path = args.results.results.join("bench.db");
+        let path = store::database(&args.results.results);
         let run = match &args.from {
             Some(selector) => Some(Store::open_existing(path)?.load_run(selector)?),
             None if path.is_file() => latest_on_a_gpu(&Store::open_existing(path)?, gpus)?,

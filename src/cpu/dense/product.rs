@@ -47,11 +47,11 @@ pub fn product(pool: &Pool, isa: Isa, x: &[f32], tokens: usize, jobs: &mut [Job]
         true => Values::Rounded(&rounded, kernel_of_rounded(isa)),
         false => Values::Exact(x, kernel(isa, kind)),
     };
-    let plans: Vec<Plan> =
-        jobs.iter_mut().map(|job| Plan::new(values(job.weights.kind), job, tokens, of_task)).collect();
-    let counts: Vec<usize> = plans.iter().map(Plan::tasks).collect();
+    let tilings: Vec<Tiling> =
+        jobs.iter_mut().map(|job| Tiling::new(values(job.weights.kind), job, tokens, of_task)).collect();
+    let counts: Vec<usize> = tilings.iter().map(Tiling::tasks).collect();
     // SAFETY: this processor has the instructions, and each task is done once.
-    pool.run_lists(&counts, &|plan, task| unsafe { plans[plan].run(task) });
+    pool.run_lists(&counts, &|list, task| unsafe { tilings[list].run(task) });
 }
 
 /// A weight that is multiplied with few tokens takes as long to come from memory as 8 products.
@@ -66,7 +66,7 @@ enum Values<'a> {
 }
 
 /// How a job is cut into tasks.
-struct Plan<'a> {
+struct Tiling<'a> {
     values: Values<'a>,
     y: Disjoint<'a, f32>,
     weights: Dense<'a>,
@@ -76,7 +76,7 @@ struct Plan<'a> {
     tokens: usize,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Tiling<'a> {
     fn new(values: Values<'a>, job: &'a mut Job, token_count: usize, of_task: usize) -> Self {
         let Dense { rows, columns, .. } = job.weights;
         // Rows of all tokens; where that is few, rather more rows of fewer tokens.

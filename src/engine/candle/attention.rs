@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::batch::{Batch, CachePlace, New};
-use super::decode_step::{Plan, Room, Row};
+use super::decode_step::{Room, Row, StepBuilder};
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
 use super::norm::Norm;
@@ -74,7 +74,7 @@ impl GroupedAttention {
     /// Puts its kernels on the plan of a decode step; gives where the results will be.
     pub fn plan(
         &self,
-        plan: &mut Plan,
+        plan: &mut StepBuilder,
         x: &Row,
         room: &Room,
         cache: &CachePlace,

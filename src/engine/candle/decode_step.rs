@@ -1,6 +1,6 @@
 //! A decode step as one list of kernels over buffers that never move: what a GPU repeats for every token of an answer.
 //!
-//! The layers put their kernels on a [`Plan`]; what one of them cannot do with these kernels makes the whole plan unfit, and
+//! The layers give their kernels to a [`StepBuilder`]; what one of them cannot do with these kernels makes the whole step unfit, and
 //! the decoder goes on with candle's operations.
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -13,7 +13,7 @@ use crate::gpu::{Launch, Machine, Prepared, params};
 use crate::spec::{Activation, DecoderSpec, Heads};
 
 /// The kernels of a step, as they are put together.
-pub struct Plan<'a> {
+pub struct StepBuilder<'a> {
     machine: &'a dyn Machine,
     device: &'a Device,
     launches: Vec<Launch>,
@@ -52,7 +52,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(plan: &mut Plan, spec: &DecoderSpec) -> Result<Self> {
+    pub fn new(plan: &mut StepBuilder, spec: &DecoderSpec) -> Result<Self> {
         let Heads { queries, keys, dim } = spec.attention.heads;
         let splits = (BLOCKS_OF_PROCESSOR * plan.machine.processors()).div_ceil(keys.max(1)).clamp(1, MOST_SPLITS);
         Ok(Self {
@@ -90,7 +90,7 @@ const MOST_SPLITS: usize = 64;
 /// Numbers that a block of eight bits has.
 const GROUP: usize = 32;
 
-impl<'a> Plan<'a> {
+impl<'a> StepBuilder<'a> {
     pub fn new(machine: &'a dyn Machine, device: &'a Device, hidden: usize) -> Result<Self> {
         let state = Tensor::zeros(4, DType::U32, device)?;
         let (launches, held) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::address::address;
 use super::attention::GroupedAttention;
 use super::batch::{Batch, CachePlace, Piece, Sequence, Span, passes};
-use super::decode_step::{Branch, DecodeStep, Plan, Room};
+use super::decode_step::{Branch, DecodeStep, Room, StepBuilder};
 use super::host;
 use super::latent::LatentAttention;
 use super::loader::{Loaded, Loader, Progress};
@@ -316,7 +316,7 @@ impl Decoder {
         if self.spec.attention.latent.is_some() || self.spec.mlp.experts.is_some() {
             return Ok(None);
         }
-        let mut plan = Plan::new(machine.as_ref(), &self.device, self.spec.hidden)?;
+        let mut plan = StepBuilder::new(machine.as_ref(), &self.device, self.spec.hidden)?;
         let room = Room::new(&mut plan, &self.spec)?;
         plan.embed(&self.embedding, self.spec.embedding_scale)?;
         let mut branch = Branch::NONE;
@@ -429,7 +429,7 @@ impl Layer {
     /// Puts its kernels on the plan of a decode step, behind the branch of the layer before; gives its own.
     fn plan(
         &self,
-        plan: &mut Plan,
+        plan: &mut StepBuilder,
         room: &Room,
         before: Branch,
         residual: Residual,

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::address::address;
-use super::decode_step::{Plan, Room, Row};
+use super::decode_step::{Room, Row, StepBuilder};
 use super::host;
 use super::loader::{Loaded, Loader};
 use super::matrix::Matrix;
@@ -48,7 +48,7 @@ impl Mlp {
     }
 
     /// Puts its kernels on the plan of a decode step; gives where the results will be.
-    pub fn plan(&self, plan: &mut Plan, x: &Row, room: &Room) -> Result<u64> {
+    pub fn plan(&self, plan: &mut StepBuilder, x: &Row, room: &Room) -> Result<u64> {
         match self {
             Self::Dense(dense) => {
                 let (gate, up, down) = (dense.gate.as_ref(), &dense.up, &dense.down);

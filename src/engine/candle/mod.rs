@@ -36,6 +36,7 @@ use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{Checkpoint, Weights};
 use crate::catalog::Quantization;
+use crate::device::DeviceName;
 use crate::gpu;
 use crate::record::{FinishReason, Precision};
 use crate::spec::{DecoderSpec, Inventory};
@@ -435,11 +436,10 @@ fn open_weights<'a>(
 /// A name that is none of these, or a device that this build or machine does not have.
 pub fn device(name: &str) -> Result<Device, EngineError> {
     let refused = |reason: String| EngineError::Device { device: name.into(), reason };
-    let ordinal = match name.split_once(':') {
-        _ if name == "cpu" => return Ok(Device::Cpu),
-        None if name == "cuda" => 0,
-        Some(("cuda", ordinal)) => ordinal.parse().map_err(|_| refused("`cuda:N` needs a number".into()))?,
-        _ => return Err(refused("it is neither `cpu` nor `cuda` nor `cuda:N`".into())),
+    let ordinal = match name.parse::<DeviceName>() {
+        Ok(DeviceName::Cpu) => return Ok(Device::Cpu),
+        Ok(DeviceName::Cuda(ordinal)) => ordinal,
+        Err(error) => return Err(refused(error.to_string())),
     };
     if !cfg!(feature = "cuda") {
         return Err(refused("this build has no CUDA: build with --features cuda".into()));

@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineError;
 use crate::engine::load_times::LoadTimes;
 use crate::engine::prepared::{Facts, PrepareError, PrepareListener, Prepared, Settings, Unprepared};
-use crate::plan::{Layout, Shape, Step, cache_number_bytes, estimate};
+use crate::plan::{Layout, PlannedTrial, Shape, cache_number_bytes, estimate};
 use crate::record::{CheckpointFacts, FitEstimate, LoadFacts};
 use crate::telemetry::host;
 
@@ -117,7 +117,12 @@ fn load(
 }
 
 /// What running these steps needs, of a candidate that is not there yet.
-fn fit(candidate: &Candidate, preview: &Preview, device: &Device, steps: &[Step]) -> Result<FitEstimate, EngineError> {
+fn fit(
+    candidate: &Candidate,
+    preview: &Preview,
+    device: &Device,
+    steps: &[PlannedTrial],
+) -> Result<FitEstimate, EngineError> {
     let on_cpu = device.is_cpu();
     // Of the device that the engine opened: others may be visible under its number.
     let available = if on_cpu { host::available_bytes() } else { memory::of_gpu(device).map(|memory| memory.free) };

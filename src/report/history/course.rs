@@ -9,7 +9,7 @@ use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
 use super::{minute, table};
 use crate::compare::difference;
-use crate::measure::Metric;
+use crate::metric::Metric;
 use crate::record::Run;
 use crate::report::figure;
 use crate::report::prose::paragraph;
@@ -232,7 +232,7 @@ fn in_order<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::metric::{CHARACTERS, TTFT};
+    use crate::metric::{CHARACTERS, TTFT};
     use crate::store::sample;
     use crate::summarize::summarize;
     use crate::summarize::testing::{self, text_trial};

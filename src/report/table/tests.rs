@@ -147,8 +147,8 @@ fn the_whole_report() {
     quality is not judged: read the answers before you decide (`bench export`)
 
     Recommendation: qwen2.5-7b q4_k
-      score 1.00: decode 38.5 tok/s, TTFT 314 ms, Korean text 35.3 chars/s, English text 70.5 chars/s, memory 4.00 GiB; 40 of 40
-        requests within the limits; 15,373 KRW a month
+      score 1.00: decode 38.5 tok/s, TTFT 314 ms, 35.3 Korean chars/s, 70.5 English chars/s, memory 4.00 GiB; 40 of 40 requests
+        within the limits; 15,373 KRW a month
     Rejected:
       mistral-7b-v0.3 q4_k: 35 of 40 requests (87.5 %) met the limits, 95 % must; 5 failed or gave no token
       gemma-ko-7b: takes 17.0 GiB, limit 16.0 GiB: 6 % over
@@ -157,7 +157,7 @@ fn the_whole_report() {
       deepseek-v2 q4_k: skipped, needs 133 GiB, 111 GiB more than there is
       koalpaca-12.8b q4_k: failed, tensor `gpt_neox.embed_in.weight` is missing
     Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT
-      0.3, Korean text 0.15, English text 0.15, memory 0.1.
+      0.3, Korean chars/s 0.15, English chars/s 0.15, memory 0.1.
     The budget buys 127 of a month's 730 GPU hours; costs above count only the time spent answering.
     "#);
 }
@@ -181,15 +181,17 @@ fn few_trials_of_random_weights() {
       is not
 
     Recommendation, provisionally: qwen2.5-7b q4_k
-      score 1.00: decode 40.0 tok/s, TTFT 1.20 s, memory 4.00 GiB; 3 of 3 requests within the limits
+      score 1.00: decode 40.0 tok/s, TTFT 1.20 s, memory 4.00 GiB; 3 of 3 requests within the limits,
+        which were not enforced
       A tie with mistral-7b-v0.3 q4_k: too few trials for intervals of decode rate and time to first
         token (see `--repeat`), and the scores are within 0.05.
     Runner-up: mistral-7b-v0.3 q4_k
       score 0.97, no better than qwen2.5-7b q4_k in anything: decode 38.5 tok/s, TTFT 1.24 s, memory
-        4.00 GiB; 3 of 3 requests within the limits
+        4.00 GiB; 3 of 3 requests within the limits, which were not enforced
     Provisional: the service is to run on L4, this run was on AMD EPYC 9B45, whose speed says nothing
       of it.
-    Not judged by this run: attainment of the request limits.
+    Enforced: memory, requests answered. Not enforced: attainment of the request limits, because
+      another device's speed and cost are not the service's.
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one,
       weighted decode 0.3, TTFT 0.3, memory 0.1.
     "#);
@@ -327,11 +329,11 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     quality is not judged: read the answers before you decide (`bench export`)
 
     Recommendation: b bf16
-      score 1.00: decode 12.5 tok/s, TTFT 500 ms, Korean text 1.25 chars/s, memory 17.0 GiB
+      score 1.00: decode 12.5 tok/s, TTFT 500 ms, 1.25 Korean chars/s, memory 17.0 GiB
     Rejected:
       a bf16: impossible, decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed pp512+tg64 needs
         722 TFLOPS, 5.96 times the card's 121: its figures are not to be believed
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3,
-      Korean text 0.15, memory 0.1.
+      Korean chars/s 0.15, memory 0.1.
     ");
 }

@@ -315,7 +315,7 @@ impl Ran {
             (r"[\d,.]*\d ([KMG]iB|bytes)\b", "N bytes"),
             // A copy may be made without reading it into the page cache.
             (r"(\(N s to load)[^,)]*,", "$1,"),
-            (r"[\d,.]*\d (tok/s|chars/s|chars/tok|KRW)", "N $1"),
+            (r"[\d,.]*\d (tok/s|((Korean|English) )?chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
             // Of the tests' own build only.
             (r"(?m)^debug build: .*\n", ""),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use ::bench::catalog::{Candidate, Requirements, Source};
 use ::bench::engine::Observer;
-use ::bench::plan::Step;
+use ::bench::plan::PlannedTrial;
 use ::bench::record::{Row, RowOutcome, Run, Settings, Trial};
 use ::bench::telemetry::environment;
 
@@ -26,7 +26,7 @@ pub struct Silent;
 impl Observer for Silent {}
 
 /// Steps that nothing of how they go changes.
-pub fn one_after_another(steps: &[Step]) -> impl Fn(&[Trial]) -> Option<Step> {
+pub fn one_after_another(steps: &[PlannedTrial]) -> impl Fn(&[Trial]) -> Option<PlannedTrial> {
     move |trials| steps.get(trials.len()).cloned()
 }
 

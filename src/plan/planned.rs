@@ -1,4 +1,4 @@
-//! A step: one trial to be run.
+//! A planned trial: which prompt is to be run, how often before, and with which seed.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::suite::Prompt;
 
 /// One trial to be run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct PlannedTrial {
     pub suite: Arc<str>,
     pub prompt: Arc<Prompt>,
     pub repetition: u32,
@@ -18,7 +18,7 @@ pub struct Step {
     pub max_new_tokens: u32,
 }
 
-impl Step {
+impl PlannedTrial {
     /// The key under which its trial is kept for a candidate's row.
     pub fn key(&self, row: &str) -> TrialKey {
         TrialKey {

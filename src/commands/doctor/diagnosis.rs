@@ -1,14 +1,14 @@
-//! A look at one thing that this machine or build has.
+//! A diagnosis: one thing that was looked at, and what to do about it.
 
 /// One thing that was looked at.
-pub struct Look {
+pub struct Diagnosis {
     pub what: &'static str,
     pub found: String,
     /// What to do about it; `None` where nothing needs to be done.
     pub advice: Option<String>,
 }
 
-impl Look {
+impl Diagnosis {
     pub fn good(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, found: found.into(), advice: None }
     }
