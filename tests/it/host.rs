@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bench::engine::scripted::{ScriptedEngine, Step as Script};
+use bench::acquire::hub::FetchProgress;
+use bench::clock::ManualClock;
+use bench::engine::PrepareListener;
+use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::measure::{culprits, disturbances};
 use bench::plan::PlannedTrial;
-use bench::run::clock::ManualClock;
-use bench::run::{Instruments, RunListener, Trial, execute};
+use bench::record::{BusyProgram, Environment, Trial};
+use bench::run::{Instruments, RunListener, execute};
 use bench::suite::{Body, Prompt};
-use bench::telemetry::{BusyProgram, Environment};
+use bench::telemetry::environment;
 
 use crate::support::bench::Bench;
 use crate::support::fake_host::FakeHost;
@@ -23,6 +26,10 @@ struct Beside<'a> {
     seconds: u64,
     tokens: u64,
 }
+
+impl FetchProgress for Beside<'_> {}
+
+impl PrepareListener for Beside<'_> {}
 
 impl RunListener for Beside<'_> {
     fn token(&mut self, _: usize, _: usize) {
@@ -41,9 +48,9 @@ fn beside(seconds: u64) -> Trial {
     host.runs(8, "rustc", 0);
     host.runs(9, "sshd", 70);
     let clock = ManualClock::default();
-    let token = |id, text| [Script::Wait(Duration::from_secs(2)), Script::Token(id, text)];
+    let token = |id, text: &str| [Event::Wait(Duration::from_secs(2)), Event::Token(id, text.into())];
     let script = [token(1, "가"), token(2, "나")].concat();
-    let mut engine = ScriptedEngine { clock: clock.clone(), script };
+    let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
     let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
     let (suite, prompt) = ("speed".into(), Arc::new(prompt));
     let step = PlannedTrial { suite, prompt, repetition: 0, warmup: false, seed: 0, max_new_tokens: 2 };
@@ -58,7 +65,7 @@ fn beside(seconds: u64) -> Trial {
 
 /// A machine with two processors, both of them the engine's.
 fn environment() -> Environment {
-    Environment { processors: Some(2), ..Environment::detect("cpu", 2) }
+    Environment { processors: Some(2), ..environment::detect("cpu", 2) }
 }
 
 #[test]
