@@ -11,7 +11,7 @@ mod memory;
 pub mod metric;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
-pub use disturbance::{Disturbance, culprits, disturbances};
+pub use disturbance::{Disturbance, culprits, disturbances, other_programs};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use memory::MemoryPhases;

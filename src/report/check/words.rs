@@ -5,8 +5,7 @@ use std::fmt;
 use crate::compare::{
     ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
 };
-use crate::measure::Direction;
-use crate::report::prose::other_programs;
+use crate::measure::{Direction, other_programs};
 use crate::summarize::Interval;
 use crate::units::{Change, Share, UNKNOWN};
 
