@@ -25,7 +25,7 @@ pub(super) fn block(block: &Block) -> String {
         Block::Paragraph(text) => escaped(text).into_owned(),
         Block::Table(table) => self::table(table),
         Block::Note(note) => self::note(note),
-        Block::List(items) => items.iter().map(item).collect::<Vec<_>>().join("\n"),
+        Block::List(items) => list(items),
         // The blank lines end GitHub's HTML blocks, so that Markdown counts again in between.
         Block::Fold { title, blocks } => {
             format!("<details>\n<summary>{}</summary>\n\n{}\n\n</details>", in_html(title), self::blocks(blocks))
@@ -48,8 +48,14 @@ fn blocks(blocks: &[Block]) -> String {
     text
 }
 
-fn item(Item { text, nested }: &Item) -> String {
-    format!("{}- {}", if *nested { "  " } else { "" }, escaped(text))
+fn list(items: &[Item]) -> String {
+    // What belongs to the heading above a list is the list's own.
+    let own = items.iter().take_while(|item| item.nested).count();
+    let line = |(index, Item { text, nested }): (usize, &Item)| {
+        let indent = if *nested && index >= own { "  " } else { "" };
+        format!("{indent}- {}", escaped(text))
+    };
+    items.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn note(Note { severity, subject, mark, text }: &Note) -> String {
@@ -78,5 +84,30 @@ fn cell(Cell { text, role }: &Cell) -> String {
         Role::Plain | Role::Dimmed => escaped(text).into_owned(),
         Role::Picked => format!("**{}**", escaped(text)),
         Role::Tied => format!("={}", escaped(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(text: &str, nested: bool) -> Item {
+        Item { text: text.into(), nested }
+    }
+
+    #[test]
+    fn what_belongs_to_the_heading_above_a_list_is_not_indented() {
+        let list = vec![item("score", true), item("Rejected:", false), item("c: <no> | a_b", true)];
+        let page = Page::new([Block::Heading("Pick: a_b".into()), Block::List(list)]);
+        assert_eq!(Markdown.render(&page), "#### Pick: a_b\n\n- score\n- Rejected:\n  - c: &lt;no&gt; \\| a_b\n");
+    }
+
+    #[test]
+    fn notes_that_follow_each_other_are_a_list_with_their_marks() {
+        let note = |severity, mark, text: &str| {
+            Block::Note(Note { severity, subject: Some("a|b".into()), mark, text: text.into() })
+        };
+        let page = Page::new([note(Severity::Warning, None, "hot"), note(Severity::Info, Some("*"), "*random*")]);
+        assert_eq!(Markdown.render(&page), "- **Warning:** a\\|b: hot\n- `*` a\\|b: \\*random\\*\n");
     }
 }
