@@ -439,7 +439,8 @@ pub struct Pull {
 Examples:
   bench recommend                 the latest run under the requirements it was made with
   bench recommend --require ttft_seconds=1 --require memory_gib=16
-  bench recommend 20261120-051733 --models other.toml")]
+  bench recommend 20261120-051733 --models other.toml
+  bench recommend --format markdown --output comment.md")]
 pub struct Recommend {
     /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(default_value = "latest")]
@@ -449,6 +450,12 @@ pub struct Recommend {
     pub models: Option<PathBuf>,
     #[command(flatten)]
     pub require: Require,
+    /// What to write
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+    /// Write it to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     #[command(flatten)]
     pub results: Results,
 }

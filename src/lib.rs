@@ -20,6 +20,7 @@
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
 //! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
+//! | answer | [`answer`] | a run | an `Answer`: summaries, recommendation, `Note`s | pure |
 //! | report | [`report`] | any of the above | table, CSV, JSON, Markdown, JUnit | a `Write` |
 //!
 //! Beside the way stand [`cli`] (what can be said), [`error`] (what went wrong in any stage), [`ui`] (what a person sees
@@ -52,6 +53,7 @@ pub mod quality;
 pub mod summarize;
 pub mod compare;
 pub mod recommend;
+pub mod answer;
 pub mod report;
 pub mod cli;
 pub mod error;

@@ -2,8 +2,8 @@
 #![no_main]
 
 use bench::compare::{Asked, Baseline, check};
-use bench::report::check::{json, junit, markdown, table};
-use bench::report::table::Layout;
+use bench::report::check::{json, junit, markdown, page};
+use bench::report::{Form, Renderer, Terminal};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let Ok(baseline) = Baseline::from_text(text) else { return };
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     for paired in [false, true] {
         let asked = Asked::new(&[], &["latency=10%".into()], paired).expect("a tolerance");
         let check = check(&baseline, &again.digest, &asked);
-        let _ = table::render(&check, &Layout { width: Some(80), color: false });
+        let _ = Terminal { width: Some(80), color: false }.render(&page(&check, Form::Screen));
         let _ = (markdown::render(&check), junit::render(&check), json::render(&check).expect("JSON"));
     }
 });

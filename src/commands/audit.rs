@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::candidates::catalog;
-use super::deliver::layout;
+use super::deliver::terminal;
 use super::gpu;
 use super::status::Status;
 use crate::acquire::{known_config, local, synthetic};
@@ -13,7 +13,8 @@ use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
 use crate::plan::Shape;
-use crate::report::audit::{Audit, csv, json, render};
+use crate::report::Renderer;
+use crate::report::audit::{Audit, csv, json, page};
 use crate::spec::{Config, shipped_repositories, shipped_shape};
 use crate::ui::Printer;
 
@@ -29,7 +30,7 @@ pub fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
         table.claims.iter().map(|claim| judge(claim, shapes.find(&claim.model).as_ref(), &gpu)).collect();
     let audit = Audit::new(&gpu, &table.taken, &findings);
     let text = match args.format {
-        PlanFormat::Table => render(&audit, &layout(printer)),
+        PlanFormat::Table => terminal(printer).render(&page(&audit)),
         PlanFormat::Csv => csv(&audit)?,
         PlanFormat::Json => json(&audit)?,
     };

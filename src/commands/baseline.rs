@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::baselines;
-use super::deliver::layout;
+use super::deliver::terminal;
 use super::status::Status;
 use crate::cli;
 use crate::compare::{Baseline, Digest, incomparable};
 use crate::error::Error;
 use crate::record::Environment;
-use crate::report;
+use crate::report::{self, Renderer};
 use crate::store::{self, Store};
 use crate::ui::Printer;
 
@@ -22,13 +22,14 @@ pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
                 let folder = baselines::folder(&results.results);
                 printer.say(&format!("`{}` has no baselines; `bench baseline save` makes one", folder.display()));
             } else {
-                printer.answer(&report::baseline::list(&all, baselines::is_of_here, &layout(printer)))?;
+                let page = report::baseline::list(&all, baselines::is_of_here);
+                printer.answer(&terminal(printer).render(&page))?;
             }
             Ok(Status::Yes)
         }
         cli::BaselineCommand::Show { baseline, results } => {
             let baseline = baselines::named(baseline, &results.results)?;
-            printer.answer(&report::baseline::show(&baseline, &layout(printer)))?;
+            printer.answer(&terminal(printer).render(&report::baseline::show(&baseline)))?;
             Ok(Status::Yes)
         }
     }

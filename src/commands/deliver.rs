@@ -2,45 +2,35 @@
 
 use std::path::Path;
 
+use crate::answer::Answer;
 use crate::cli::Format;
 use crate::error::Error;
-use crate::recommend::{explain, recommend};
-use crate::record::Run;
-use crate::report::{csv, json, markdown, table};
-use crate::summarize::summarize;
+use crate::report::{Form, Markdown, Renderer, Terminal, comparison, csv, json};
 use crate::ui::Printer;
 
-/// A run as text in a format; tables are laid out for `layout`.
-fn rendered(run: &Run, format: Format, layout: &table::Layout) -> Result<String, Error> {
+/// An answer as text in a format; tables are laid out for `terminal`.
+fn rendered(answer: &Answer, format: Format, terminal: &Terminal) -> Result<String, Error> {
     let mut bytes = Vec::new();
     match format {
-        Format::Json => json::write(run, &summarize(run), &mut bytes)?,
-        Format::Csv => csv::write(run, &summarize(run), &mut bytes)?,
-        Format::Markdown => {
-            let summaries = summarize(run);
-            markdown::write(run, &summaries, &explain(&recommend(run, &summaries)), &mut bytes)?;
-        }
-        Format::Table => {
-            let summaries = summarize(run);
-            let recommendation = recommend(run, &summaries);
-            return Ok(table::render(run, &summaries, &recommendation, layout));
-        }
+        Format::Table => return Ok(terminal.render(&comparison::page(answer, Form::Screen))),
+        Format::Markdown => return Ok(Markdown.render(&comparison::page(answer, Form::Document))),
+        Format::Json => json::write(answer, &mut bytes)?,
+        Format::Csv => csv::write(answer, &mut bytes)?,
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What the terminal can show that answers go to.
-pub fn layout(printer: &Printer) -> table::Layout {
-    table::Layout { width: printer.width(), color: printer.color() }
+/// The terminal that answers go to.
+pub fn terminal(printer: &Printer) -> Terminal {
+    Terminal { width: printer.width(), color: printer.color() }
 }
 
-/// Writes a run to a file, or to standard output.
-pub fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
+/// Writes an answer to a file, or to standard output.
+pub fn deliver(answer: &Answer, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
     match output {
-        None => printer.answer(&rendered(run, format, &layout(printer))?),
+        None => printer.answer(&rendered(answer, format, &terminal(printer))?),
         Some(path) => {
-            // What fits the terminal, and its colours, mean nothing in a file.
-            let text = rendered(run, format, &table::Layout { width: None, color: false })?;
+            let text = rendered(answer, format, &Terminal::FILE)?;
             std::fs::write(path, text).map_err(|source| Error::Write { path: path.into(), source })?;
             printer.say(&format!("written to {}", path.display()));
             Ok(())

@@ -2,6 +2,7 @@
 
 use super::deliver::deliver;
 use super::status::Status;
+use crate::answer::Answer;
 use crate::cli;
 use crate::error::Error;
 use crate::store::{self, Store};
@@ -9,6 +10,6 @@ use crate::ui::Printer;
 
 pub fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
     let run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
-    deliver(&run, args.format, args.output.as_deref(), printer)?;
+    deliver(&Answer::of(&run), args.format, args.output.as_deref(), printer)?;
     Ok(Status::Yes)
 }

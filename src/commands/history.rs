@@ -2,12 +2,13 @@
 
 use jiff::tz::TimeZone;
 
+use super::deliver::terminal;
 use super::status::Status;
 use crate::cli;
 use crate::compare::Subject;
 use crate::error::Error;
 use crate::metric::METRICS;
-use crate::report::history;
+use crate::report::{Renderer, history};
 use crate::store::{self, Store, StoreError};
 use crate::summarize::summarize;
 use crate::toml_error::nearest;
@@ -20,10 +21,9 @@ pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
         return Err(StoreError::NoRuns { path: store.path().into() }.into());
     }
     heads.drain(..heads.len().saturating_sub(usize::from(args.last)));
-    let width = printer.width().and_then(|width| u16::try_from(width).ok());
     let zone = TimeZone::system();
     let Some(key) = &args.metric else {
-        printer.answer(&format!("{}\n", history::runs(&heads, &zone, width)))?;
+        printer.answer(&terminal(printer).render(&history::runs(&heads, &zone)))?;
         return Ok(Status::Yes);
     };
     // By the names that a check knows too; what a candidate has once is in no trial, and has no course.
@@ -41,6 +41,6 @@ pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
         let summaries = summarize(&run);
         runs.push((run, summaries));
     }
-    printer.answer(&format!("{}\n", history::course(&metric, args.suite.as_deref(), &runs, &zone, width)))?;
+    printer.answer(&terminal(printer).render(&history::course(&metric, args.suite.as_deref(), &runs, &zone)))?;
     Ok(Status::Yes)
 }

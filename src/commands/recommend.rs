@@ -3,11 +3,10 @@
 use super::candidates::catalog;
 use super::deliver::deliver;
 use super::status::Status;
-use crate::cli::{self, Format};
+use crate::answer::Answer;
+use crate::cli;
 use crate::error::Error;
-use crate::recommend::recommend;
 use crate::store::{self, Store};
-use crate::summarize::summarize;
 use crate::ui::Printer;
 
 pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
@@ -16,7 +15,7 @@ pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
         run.requirements = catalog(Some(models), printer)?.requirements;
     }
     run.requirements = run.requirements.with(&args.require.require).map_err(Error::Requirement)?;
-    deliver(&run, Format::Table, None, printer)?;
-    let qualified = recommend(&run, &summarize(&run)).pick().is_some();
-    Ok(if qualified { Status::Yes } else { Status::No })
+    let answer = Answer::of(&run);
+    deliver(&answer, args.format, args.output.as_deref(), printer)?;
+    Ok(if answer.recommendation.pick().is_some() { Status::Yes } else { Status::No })
 }

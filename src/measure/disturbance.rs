@@ -53,6 +53,12 @@ pub fn culprits(disturbances: &[Disturbance]) -> Vec<String> {
     programs.into_iter().take(NAMED).map(|(name, _)| name.to_owned()).collect()
 }
 
+/// Culprits in a sentence: `other programs (rustc, ld)`, by whichever names are known.
+pub fn other_programs(names: &[String]) -> String {
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!("other programs{names}")
+}
+
 /// How long a machine was watched, and how long its processors were busy with other things.
 #[derive(Default)]
 struct Watched {

@@ -1,9 +1,12 @@
 //! Energy that a GPU used during a trial.
 
+use serde::Serialize;
+
 use crate::record::{GpuReading, Reading, Trial};
 
 /// How energy is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum EnergySource {
     /// The card counts it.
     Counter,

@@ -10,7 +10,7 @@ mod measurement;
 mod memory;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
-pub use disturbance::{Disturbance, culprits, disturbances};
+pub use disturbance::{Disturbance, culprits, disturbances, other_programs};
 pub use energy::{Energy, EnergySource};
 pub use measurement::{Measurement, STALL_SECONDS};
 pub use memory::MemoryPhases;

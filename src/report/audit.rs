@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::ReportError;
-use super::grid::{Align, Column, Grid, Tone};
-use super::prose::{bold, paragraph};
-use super::table::Layout;
+use super::page::{Align, Block, Column, Page, Table};
 use crate::audit::{Finding, MEMORY_TOLERANCE, Taken, Verdict};
 use crate::hardware::GpuSpec;
 use crate::plan;
@@ -65,8 +63,8 @@ pub fn csv(audit: &Audit) -> Result<String, ReportError> {
     super::csv::of_records(audit.rows)
 }
 
-/// A table and notes for a person. Ends with a line feed.
-pub fn render(audit: &Audit, layout: &Layout) -> String {
+/// A table and notes for a person.
+pub fn page(audit: &Audit) -> Page {
     let rows = audit.rows;
     let gpu = audit.gpu;
     let title = format!("Could {} ({} GB/s) have done this?", gpu.id, gpu.bandwidth_gb_s);
@@ -84,7 +82,7 @@ pub fn render(audit: &Audit, layout: &Layout) -> String {
         column("verdict", Align::Left, rows, |row| verdict(row.verdict).into()).joined(),
     ];
     let names = vec![column("model", Align::Left, rows, |row| row.model.clone())];
-    let grid = Grid { names, columns, tones: rows.iter().map(|_| Tone::Plain).collect() };
+    let table = Table { names, columns };
     let mut notes: Vec<String> = rows.iter().map(|row| format!("{}: {}", row.model, row.reason)).collect();
     notes.extend(mixed(audit));
     notes.push(taken(audit.columns));
@@ -93,8 +91,7 @@ pub fn render(audit: &Audit, layout: &Layout) -> String {
          the weights of a layout within {}",
         Share(MEMORY_TOLERANCE)
     ));
-    let notes: Vec<String> = notes.iter().map(|note| paragraph(note, layout)).collect();
-    [bold(&title, layout), grid.render(layout), notes.join("\n")].join("\n\n") + "\n"
+    Page::new([Block::Title(title), Block::Table(table)].into_iter().chain(Block::list(notes)))
 }
 
 fn mixed(audit: &Audit) -> Option<String> {
@@ -129,5 +126,5 @@ fn verdict(verdict: Verdict) -> &'static str {
 }
 
 fn column(heading: &str, align: Align, rows: &[Finding], cell: impl Fn(&Finding) -> String) -> Column {
-    Column::new(heading, align, rows.iter().map(cell).collect())
+    Column::new(heading, align, rows.iter().map(cell))
 }

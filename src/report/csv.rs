@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use super::{ReportError, figure, hardware};
+use super::{ReportError, figure};
+use crate::answer::{Answer, Subject};
 use crate::catalog::Quantization;
 use crate::measure::{Energy, EnergySource};
 use crate::metric::{LOAD, METRICS, Metric};
@@ -14,21 +15,17 @@ use crate::record::{FailureKind, GpuVerdict, LoadFacts, Phase, PoolMemory, PoolP
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, SuiteSummary};
 
-/// Writes a run and what [`crate::summarize::summarize`] made of it. A row without a measured trial is there too, with
-/// an empty suite and its reason.
+/// Writes an answer. A row without a measured trial is there too, with an empty suite and its reason.
 ///
 /// # Errors
 /// What `out` gives.
-pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
+pub fn write(answer: &Answer, out: &mut dyn Write) -> Result<(), ReportError> {
     let columns = columns();
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(columns.iter().map(|column| &*column.name)).map_err(failed)?;
-    for row in &run.rows {
-        let name = row.candidate.row();
-        let summary = summaries.iter().find(|summary| summary.row == name);
-        let suites = summary.map_or(&[][..], |summary| &summary.suites);
-        for suite in some_or_one_none(suites) {
-            let line = Line { run, row, summary, suite };
+    for (row, summary) in answer.rows() {
+        for suite in some_or_one_none(&summary.suites) {
+            let line = Line { answer, run: answer.run, row, summary, suite };
             let fields = columns.iter().map(|column| (column.of)(&line).unwrap_or_default());
             csv.write_record(fields.map(Cow::into_owned)).map_err(failed)?;
         }
@@ -59,9 +56,10 @@ fn some_or_one_none<T>(items: &[T]) -> impl Iterator<Item = Option<&T>> {
 
 /// What a line of the file is about.
 struct Line<'a> {
+    answer: &'a Answer<'a>,
     run: &'a Run,
     row: &'a Row,
-    summary: Option<&'a RowSummary>,
+    summary: &'a RowSummary,
     suite: Option<&'a SuiteSummary>,
 }
 
@@ -81,6 +79,12 @@ impl<'a> Line<'a> {
     fn verdicts(&self, kind: GpuVerdict) -> Field<'a> {
         let told: Vec<GpuVerdict> = self.trials().filter_map(|trial| GpuVerdict::of(&trial.readings)).collect();
         number((!told.is_empty()).then(|| told.into_iter().filter(|verdict| *verdict == kind).count()))
+    }
+
+    /// What is to be known of a subject, as sentences.
+    fn notes(&self, subject: &Subject) -> Field<'a> {
+        let notes: Vec<String> = self.answer.notes_on(subject).map(|note| note.kind.to_string()).collect();
+        (!notes.is_empty()).then(|| notes.join(" | ").into())
     }
 
     /// Of all prompts of the suite, or of those in one language.
@@ -120,32 +124,35 @@ fn columns() -> Vec<Column> {
     columns.extend([
         column("attainment_met", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.met))),
         column("attainment_of", |line| number(line.suite?.summary.attainment.as_ref().map(|attained| attained.of))),
-        column("loaded_memory_bytes", |line| number(line.summary?.memory.loaded_bytes)),
-        column("prefill_memory_bytes", |line| number(line.summary?.memory.prefill_bytes)),
-        column("decode_memory_bytes", |line| number(line.summary?.memory.decode_bytes)),
-        column("process_memory_bytes", |line| number(line.summary?.memory.process_bytes)),
-        column("kv_bytes_per_token", |line| number(line.summary?.memory.kv_bytes_per_token)),
-        column("measured_kv_bytes_per_token", |line| number(line.summary?.memory.measured_kv_bytes_per_token)),
-        column("context_tokens", |line| number(line.summary?.capacity.map(|capacity| capacity.context_tokens))),
-        column("most_chats", |line| number(line.summary?.capacity.map(|capacity| capacity.most_chats))),
-        column("impossible", |line| Some(hardware::figures(line.summary?)?.into())),
+        column("loaded_memory_bytes", |line| number(line.summary.memory.loaded_bytes)),
+        column("prefill_memory_bytes", |line| number(line.summary.memory.prefill_bytes)),
+        column("decode_memory_bytes", |line| number(line.summary.memory.decode_bytes)),
+        column("process_memory_bytes", |line| number(line.summary.memory.process_bytes)),
+        column("kv_bytes_per_token", |line| number(line.summary.memory.kv_bytes_per_token)),
+        column("measured_kv_bytes_per_token", |line| number(line.summary.memory.measured_kv_bytes_per_token)),
+        column("context_tokens", |line| number(line.summary.capacity.map(|capacity| capacity.context_tokens))),
+        column("most_chats", |line| number(line.summary.capacity.map(|capacity| capacity.most_chats))),
+        column("impossible", |line| {
+            let figures: Vec<String> = line.summary.impossible.iter().map(ToString::to_string).collect();
+            (!figures.is_empty()).then(|| figures.join("; ").into())
+        }),
         column("acquire_seconds", |line| number(line.load().map(|load| load.acquire_seconds))),
         column("first_pass_seconds", |line| number(line.load()?.first_pass_seconds)),
         column("disk_read_bytes", |line| number(line.load()?.disk_read_bytes)),
-        column("first_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.first_ttft_seconds))),
-        column("later_ttft_seconds", |line| number(line.summary?.cold_start.map(|cold| cold.later_ttft_seconds))),
+        column("first_ttft_seconds", |line| number(line.summary.cold_start.map(|cold| cold.first_ttft_seconds))),
+        column("later_ttft_seconds", |line| number(line.summary.cold_start.map(|cold| cold.later_ttft_seconds))),
         column("thermal_trials", |line| line.verdicts(GpuVerdict::Thermal)),
         column("shared_trials", |line| line.verdicts(GpuVerdict::Shared)),
         column("power_capped_trials", |line| line.verdicts(GpuVerdict::PowerCapped)),
         column("repeated_trials", |line| {
             number(line.suite.map(|_| line.trials().filter(|trial| trial.repeated.is_some()).count()))
         }),
-        column("cpu_megahertz", |line| number(line.summary?.machine.cpu_megahertz)),
-        column("gpu_watts", |line| number(line.summary?.machine.gpu_watts)),
-        column("gpu_sm_megahertz", |line| number(line.summary?.machine.gpu_sm_megahertz)),
-        column("gpu_memory_megahertz", |line| number(line.summary?.machine.gpu_memory_megahertz)),
-        column("gpu_utilization_percent", |line| number(line.summary?.machine.gpu_utilization_percent)),
-        column("gpu_celsius_max", |line| number(line.summary?.machine.gpu_celsius)),
+        column("cpu_megahertz", |line| number(line.summary.machine.cpu_megahertz)),
+        column("gpu_watts", |line| number(line.summary.machine.gpu_watts)),
+        column("gpu_sm_megahertz", |line| number(line.summary.machine.gpu_sm_megahertz)),
+        column("gpu_memory_megahertz", |line| number(line.summary.machine.gpu_memory_megahertz)),
+        column("gpu_utilization_percent", |line| number(line.summary.machine.gpu_utilization_percent)),
+        column("gpu_celsius_max", |line| number(line.summary.machine.gpu_celsius)),
         column("energy_source", |line| Some(energy_source(line)?.into())),
         column("idle_power_watts", |line| number(line.load()?.idle_milliwatts.map(|power| f64::from(power) / 1e3))),
     ]);
@@ -155,7 +162,9 @@ fn columns() -> Vec<Column> {
         column("load_read_seconds", |line| number(line.load()?.parts.map(|parts| parts.read_seconds))),
         column("load_quantize_seconds", |line| number(line.load()?.parts.map(|parts| parts.quantize_seconds))),
         column("load_transfer_seconds", |line| number(line.load()?.parts.map(|parts| parts.transfer_seconds))),
-        column("tenth_ttft_seconds", |line| number(line.summary?.cold_start?.tenth_ttft_seconds)),
+        column("tenth_ttft_seconds", |line| number(line.summary.cold_start?.tenth_ttft_seconds)),
+        column("notes", |line| line.notes(&Subject::Row(line.summary.row.clone()))),
+        column("run_notes", |line| line.notes(&Subject::Run)),
     ]);
     columns
 }
@@ -189,7 +198,7 @@ fn facts() -> Vec<Column> {
         column("precision", |line| number(line.load()?.precision.as_ref())),
         column("source", |line| number(Some(&line.row.candidate.source))),
         column("commit", |line| text(line.row.checkpoint.as_ref()?.commit.as_deref()?)),
-        column("synthetic", |line| number(line.summary.map(|summary| summary.synthetic))),
+        column("synthetic", |line| number(Some(line.summary.synthetic))),
         column("status", |line| text(status(&line.row.outcome))),
         column("failure_kind", |line| match line.row.outcome {
             RowOutcome::Failed { kind, .. } => text(failure_kind(kind)),
@@ -208,9 +217,9 @@ fn facts() -> Vec<Column> {
         column("trials", |line| number(line.suite.map(|suite| suite.summary.measured))),
         column("failed_trials", |line| number(line.suite.map(|suite| suite.summary.failed))),
         column("weights_bytes", |line| number(line.load().and_then(|load| load.weights_bytes))),
-        column("peak_memory_bytes", |line| number(line.summary?.memory.measured_bytes)),
-        column("estimated_memory_bytes", |line| number(line.summary?.memory.estimated_bytes)),
-        column(LOAD.key, |line| number(line.summary?.load_seconds)),
+        column("peak_memory_bytes", |line| number(line.summary.memory.measured_bytes)),
+        column("estimated_memory_bytes", |line| number(line.summary.memory.estimated_bytes)),
+        column(LOAD.key, |line| number(line.summary.load_seconds)),
     ]
 }
 
@@ -278,11 +287,11 @@ mod tests {
     use super::*;
     use crate::record::{GpuReading, Reading};
     use crate::store::sample;
-    use crate::summarize::{summarize, testing};
+    use crate::summarize::testing;
 
     fn written(run: &Run) -> String {
         let mut out = Vec::new();
-        write(run, &summarize(run), &mut out).expect("writing to memory");
+        write(&Answer::of(run), &mut out).expect("writing to memory");
         String::from_utf8(out).expect("UTF-8")
     }
 

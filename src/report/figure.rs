@@ -8,11 +8,6 @@ pub(super) fn median(metric: &Metric, distribution: Option<&Distribution>) -> St
     distribution.map_or(UNKNOWN.into(), |distribution| metric.unit.show(distribution.median))
 }
 
-/// A median that candidates are compared by: `=18.7` if it is not told apart from the best.
-pub(super) fn compared(metric: &Metric, distribution: Option<&Distribution>, tied: bool) -> String {
-    format!("{}{}", if tied { "=" } else { "" }, median(metric, distribution))
-}
-
 /// `18.2 – 19.1`
 pub(super) fn interval(metric: &Metric, distribution: Option<&Distribution>) -> String {
     let interval = distribution.and_then(|distribution| distribution.interval);
@@ -21,9 +16,9 @@ pub(super) fn interval(metric: &Metric, distribution: Option<&Distribution>) -> 
     })
 }
 
-/// `=18.7 (18.2 – 19.1)`, or the median alone of too few trials for an interval.
-pub(super) fn compared_with_interval(metric: &Metric, distribution: Option<&Distribution>, tied: bool) -> String {
-    let median = compared(metric, distribution, tied);
+/// `18.7 (18.2 – 19.1)`, or the median alone of too few trials for an interval.
+pub(super) fn with_interval(metric: &Metric, distribution: Option<&Distribution>) -> String {
+    let median = median(metric, distribution);
     match distribution.and_then(|distribution| distribution.interval) {
         Some(_) => format!("{median} ({})", interval(metric, distribution)),
         None => median,

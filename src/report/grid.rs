@@ -1,10 +1,9 @@
 //! A grid of columns that never wraps a number: what does not fit beside the others goes into a further table below, with
 //! the naming columns repeated.
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentLineStyle, LineStyle};
-use comfy_table::{Table, TableStyle, Width};
+use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentLineStyle, LineStyle, TableStyle, Width};
 
-use super::table::Layout;
+use super::page::{Align, Cell, Column, Role, Table};
 
 /// Blank columns between two columns.
 const GAP: usize = 2;
@@ -18,68 +17,53 @@ const STYLE: TableStyle = TableStyle::new()
 /// A name is wrapped rather than pushing numbers out of the window, but not into fewer columns than this.
 const NARROWEST_NAME: usize = 10;
 
-/// A column with a cell for each row of the grid.
-pub(super) struct Column {
-    heading: String,
-    align: Align,
-    joined: bool,
-    cells: Vec<String>,
-    /// Terminal columns of the widest cell; a Hangul syllable takes two.
+/// One table or several, separated by blank lines, none of them wider than `width` if that can be.
+pub(super) fn render(table: &Table, width: Option<usize>, color: bool) -> String {
+    let grid = Grid {
+        names: table.names.iter().map(Measured::new).collect(),
+        columns: table.columns.iter().map(Measured::new).collect(),
+        rows: table.rows(),
+    };
+    let tables = grid.balanced(width);
+    let rendered: Vec<String> =
+        tables.iter().enumerate().map(|(index, columns)| grid.table(columns, index == 0, width, color)).collect();
+    rendered.join("\n\n")
+}
+
+/// What a terminal shows of a cell.
+fn shown(cell: &Cell) -> String {
+    match cell.role {
+        Role::Tied => format!("={}", cell.text),
+        Role::Plain | Role::Picked | Role::Dimmed => cell.text.clone(),
+    }
+}
+
+/// A column and the terminal columns of its widest cell; a Hangul syllable takes two.
+struct Measured<'t> {
+    column: &'t Column,
     width: usize,
 }
 
-impl Column {
-    /// The heading may have two lines.
-    pub(super) fn new(heading: impl Into<String>, align: Align, cells: Vec<String>) -> Self {
-        let heading = heading.into();
-        let mut table = Table::new();
-        table.set_header([&heading]);
-        table.add_rows(cells.iter().map(|cell| [cell]));
+impl<'t> Measured<'t> {
+    fn new(column: &'t Column) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.set_header([&column.heading]);
+        table.add_rows(column.cells.iter().map(|cell| [shown(cell)]));
         let width = table.column_max_content_widths().first().copied().map_or(0, usize::from);
-        Self { heading, align, joined: false, cells, width }
-    }
-
-    /// Stays in one table with the column before it.
-    pub(super) fn joined(self) -> Self {
-        Self { joined: true, ..self }
+        Self { column, width }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
-    Left,
-    Right,
-}
-
-/// What a row of the grid is, beside its cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    /// The recommended row.
-    Pick,
-    /// Nothing was measured: shown in the first table only.
-    Empty,
-}
-
-pub(super) struct Grid {
+struct Grid<'t> {
     /// Columns that name the row. The first may be wrapped.
-    pub names: Vec<Column>,
-    pub columns: Vec<Column>,
-    /// One for each row.
-    pub tones: Vec<Tone>,
+    names: Vec<Measured<'t>>,
+    columns: Vec<Measured<'t>>,
+    rows: usize,
 }
 
-impl Grid {
-    /// One table or several, separated by blank lines.
-    pub(super) fn render(&self, layout: &Layout) -> String {
-        let tables = self.balanced(layout.width);
-        let rendered: Vec<String> =
-            tables.iter().enumerate().map(|(index, columns)| self.table(columns, index == 0, layout)).collect();
-        rendered.join("\n\n")
-    }
-
+impl<'t> Grid<'t> {
     /// As few tables as the width allows, as narrow as that number allows: else the last may be left a single column.
-    fn balanced(&self, width: Option<usize>) -> Vec<Vec<&Column>> {
+    fn balanced(&self, width: Option<usize>) -> Vec<Vec<&Measured<'t>>> {
         let Some(width) = width else { return self.pack(usize::MAX) };
         let fewest = self.pack(width).len();
         let narrowest = (1..width).find(|narrower| self.pack(*narrower).len() == fewest);
@@ -87,11 +71,11 @@ impl Grid {
     }
 
     /// Fills one table after the other, in order. A table holds at least one set of joined columns, however narrow.
-    fn pack(&self, width: usize) -> Vec<Vec<&Column>> {
+    fn pack(&self, width: usize) -> Vec<Vec<&Measured<'t>>> {
         let names = width_of_all(&self.names);
-        let mut tables: Vec<Vec<&Column>> = vec![Vec::new()];
+        let mut tables: Vec<Vec<&Measured>> = vec![Vec::new()];
         let mut used = names;
-        for group in self.columns.chunk_by(|_, next| next.joined) {
+        for group in self.columns.chunk_by(|_, next| next.column.joined) {
             let needed: usize = group.iter().map(|column| GAP + column.width).sum();
             let full = used.saturating_add(needed) > width;
             if full && tables.last().is_some_and(|table| !table.is_empty()) {
@@ -106,50 +90,57 @@ impl Grid {
         tables
     }
 
-    fn table(&self, columns: &[&Column], first: bool, layout: &Layout) -> String {
-        let columns: Vec<&Column> = self.names.iter().chain(columns.iter().copied()).collect();
-        let mut table = Table::new();
+    fn table(&self, columns: &[&Measured], first: bool, width: Option<usize>, color: bool) -> String {
+        let columns: Vec<&Measured> = self.names.iter().chain(columns.iter().copied()).collect();
+        let mut table = comfy_table::Table::new();
         table.load_style(STYLE).force_no_tty();
-        if layout.color {
+        if color {
             table.enforce_styling();
         }
-        table.set_header(columns.iter().map(|column| {
-            Cell::new(&column.heading).set_alignment(column.align.cell()).add_attribute(Attribute::Bold)
+        table.set_header(columns.iter().map(|Measured { column, .. }| {
+            comfy_table::Cell::new(&column.heading).set_alignment(aligned(column.align)).add_attribute(Attribute::Bold)
         }));
-        for (row, tone) in self.tones.iter().enumerate().filter(|(_, tone)| first || **tone != Tone::Empty) {
-            table.add_row(columns.iter().enumerate().map(|(index, column)| {
-                let text = column.cells.get(row).map_or("", String::as_str);
-                let cell = Cell::new(text).set_alignment(column.align.cell());
-                match tone {
-                    Tone::Pick if index == 0 => cell.fg(Color::Green).add_attribute(Attribute::Bold),
-                    Tone::Empty => cell.add_attribute(Attribute::Dim),
-                    Tone::Plain | Tone::Pick => cell,
-                }
-            }));
+        for row in (0..self.rows).filter(|row| first || !self.is_dimmed(*row)) {
+            table.add_row(
+                columns.iter().filter_map(|Measured { column, .. }| Some(styled(column.cells.get(row)?, column.align))),
+            );
         }
-        let last = columns.len() - 1;
+        let last = columns.len().saturating_sub(1);
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, if index == last { 0 } else { GAP as u16 }));
         }
         let beside: usize = columns.iter().skip(1).map(|column| GAP + column.width).sum();
-        if let (Some(width), Some(name)) = (layout.width, table.column_mut(0)) {
+        if let (Some(width), Some(name)) = (width, table.column_mut(0)) {
             let room = u16::try_from(width.saturating_sub(beside).max(NARROWEST_NAME)).unwrap_or(u16::MAX);
             name.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));
         }
         table.trim_fmt()
     }
+
+    /// Whether a row has nothing to show in further tables.
+    fn is_dimmed(&self, row: usize) -> bool {
+        let mut names = self.names.iter().filter_map(|name| name.column.cells.get(row));
+        names.any(|cell| cell.role == Role::Dimmed)
+    }
 }
 
-impl Align {
-    fn cell(self) -> CellAlignment {
-        match self {
-            Align::Left => CellAlignment::Left,
-            Align::Right => CellAlignment::Right,
-        }
+fn styled(cell: &Cell, align: Align) -> comfy_table::Cell {
+    let styled = comfy_table::Cell::new(shown(cell)).set_alignment(aligned(align));
+    match cell.role {
+        Role::Picked => styled.fg(Color::Green).add_attribute(Attribute::Bold),
+        Role::Dimmed => styled.add_attribute(Attribute::Dim),
+        Role::Plain | Role::Tied => styled,
+    }
+}
+
+fn aligned(align: Align) -> CellAlignment {
+    match align {
+        Align::Left => CellAlignment::Left,
+        Align::Right => CellAlignment::Right,
     }
 }
 
 /// Terminal columns of columns side by side.
-fn width_of_all(columns: &[Column]) -> usize {
+fn width_of_all(columns: &[Measured]) -> usize {
     columns.iter().map(|column| column.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
 }

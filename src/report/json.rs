@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ReportError;
+use crate::answer::{Answer, Note};
 use crate::metric::METRICS;
+use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
 use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
 
@@ -22,6 +24,8 @@ struct Export<'a> {
     schema_version: u64,
     run: &'a Run,
     derived: Vec<Derived<'a>>,
+    recommendation: &'a Recommendation,
+    notes: &'a [Note],
 }
 
 /// What was made of a row's measurements.
@@ -53,14 +57,20 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// Writes a run and what [`crate::summarize::summarize`] made of it on one line: `jq` folds it out.
+/// Writes an answer on one line: `jq` folds it out.
 ///
 /// # Errors
 /// What `out` gives.
-pub fn write(run: &Run, summaries: &[RowSummary], out: &mut dyn Write) -> Result<(), ReportError> {
-    let derived = summaries.iter().map(Derived::of).collect();
+pub fn write(answer: &Answer, out: &mut dyn Write) -> Result<(), ReportError> {
+    let export = Export {
+        schema_version: SCHEMA_VERSION,
+        run: answer.run,
+        derived: answer.summaries.iter().map(Derived::of).collect(),
+        recommendation: &answer.recommendation,
+        notes: &answer.notes,
+    };
     // Encoded before anything is written: half a document helps nobody.
-    let text = line(&format!("run `{}`", run.id), &Export { schema_version: SCHEMA_VERSION, run, derived })?;
+    let text = line(&format!("run `{}`", answer.run.id), &export)?;
     out.write_all(text.as_bytes())?;
     Ok(())
 }
@@ -107,14 +117,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::answer::{self, Kind};
     use crate::record::{BusyProgram, GpuReading, GpuVerdict, LoadParts, PoolMemory, PoolPhases};
     use crate::schemas::RUN;
     use crate::store::sample;
-    use crate::summarize::{summarize, testing};
+    use crate::summarize::testing;
 
     fn exported(run: &Run) -> String {
         let mut out = Vec::new();
-        write(run, &summarize(run), &mut out).expect("writing to memory");
+        write(&Answer::of(run), &mut out).expect("writing to memory");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
@@ -146,7 +157,7 @@ mod tests {
         row.trials[0].readings[0].busiest = vec![BusyProgram { name: "컴파일러".into(), cpu_seconds: 0.5 }];
         row.trials[0].repeated = Some(GpuVerdict::Shared);
         let mut out = Vec::new();
-        write(&run, &summarize(&run), &mut out).expect("writing to memory");
+        write(&Answer::of(&run), &mut out).expect("writing to memory");
         assert_eq!(RUN.complaints(&serde_json::from_slice(&out).expect("JSON")), Vec::<String>::new());
         assert_eq!(read(&String::from_utf8(out).expect("JSON is UTF-8")).expect("reading"), run);
     }
@@ -164,21 +175,54 @@ mod tests {
                 ("/run/rows/0/trials/0/timeline/arrivals_ns/0", json!(0.5)),
                 ("/run/rows/0/outcome/status", json!("skipped")),
                 ("/run/rows/0/candidate/source/kind", json!("local")),
+                ("/recommendation/basis", json!("everything")),
+                ("/recommendation/rejected/0/reason", json!("unloved")),
+                ("/recommendation/flags/0", json!("unheard_of")),
+                ("/notes/0/severity", json!("fatal")),
+                ("/notes/0/kind", json!("unheard_of")),
+                // Another kind's members are not this one's.
+                ("/notes/0/kind", json!("drift")),
             ],
         );
     }
 
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
-        // Any key names a suite, or is what some model's config says.
-        let open = ["/run/settings/suites", "/medians", "/medians/review", "/medians/speed short-1"];
-        RUN.knows_every_member(&document(), &open);
-        let on_l4: Value = serde_json::from_str(&exported(&testing::beyond_an_l4())).expect("JSON");
-        assert_eq!(on_l4["derived"][0]["impossible"].as_array().map(Vec::len), Some(2));
-        RUN.knows_every_member(
-            &on_l4,
-            &["/run/settings/suites", "/load/config", "/medians", "/medians/speed pp512+tg64"],
-        );
+        // Any key names a suite, or is what some model's config says; medians are by work.
+        let of_run = ["/run/settings/suites", "/load/config", "/medians"];
+        let works = |document: &Value| -> Vec<String> {
+            let rows = document["derived"].as_array().expect("rows").iter();
+            let works = rows.filter_map(|row| row["medians"].as_object()).flat_map(|medians| medians.keys());
+            works.map(|work| format!("/medians/{work}")).collect()
+        };
+        let made_of = answer::testing::runs().into_iter().map(|run| {
+            let mut document: Value = serde_json::from_str(&exported(&run)).expect("JSON");
+            // What was observed is in the other two; here it is what was made of it.
+            document["run"]["rows"] = json!([]);
+            document
+        });
+        let whole = [sample::run(), testing::beyond_an_l4()];
+        let whole = whole.map(|run| serde_json::from_str::<Value>(&exported(&run)).expect("JSON"));
+        for document in whole.into_iter().chain(made_of) {
+            let works = works(&document);
+            let open: Vec<&str> = of_run.iter().copied().chain(works.iter().map(String::as_str)).collect();
+            RUN.knows_every_member(&document, &open);
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_kind_of_note() {
+        let document = serde_json::from_str::<Value>(include_str!("../../schemas/run.schema.json")).expect("JSON");
+        let kinds = document["$defs"]["note"]["oneOf"].as_array().expect("kinds").iter();
+        let named = kinds.flat_map(|kind| {
+            let kind = &kind["properties"]["kind"];
+            kind["enum"].as_array().cloned().unwrap_or_else(|| vec![kind["const"].clone()])
+        });
+        let mut named: Vec<String> = named.map(|name| name.as_str().expect("a name").to_owned()).collect();
+        named.sort();
+        let mut all = Kind::NAMES.to_vec();
+        all.sort_unstable();
+        assert_eq!(named, all);
     }
 
     #[test]
@@ -187,6 +231,17 @@ mod tests {
         assert_eq!(document["derived"][0]["medians"]["review"]["ttft_seconds"], json!(0.5));
         assert_eq!(document["derived"][0]["kv_bytes_per_token"], json!(57_344));
         assert_eq!(document["derived"][0]["capacity"], Value::Null, "on a CPU");
+    }
+
+    #[test]
+    fn the_recommendation_and_the_notes_are_in_it() {
+        let document: Value = serde_json::from_str(&exported(&testing::beyond_an_l4())).expect("JSON");
+        assert_eq!(document["recommendation"]["rejected"][0]["row"], "a bf16");
+        let notes = document["notes"].as_array().expect("notes");
+        let impossible = notes.iter().find(|note| note["kind"] == "impossible").expect("it is");
+        assert_eq!((&impossible["severity"], &impossible["subject"]), (&json!("warning"), &json!("a bf16")));
+        assert_eq!(impossible["figures"], document["derived"][0]["impossible"]);
+        assert_eq!(impossible["figures"].as_array().map(Vec::len), Some(2));
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use serde::Serialize;
 
 use super::ReportError;
-use super::grid::{Align, Column, Grid, Tone};
-use super::prose::{bold, paragraph};
-use super::table::Layout;
+use super::page::{Align, Block, Column, Page, Table};
 use crate::hardware::GpuSpec;
 use crate::metric::{DECODE, TTFT};
 use crate::plan::{
@@ -64,20 +62,17 @@ pub fn csv(plan: &Plan) -> Result<String, ReportError> {
     super::csv::of_records(plan.rows)
 }
 
-/// Tables and notes for a person. Ends with a line feed.
-pub fn render(plan: &Plan, layout: &Layout) -> String {
+/// A table and notes for a person.
+pub fn page(plan: &Plan) -> Page {
     let rows = plan.rows;
-    let mut columns = memory(rows);
-    columns.extend(speed(plan));
-    let grid = Grid { names: names(rows), columns, tones: rows.iter().map(tone).collect() };
-    let mut parts = vec![bold(&paragraph(&title(plan), layout), layout), grid.render(layout)];
+    let mut table = Table { names: names(rows), columns: [memory(rows), speed(plan)].concat() };
+    rows.iter().enumerate().filter(|(_, row)| row.fits != Some(true)).for_each(|(index, _)| table.dim(index));
     let reasons = rows.iter().filter_map(|row| Some(format!("{}: {}", row.candidate, row.reason.as_ref()?)));
     let mut notes: Vec<String> = reasons.collect();
     notes.dedup();
     notes.extend(basis(plan).into_iter().map(|(what, text)| format!("{}: {text}", what.replace('_', " "))));
     notes.extend(plan.elsewhere.map(str::to_owned));
-    parts.push(notes.iter().map(|note| paragraph(note, layout)).collect::<Vec<_>>().join("\n"));
-    parts.join("\n\n") + "\n"
+    Page::new([Block::Title(title(plan)), Block::Table(table)].into_iter().chain(Block::list(notes)))
 }
 
 fn title(plan: &Plan) -> String {
@@ -98,10 +93,6 @@ fn names(rows: &[Outlook]) -> Vec<Column> {
         column("candidate", Align::Left, rows, |row| row.candidate.clone()),
         column("layout", Align::Left, rows, |row| row.quantization.clone()),
     ]
-}
-
-fn tone(row: &Outlook) -> Tone {
-    if row.fits == Some(true) { Tone::Plain } else { Tone::Empty }
 }
 
 fn memory(rows: &[Outlook]) -> Vec<Column> {
@@ -173,7 +164,7 @@ fn count(number: Option<u64>) -> String {
 }
 
 fn column(heading: impl Into<String>, align: Align, rows: &[Outlook], cell: impl Fn(&Outlook) -> String) -> Column {
-    Column::new(heading, align, rows.iter().map(cell).collect())
+    Column::new(heading, align, rows.iter().map(cell))
 }
 
 /// What each figure rests on, by the names of the JSON.

@@ -86,7 +86,7 @@ fn json_satisfies_its_schema_and_has_the_answers() {
 fn markdown() {
     let bench = compared();
     let ran = bench.run("export --format markdown").exits(0);
-    ran.answers("### Run ").answers("작은-모델").answers("| 없는,\"모델\" | failed |");
+    ran.answers("### Run ").answers("작은-모델").answers("| 없는,\"모델\" | failed, ");
 }
 
 #[test]

@@ -5,16 +5,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench::acquire::hub::FetchProgress;
+use bench::answer::Answer;
 use bench::clock::ManualClock;
 use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::engine::{Completion, Engine, EngineError, Input, Observer, PrepareListener, Request};
 use bench::plan::{Choices, MOST_WARMUP, Schedule};
-use bench::recommend::recommend;
 use bench::record::{Row, RowOutcome, Settings, Trial};
-use bench::report::table::{self, Layout};
+use bench::report::{Form, Renderer, Terminal, comparison};
 use bench::run::{Ended, Instruments, RunListener, execute};
 use bench::suite::{self, Body, Prompt, Suite};
-use bench::summarize::{precision, suffices, summarize};
+use bench::summarize::{precision, suffices};
 use bench::units::Rate;
 
 use crate::support::{row, run_of};
@@ -109,8 +109,7 @@ fn run_whole(settings: &Settings, times: Times, cold: u32) -> Row {
 
 fn report(row: Row, settings: Settings) -> String {
     let run = run_of(row, settings);
-    let summaries = summarize(&run);
-    table::render(&run, &summaries, &recommend(&run, &summaries), &Layout { width: None, color: false })
+    Terminal::FILE.render(&comparison::page(&Answer::of(&run), Form::Screen))
 }
 
 /// Rounds of the measured trials, and warm-up trials.

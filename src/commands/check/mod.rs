@@ -6,13 +6,13 @@ mod processes;
 use std::path::{Path, PathBuf};
 
 use super::compare::Task;
-use super::deliver::layout;
+use super::deliver::terminal;
 use super::status::Status;
 use super::{baseline, baselines};
 use crate::cli::{self, Inconclusive};
 use crate::compare::{Asked, Baseline, Digest, Noise, Outcome, check};
 use crate::error::Error;
-use crate::report::check as report;
+use crate::report::{Renderer, check as report};
 use crate::run::Ended;
 use crate::store::{self, Store};
 use crate::ui::Printer;
@@ -93,7 +93,7 @@ fn calibrate(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     let processes = Processes::new(&baseline.digest, args.prompts.as_deref(), results)?;
     let Some(runs) = processes.again(args.rounds, printer)? else { return Ok(Status::Unanswered) };
     let noise = Noise::of(&runs);
-    printer.answer(&report::noise::render(&noise, &layout(printer)))?;
+    printer.answer(&terminal(printer).render(&report::noise::page(&noise)))?;
     baseline.noise = Some(noise);
     baseline::write(&path, &baseline)?;
     printer.say(&format!("kept in {}", path.display()));

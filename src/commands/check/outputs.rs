@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CheckFormat, CheckOutput};
-use crate::commands::deliver::{layout, reserve};
+use crate::commands::deliver::{reserve, terminal};
 use crate::compare::Check;
 use crate::error::Error;
 use crate::report::check as report;
-use crate::report::table::Layout;
+use crate::report::{Form, Renderer, Terminal};
 use crate::ui::Printer;
 
 /// Outputs that can be written beside each other.
@@ -45,10 +45,9 @@ impl<'a> Outputs<'a> {
     /// A place that cannot be written to.
     pub fn deliver(&self, check: &Check, printer: &Printer) -> Result<(), Error> {
         for output in self.0 {
-            // What fits the terminal, and its colours, mean nothing in a file.
-            let layout = if output.file.is_some() { Layout { width: None, color: false } } else { layout(printer) };
+            let terminal = if output.file.is_some() { Terminal::FILE } else { terminal(printer) };
             let text = match output.format {
-                CheckFormat::Table => report::table::render(check, &layout),
+                CheckFormat::Table => terminal.render(&report::page(check, Form::Screen)),
                 CheckFormat::Json => report::json::render(check)?,
                 CheckFormat::Junit => report::junit::render(check),
                 CheckFormat::Markdown => report::markdown::render(check),

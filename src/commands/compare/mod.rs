@@ -12,6 +12,7 @@ use super::interrupt::on_interrupt;
 use super::status::Status;
 use super::{baselines, threads};
 use crate::acquire::known_config;
+use crate::answer::Answer;
 use crate::catalog::Requirements;
 use crate::cli;
 use crate::clock::{SystemClock, wall_time};
@@ -19,12 +20,11 @@ use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::plan::PlannedTrial;
-use crate::recommend::recommend;
 use crate::record::{Row, RowOutcome, Run, Settings, Trial};
 use crate::run::{Conditions, Ended, Instruments, Keep, run_candidate};
 use crate::spec::{DecoderSpec, Inventory};
 use crate::store::{self, Store, new_run_id};
-use crate::summarize::{suffices, summarize};
+use crate::summarize::suffices;
 use crate::telemetry::{self, Host, environment, nvml};
 use crate::ui::{Printer, RowWork, RunProgress};
 
@@ -48,7 +48,8 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     }
 
     let run = &task.run;
-    deliver(run, args.format, args.output.as_deref(), printer)?;
+    let answer = Answer::of(run);
+    deliver(&answer, args.format, args.output.as_deref(), printer)?;
     printer.say(&format!(
         "Results: {} (run {}). Answers and raw timings: bench export {}{} --format json",
         path.display(),
@@ -56,7 +57,7 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
         run.id,
         results_option(&args.results.results)
     ));
-    Ok(status(run))
+    Ok(status(&answer))
 }
 
 /// A run to be made, or to be gone on with, and everything that it needs.
@@ -226,9 +227,9 @@ fn opening(run: &Run, chosen: &Chosen) -> String {
     )
 }
 
-fn status(run: &Run) -> Status {
-    let failed = run.rows.iter().any(|row| matches!(row.outcome, RowOutcome::Failed { .. }));
-    let qualified = recommend(run, &summarize(run)).pick().is_some();
+fn status(answer: &Answer) -> Status {
+    let failed = answer.run.rows.iter().any(|row| matches!(row.outcome, RowOutcome::Failed { .. }));
+    let qualified = answer.recommendation.pick().is_some();
     if failed || !qualified { Status::No } else { Status::Yes }
 }
 

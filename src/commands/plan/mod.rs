@@ -6,7 +6,7 @@ mod subject;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::candidates::catalog;
-use super::deliver::layout;
+use super::deliver::terminal;
 use super::interrupt::on_interrupt;
 use super::status::Status;
 use super::{checkpoint, gpu};
@@ -17,7 +17,8 @@ use crate::cli;
 use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
 use crate::plan::{Layout, Outlook, Shape, Workload};
-use crate::report::plan::{Plan, csv, json, render};
+use crate::report::Renderer;
+use crate::report::plan::{Plan, csv, json, page};
 use crate::ui::{DownloadProgress, Printer};
 
 use evidence::Evidence;
@@ -66,7 +67,7 @@ pub fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
     let plan =
         Plan { gpu: &gpu, workload, rows: &rows, fit: evidence.fit.as_ref(), elsewhere: evidence.elsewhere.as_deref() };
     let text = match args.format {
-        cli::PlanFormat::Table => render(&plan, &layout(printer)),
+        cli::PlanFormat::Table => terminal(printer).render(&page(&plan)),
         cli::PlanFormat::Csv => csv(&plan)?,
         cli::PlanFormat::Json => json(&plan)?,
     };

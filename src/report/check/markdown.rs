@@ -1,10 +1,9 @@
 //! A check as a comment on a pull request: the outcome, what became worse, and all else folded away.
 
-use super::words::{self, Weight};
-use crate::compare::{Check, FigureCheck};
-use crate::report::escape::escaped;
-use crate::report::markdown::Table;
-use crate::units::Share;
+use super::page::page;
+use crate::compare::Check;
+use crate::report::markdown::block;
+use crate::report::page::Form;
 
 /// Stands at the top, where nobody sees it: by it a workflow finds its own comment again.
 const MARKER: &str = "<!-- bench check -->";
@@ -12,63 +11,18 @@ const MARKER: &str = "<!-- bench check -->";
 /// GitHub refuses a comment of more characters.
 const LONGEST: usize = 65_536;
 
-/// A comment is read only if it is short. Beyond so many lines, a table says more.
-const MOST_LINES: usize = 50;
-
 /// The comment. Ends with a line feed.
 pub fn render(check: &Check) -> String {
-    let (worse, other): (Vec<_>, Vec<_>) =
-        words::by_weight(check).into_iter().partition(|remark| remark.weight == Weight::Worse);
-    let other = other.iter().map(ToString::to_string);
-    let other = other.chain(words::advice(check).map(str::to_owned)).chain(words::new_rows(check));
-    let mut text = format!("{MARKER}\n### {}\n\n{}", escaped(&words::outcome(check)), escaped(&words::sides(check)));
-    let open = list(worse.iter().map(ToString::to_string).collect());
-    let folds = [("All figures", figures(check)), ("What else there is to say", list(other.collect()))];
-    let folds = folds.into_iter().filter_map(|(title, inside)| Some(folded(title, &inside?)));
-    for section in open.into_iter().chain(folds) {
-        if text.len() + section.len() < LONGEST - 200 {
-            text.push_str(&format!("\n\n{section}"));
+    let mut text = MARKER.to_owned();
+    for (index, block) in page(check, Form::Document).blocks.iter().map(block).enumerate() {
+        let gap = if index == 0 { "\n" } else { "\n\n" };
+        if text.len() + block.len() < LONGEST - 200 {
+            text.push_str(&format!("{gap}{block}"));
         } else {
             text.push_str("\n\nA part is left out, since it is too long for a comment: see the other formats.");
         }
     }
     text + "\n"
-}
-
-/// `None` of nothing.
-fn list(lines: Vec<String>) -> Option<String> {
-    let more = lines.len().saturating_sub(MOST_LINES);
-    let mut items: Vec<String> = lines.iter().take(MOST_LINES).map(|line| format!("- {}", escaped(line))).collect();
-    items.extend((more > 0).then(|| format!("- and {more} more: see the other formats")));
-    (!items.is_empty()).then(|| items.join("\n"))
-}
-
-/// The blank lines end GitHub's HTML blocks, so that Markdown counts again in between.
-fn folded(title: &str, inside: &str) -> String {
-    format!("<details>\n<summary>{title}</summary>\n\n{inside}\n\n</details>")
-}
-
-fn figures(check: &Check) -> Option<String> {
-    let headings = ["candidate", "prompts", "metric", "verdict", "before", "after", "n", "change", "tolerance"];
-    let mut table = Table::new(4, headings.map(String::from).into_iter());
-    for figure in check.figures() {
-        table.row(cells(figure).into_iter().map(|cell| escaped(&cell).into_owned()));
-    }
-    table.finished()
-}
-
-fn cells(figure: &FigureCheck) -> [String; 9] {
-    [
-        figure.place.row.clone(),
-        words::prompts(&figure.place),
-        figure.metric.label().to_owned(),
-        words::verdict_cell(&figure.judgement.verdict).to_owned(),
-        words::value(figure.metric, figure.before),
-        words::value(figure.metric, figure.after),
-        words::counts(figure),
-        words::change(figure),
-        Share(figure.tolerance).to_string(),
-    ]
 }
 
 #[cfg(test)]
@@ -92,19 +46,19 @@ mod tests {
         <details>
         <summary>All figures</summary>
 
-        | candidate | prompts | metric | verdict | before | after | n | change | tolerance |
-        | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | \~ | 500 ms | 502 ms | 20+20 | +0.4 % (-0.2 … +1.0 %) | 5 % |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | REGRESSED | 20.0 tok/s | 17.8 tok/s | 20+20 | -11.0 % (-11.7 … -10.2 %) | 5 % |
-        | qwen2.5-7b q4_k | speed pp512+tg64 | TTFT | improved | 2.00 s | 1.60 s | 20+20 | -20.0 % (-20.6 … -19.4 %) | 5 % |
-        | qwen2.5-7b q4_k | speed pp512+tg64 | decode | inconclusive | 19.5 tok/s | 18.7 tok/s | 20+20 | -4.1 % (-7.6 … -0.5 %) | 5 % |
-        | qwen2.5-7b q4_k | interview | decode | inconclusive | 19.0 tok/s | 19.0 tok/s | 1+1 | — | 5 % |
-        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | 0 % (-0.2 … +0.2 %) | 5 % |
-        | qwen2.5-7b q4_k |  | load | \~ | 4.20 s | 4.30 s | 1+1 | +2.4 % (-6.9 … +12.6 %) | 25 % |
-        | 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100% | speed pp128+tg64 | decode | \~ | 10.0 tok/s | 10.0 tok/s | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
-        | gemma-2-9b q8_0 | speed pp128+tg64 | decode | incomparable | 10.0 tok/s | 10.0 tok/s | 20+20 | — | 5 % |
-        | llama-3-8b q8_0 | speed pp128+tg64 | decode | incomparable | 10.0 tok/s | — | 20+0 | — | 5 % |
-        | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | inconclusive | 10.0 tok/s | 10.0 tok/s | 20+20 | — | 5 % |
+        | candidate | prompts | metric | before | after | n | tolerance | change | verdict |
+        | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | 500 ms | 502 ms | 20+20 | 5 % | +0.4 % (-0.2 … +1.0 %) | \~ |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | 20.0 tok/s | 17.8 tok/s | 20+20 | 5 % | -11.0 % (-11.7 … -10.2 %) | REGRESSED |
+        | qwen2.5-7b q4_k | speed pp512+tg64 | TTFT | 2.00 s | 1.60 s | 20+20 | 5 % | -20.0 % (-20.6 … -19.4 %) | improved |
+        | qwen2.5-7b q4_k | speed pp512+tg64 | decode | 19.5 tok/s | 18.7 tok/s | 20+20 | 5 % | -4.1 % (-7.6 … -0.5 %) | inconclusive |
+        | qwen2.5-7b q4_k | interview | decode | 19.0 tok/s | 19.0 tok/s | 1+1 | 5 % | — | inconclusive |
+        | qwen2.5-7b q4_k |  | memory | 4.00 GiB | 4.00 GiB | 1+1 | 5 % | 0 % (-0.2 … +0.2 %) | \~ |
+        | qwen2.5-7b q4_k |  | load | 4.20 s | 4.30 s | 1+1 | 25 % | +2.4 % (-6.9 … +12.6 %) | \~ |
+        | 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100% | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | 0 % (-0.6 … +0.6 %) | \~ |
+        | gemma-2-9b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | — | incomparable |
+        | llama-3-8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | — | 20+0 | 5 % | — | incomparable |
+        | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | — | inconclusive |
 
         </details>
 
@@ -126,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_check_that_found_nothing() {
-        insta::assert_snapshot!(render(&testing::unchanged()), @r"
+        insta::assert_snapshot!(render(&testing::unchanged()), @r#"
         <!-- bench check -->
         ### Check passed: 4 within noise
 
@@ -135,15 +89,15 @@ mod tests {
         <details>
         <summary>All figures</summary>
 
-        | candidate | prompts | metric | verdict | before | after | n | change | tolerance |
-        | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | \~ | 500 ms | 500 ms | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
-        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | \~ | 20.0 tok/s | 20.0 tok/s | 20+20 | 0 % (-0.6 … +0.6 %) | 5 % |
-        | qwen2.5-7b q4_k |  | memory | \~ | 4.00 GiB | 4.00 GiB | 1+1 | 0 % (-0.2 … +0.2 %) | 5 % |
-        | qwen2.5-7b q4_k |  | load | \~ | 4.20 s | 4.20 s | 1+1 | 0 % (-9.1 … +10.0 %) | 25 % |
+        | candidate | prompts | metric | before | after | n | tolerance | change | verdict |
+        | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | 500 ms | 500 ms | 20+20 | 5 % | 0 % (-0.6 … +0.6 %) | \~ |
+        | qwen2.5-7b q4_k | speed pp128+tg64 | decode | 20.0 tok/s | 20.0 tok/s | 20+20 | 5 % | 0 % (-0.6 … +0.6 %) | \~ |
+        | qwen2.5-7b q4_k |  | memory | 4.00 GiB | 4.00 GiB | 1+1 | 5 % | 0 % (-0.2 … +0.2 %) | \~ |
+        | qwen2.5-7b q4_k |  | load | 4.20 s | 4.20 s | 1+1 | 25 % | 0 % (-9.1 … +10.0 %) | \~ |
 
         </details>
-        ");
+        "#);
     }
 
     #[test]

@@ -5,5 +5,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod noise;
-pub mod table;
+mod page;
 mod words;
+
+pub use page::page;

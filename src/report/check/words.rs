@@ -5,8 +5,8 @@ use std::fmt;
 use crate::compare::{
     ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
 };
+use crate::measure::other_programs;
 use crate::metric::Direction;
-use crate::report::prose::other_programs;
 use crate::summarize::Interval;
 use crate::units::{Change, Share, UNKNOWN};
 

@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 
+use super::minute;
 use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
-use super::{minute, table};
 use crate::compare::difference;
 use crate::metric::Metric;
 use crate::record::Run;
-use crate::report::figure;
-use crate::report::prose::paragraph;
-use crate::report::table::Layout;
+use crate::report::page::{Align, Block, Column, Page, Table};
+use crate::report::{figure, machine};
 use crate::suite::Language;
 use crate::summarize::{Distribution, RowSummary, Summary};
 use crate::units::{Change, Known, UNKNOWN};
@@ -25,30 +24,16 @@ const NEW_LEVEL: char = '◆';
 /// different things in different ones, and each prompt of token ids. Of one suite if that is named. `runs` come with
 /// what was summarized of them, and are shown in the order given: first each course at a glance, then run by run, and below in
 /// words where a course took another level and where it does not continue.
-pub fn course(
-    metric: &Metric,
-    suite: Option<&str>,
-    runs: &[(Run, Vec<RowSummary>)],
-    zone: &TimeZone,
-    width: Option<u16>,
-) -> String {
+pub fn course(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], zone: &TimeZone) -> Page {
     let courses = courses(metric, suite, runs);
-    let layout = Layout { width: width.map(usize::from), color: false };
-    let mut parts: Vec<String> =
-        runs.first().map(|(run, _)| paragraph(&head(metric, runs.len(), run), &layout)).into_iter().collect();
-    parts.extend([glance(metric, &courses, width), by_run(metric, &courses, zone, width)]);
-    let notes = notes(metric, &courses);
-    if !notes.is_empty() {
-        parts.push(notes.iter().map(|note| paragraph(note, &layout)).collect::<Vec<_>>().join("\n"));
-    }
-    parts.join("\n\n")
+    let head = runs.first().map(|(run, _)| Block::Paragraph(head(metric, runs.len(), run)));
+    let tables = [glance(metric, &courses), by_run(metric, &courses, zone)].map(Block::Table);
+    Page::new(head.into_iter().chain(tables).chain(Block::list(notes(metric, &courses))))
 }
 
 fn head(metric: &Metric, runs: usize, first: &Run) -> String {
-    let environment = &first.environment;
-    let (name, device, threads) = (&environment.device_name, &environment.device, environment.threads);
     let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
-    format!("{} over {runs}, the first on {name} ({device}, {threads} threads)", metric.label)
+    format!("{} over {runs}, the first on {}", metric.label, machine::named(&first.environment))
 }
 
 /// One candidate's figure of one kind of work, over the runs that it was part of.
@@ -83,51 +68,65 @@ fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSum
 }
 
 /// Each course in a line.
-fn glance(metric: &Metric, courses: &[Course], width: Option<u16>) -> String {
-    let (lowest, highest) = (format!("lowest {}", figure::heading(metric)), "highest");
-    let mut table = table(["candidate", "prompts", "course", &lowest, highest], &[3, 4], width);
-    for Course { candidate, work, series, .. } in courses {
-        let known = || series.values.iter().flatten().copied();
-        let show = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| metric.unit.show(value));
-        table.add_row([
-            (*candidate).to_owned(),
-            work.label().into_owned(),
-            sparkline(&series.values, &series.breaks),
-            show(known().reduce(f64::min)),
-            show(known().reduce(f64::max)),
-        ]);
+fn glance(metric: &Metric, courses: &[Course]) -> Table {
+    let column =
+        |heading: &str, align, cell: &dyn Fn(&Course) -> String| Column::new(heading, align, courses.iter().map(cell));
+    let end = |course: &Course, of: fn(f64, f64) -> f64| {
+        let known = course.series.values.iter().flatten().copied();
+        Known(known.reduce(of).map(|value| metric.unit.show(value))).to_string()
+    };
+    let lowest = format!("lowest {}", figure::heading(metric));
+    Table {
+        names: vec![
+            column("candidate", Align::Left, &|course| course.candidate.to_owned()),
+            column("prompts", Align::Left, &|course| course.work.label().into_owned()),
+        ],
+        columns: vec![
+            column("course", Align::Left, &|course| sparkline(&course.series.values, &course.series.breaks)),
+            column(&lowest, Align::Right, &|course| end(course, f64::min)),
+            column("highest", Align::Right, &|course| end(course, f64::max)).joined(),
+        ],
     }
-    table.trim_fmt()
 }
 
-fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone, width: Option<u16>) -> String {
-    let median = figure::heading(metric);
-    let headings = ["candidate", "prompts", "run", "started", "commit", &median, "95 % interval", "trials", "change"];
-    let mut table = table(headings, &[5, 6, 7], width);
-    for Course { candidate, work, runs, figures, series } in courses {
-        for (index, (run, figure)) in runs.iter().zip(figures).enumerate() {
-            let change = match series.new_level_at(index) {
-                Some(level) => match level.change() {
-                    Some(change) => format!("{NEW_LEVEL} {}", Change(change)),
-                    None => NEW_LEVEL.to_string(),
-                },
-                None if series.breaks.contains(&index) => BREAK.to_string(),
-                None => String::new(),
-            };
-            table.add_row([
-                (*candidate).to_owned(),
-                work.label().into_owned(),
-                run.id.clone(),
-                minute(run.started_at, zone),
-                commit(run).into_owned(),
-                figure::median(metric, *figure),
-                figure::interval(metric, *figure),
-                Known(figure.map(|distribution| distribution.n)).to_string(),
-                change,
-            ]);
-        }
+/// Each course run by run.
+fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone) -> Table {
+    let lines: Vec<(&Course, usize)> =
+        courses.iter().flat_map(|course| (0..course.runs.len()).map(move |index| (course, index))).collect();
+    let column = |heading: &str, align, cell: &dyn Fn(&Course, usize) -> String| {
+        Column::new(heading, align, lines.iter().map(|(course, index)| cell(course, *index)))
+    };
+    let n = |figure: Option<&Distribution>| Known(figure.map(|distribution| distribution.n)).to_string();
+    Table {
+        names: vec![
+            column("candidate", Align::Left, &|course, _| course.candidate.to_owned()),
+            column("prompts", Align::Left, &|course, _| course.work.label().into_owned()),
+        ],
+        columns: vec![
+            column("run", Align::Left, &|course, index| course.runs[index].id.clone()),
+            column("started", Align::Left, &|course, index| minute(course.runs[index].started_at, zone)).joined(),
+            column("commit", Align::Left, &|course, index| commit(course.runs[index]).into_owned()).joined(),
+            column(&figure::heading(metric), Align::Right, &|course, index| {
+                figure::median(metric, course.figures[index])
+            }),
+            column("95 % interval", Align::Right, &|course, index| figure::interval(metric, course.figures[index]))
+                .joined(),
+            column("trials", Align::Right, &|course, index| n(course.figures[index])).joined(),
+            column("change", Align::Left, &change).joined(),
+        ],
     }
-    table.trim_fmt()
+}
+
+/// Whether a course took another level at a run, and by how much, or does not continue there.
+fn change(course: &Course, index: usize) -> String {
+    match course.series.new_level_at(index) {
+        Some(level) => match level.change() {
+            Some(change) => format!("{NEW_LEVEL} {}", Change(change)),
+            None => NEW_LEVEL.to_string(),
+        },
+        None if course.series.breaks.contains(&index) => BREAK.to_string(),
+        None => String::new(),
+    }
 }
 
 /// Where a course took another level, and where it does not continue.
@@ -233,9 +232,14 @@ fn in_order<T: Ord + Copy>(items: impl Iterator<Item = T>) -> Vec<T> {
 mod tests {
     use super::*;
     use crate::metric::{CHARACTERS, TTFT};
+    use crate::report::{Renderer, Terminal};
     use crate::store::sample;
     use crate::summarize::summarize;
     use crate::summarize::testing::{self, text_trial};
+
+    fn shown(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], width: Option<usize>) -> String {
+        Terminal { width, color: false }.render(&course(metric, suite, runs, &TimeZone::UTC))
+    }
 
     fn summarized(runs: Vec<Run>) -> Vec<(Run, Vec<RowSummary>)> {
         runs.into_iter().map(|run| (run.clone(), summarize(&run))).collect()
@@ -261,45 +265,45 @@ mod tests {
 
     #[test]
     fn a_metric_over_runs_by_candidate_and_kind_of_work() {
-        insta::assert_snapshot!(course(&TTFT, None, &two_runs(), &TimeZone::UTC, None), @r#"
+        insta::assert_snapshot!(shown(&TTFT, None, &two_runs(), None), @r#"
         TTFT over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
 
-         candidate         prompts   course   lowest TTFT   highest
-        ────────────────────────────────────────────────────────────
-         qwen2.5-7b q4_k   text      ▁█            500 ms    1.00 s
-         qwen2.5-7b q4_k   short-1   ▄·            500 ms    500 ms
-         한국어 모델       —         ··                 —         —
+        candidate        prompts  course  lowest TTFT  highest
+        ──────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text     ▁█           500 ms   1.00 s
+        qwen2.5-7b q4_k  short-1  ▄·           500 ms   500 ms
+        한국어 모델      —        ··                —        —
 
-         candidate         prompts   run                    started            commit     TTFT     95 % interval   trials   change
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         qwen2.5-7b q4_k   text      20261120-051733-4f2a   2026-11-20 05:17   —        500 ms                 —        3
-         qwen2.5-7b q4_k   text      20261121-051733-0001   2026-11-21 05:17   —        1.00 s   1.00 s – 1.00 s        9
-         qwen2.5-7b q4_k   short-1   20261120-051733-4f2a   2026-11-20 05:17   —        500 ms                 —        1
-         qwen2.5-7b q4_k   short-1   20261121-051733-0001   2026-11-21 05:17   —             —                 —        —
-         한국어 모델       —         20261120-051733-4f2a   2026-11-20 05:17   —             —                 —        —
-         한국어 모델       —         20261121-051733-0001   2026-11-21 05:17   —             —                 —        —
+        candidate        prompts  run                   started           commit    TTFT    95 % interval  trials  change
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text     20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       3
+        qwen2.5-7b q4_k  text     20261121-051733-0001  2026-11-21 05:17  —       1.00 s  1.00 s – 1.00 s       9
+        qwen2.5-7b q4_k  short-1  20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       1
+        qwen2.5-7b q4_k  short-1  20261121-051733-0001  2026-11-21 05:17  —            —                —       —
+        한국어 모델      —        20261120-051733-4f2a  2026-11-20 05:17  —            —                —       —
+        한국어 모델      —        20261121-051733-0001  2026-11-21 05:17  —            —                —       —
         "#);
     }
 
     #[test]
     fn one_suite_alone() {
-        insta::assert_snapshot!(course(&CHARACTERS, Some("review"), &two_runs(), &TimeZone::UTC, None), @r#"
+        insta::assert_snapshot!(shown(&CHARACTERS, Some("review"), &two_runs(), None), @r#"
         chars/s over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
 
-         candidate         prompts    course   lowest chars/s   highest
-        ────────────────────────────────────────────────────────────────
-         qwen2.5-7b q4_k   text, ko   █▁                 20.0      40.0
-         qwen2.5-7b q4_k   text, en   █▁                 76.3       153
-         한국어 모델       —          ··                    —         —
+        candidate        prompts   course  lowest chars/s  highest
+        ──────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text, ko  █▁                20.0     40.0
+        qwen2.5-7b q4_k  text, en  █▁                76.3      153
+        한국어 모델      —         ··                   —        —
 
-         candidate         prompts    run                    started            commit   chars/s   95 % interval   trials   change
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         qwen2.5-7b q4_k   text, ko   20261120-051733-4f2a   2026-11-20 05:17   —           40.0               —        2
-         qwen2.5-7b q4_k   text, ko   20261121-051733-0001   2026-11-21 05:17   —           20.0     20.0 – 20.0        8
-         qwen2.5-7b q4_k   text, en   20261120-051733-4f2a   2026-11-20 05:17   —            153               —        1
-         qwen2.5-7b q4_k   text, en   20261121-051733-0001   2026-11-21 05:17   —           76.3               —        1
-         한국어 모델       —          20261120-051733-4f2a   2026-11-20 05:17   —              —               —        —
-         한국어 모델       —          20261121-051733-0001   2026-11-21 05:17   —              —               —        —
+        candidate        prompts   run                   started           commit  chars/s  95 % interval  trials  change
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text, ko  20261120-051733-4f2a  2026-11-20 05:17  —          40.0              —       2
+        qwen2.5-7b q4_k  text, ko  20261121-051733-0001  2026-11-21 05:17  —          20.0    20.0 – 20.0       8
+        qwen2.5-7b q4_k  text, en  20261120-051733-4f2a  2026-11-20 05:17  —           153              —       1
+        qwen2.5-7b q4_k  text, en  20261121-051733-0001  2026-11-21 05:17  —          76.3              —       1
+        한국어 모델      —         20261120-051733-4f2a  2026-11-20 05:17  —             —              —       —
+        한국어 모델      —         20261121-051733-0001  2026-11-21 05:17  —             —              —       —
         "#);
     }
 
@@ -321,33 +325,33 @@ mod tests {
 
     #[test]
     fn a_new_level_is_marked_and_told_by_its_commit_and_another_environment_breaks_the_course() {
-        insta::assert_snapshot!(course(&TTFT, None, &many_runs(), &TimeZone::UTC, None), @r#"
+        insta::assert_snapshot!(shown(&TTFT, None, &many_runs(), None), @r#"
         TTFT over 18 runs, the first on AMD EPYC 9B45 (cpu, 2 threads)
 
-         candidate        prompts   course                lowest TTFT   highest
-        ────────────────────────────────────────────────────────────────────────
-         한국어-라마-7b   text      ▁▂▁·▂▁▁▂███▇████│▇█        500 ms    560 ms
+        candidate       prompts  course               lowest TTFT  highest
+        ──────────────────────────────────────────────────────────────────
+        한국어-라마-7b  text     ▁▂▁·▂▁▁▂███▇████│▇█       500 ms   560 ms
 
-         candidate        prompts   run                    started            commit            TTFT   95 % interval   trials   change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         한국어-라마-7b   text      20261120-051700-0001   1970-01-01 00:00   0f2e3d4         500 ms               —        1
-         한국어-라마-7b   text      20261120-051701-0001   1970-01-01 00:00   1f2e3d4         510 ms               —        1
-         한국어-라마-7b   text      20261120-051702-0001   1970-01-01 00:00   2f2e3d4         504 ms               —        1
-         한국어-라마-7b   text      20261120-051703-0001   1970-01-01 00:00   3f2e3d4              —               —        —
-         한국어-라마-7b   text      20261120-051704-0001   1970-01-01 00:00   4f2e3d4         510 ms               —        1
-         한국어-라마-7b   text      20261120-051705-0001   1970-01-01 00:00   5f2e3d4         500 ms               —        1
-         한국어-라마-7b   text      20261120-051706-0001   1970-01-01 00:00   6f2e3d4         507 ms               —        1
-         한국어-라마-7b   text      20261120-051707-0001   1970-01-01 00:00   7f2e3d4         509 ms               —        1
-         한국어-라마-7b   text      20261120-051708-0001   1970-01-01 00:00   8f2e3d4         556 ms               —        1   ◆ +9.8 %
-         한국어-라마-7b   text      20261120-051709-0001   1970-01-01 00:00   1f2e3d4-dirty   559 ms               —        1
-         한국어-라마-7b   text      20261120-051710-0001   1970-01-01 00:00   af2e3d4         557 ms               —        1
-         한국어-라마-7b   text      20261120-051711-0001   1970-01-01 00:00   bf2e3d4         550 ms               —        1
-         한국어-라마-7b   text      20261120-051712-0001   1970-01-01 00:00   cf2e3d4         560 ms               —        1
-         한국어-라마-7b   text      20261120-051713-0001   1970-01-01 00:00   df2e3d4         554 ms               —        1
-         한국어-라마-7b   text      20261120-051714-0001   1970-01-01 00:00   ef2e3d4         554 ms               —        1
-         한국어-라마-7b   text      20261120-051715-0001   1970-01-01 00:00   ff2e3d4         560 ms               —        1
-         한국어-라마-7b   text      20261120-051716-0001   1970-01-01 00:00   10f2e3d         550 ms               —        1   │
-         한국어-라마-7b   text      20261120-051717-0001   1970-01-01 00:00   11f2e3d         557 ms               —        1
+        candidate       prompts  run                   started           commit           TTFT  95 % interval  trials  change
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        한국어-라마-7b  text     20261120-051700-0001  1970-01-01 00:00  0f2e3d4        500 ms              —       1
+        한국어-라마-7b  text     20261120-051701-0001  1970-01-01 00:00  1f2e3d4        510 ms              —       1
+        한국어-라마-7b  text     20261120-051702-0001  1970-01-01 00:00  2f2e3d4        504 ms              —       1
+        한국어-라마-7b  text     20261120-051703-0001  1970-01-01 00:00  3f2e3d4             —              —       —
+        한국어-라마-7b  text     20261120-051704-0001  1970-01-01 00:00  4f2e3d4        510 ms              —       1
+        한국어-라마-7b  text     20261120-051705-0001  1970-01-01 00:00  5f2e3d4        500 ms              —       1
+        한국어-라마-7b  text     20261120-051706-0001  1970-01-01 00:00  6f2e3d4        507 ms              —       1
+        한국어-라마-7b  text     20261120-051707-0001  1970-01-01 00:00  7f2e3d4        509 ms              —       1
+        한국어-라마-7b  text     20261120-051708-0001  1970-01-01 00:00  8f2e3d4        556 ms              —       1  ◆ +9.8 %
+        한국어-라마-7b  text     20261120-051709-0001  1970-01-01 00:00  1f2e3d4-dirty  559 ms              —       1
+        한국어-라마-7b  text     20261120-051710-0001  1970-01-01 00:00  af2e3d4        557 ms              —       1
+        한국어-라마-7b  text     20261120-051711-0001  1970-01-01 00:00  bf2e3d4        550 ms              —       1
+        한국어-라마-7b  text     20261120-051712-0001  1970-01-01 00:00  cf2e3d4        560 ms              —       1
+        한국어-라마-7b  text     20261120-051713-0001  1970-01-01 00:00  df2e3d4        554 ms              —       1
+        한국어-라마-7b  text     20261120-051714-0001  1970-01-01 00:00  ef2e3d4        554 ms              —       1
+        한국어-라마-7b  text     20261120-051715-0001  1970-01-01 00:00  ff2e3d4        560 ms              —       1
+        한국어-라마-7b  text     20261120-051716-0001  1970-01-01 00:00  10f2e3d        550 ms              —       1  │
+        한국어-라마-7b  text     20261120-051717-0001  1970-01-01 00:00  11f2e3d        557 ms              —       1
 
         ◆ 한국어-라마-7b, text: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
         ◆ another level from that run on (E-divisive); p: the share of random orders that show as much
@@ -360,9 +364,9 @@ mod tests {
         let columns = |letter: char| if ('가'..='힣').contains(&letter) { 2 } else { 1 };
         for runs in [two_runs(), many_runs()] {
             for width in [80, 100, 120] {
-                let text = course(&TTFT, None, &runs, &TimeZone::UTC, Some(width));
-                let widest = text.lines().map(|line| line.chars().map(columns).sum::<u32>()).max();
-                assert!(widest <= Some(width.into()), "{widest:?}\n{text}");
+                let text = shown(&TTFT, None, &runs, Some(width));
+                let widest = text.lines().map(|line| line.chars().map(columns).sum::<usize>()).max();
+                assert!(widest <= Some(width), "{widest:?}\n{text}");
             }
         }
     }

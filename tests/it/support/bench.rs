@@ -318,7 +318,7 @@ impl Ran {
             (r"[\d,.]*\d (tok/s|((Korean|English) )?chars/s|chars/tok|KRW)", "N $1"),
             (r"[\d,.]*\d times the limit", "N times the limit"),
             // Of the tests' own build only.
-            (r"(?m)^debug build: .*\n", ""),
+            (r"(?m)^! debug build: .*\n", ""),
         ]
     }
 }

@@ -1,34 +1,53 @@
-//! A check as a person reads it in a terminal: a table like benchstat's, `~` where nothing is shown to have changed.
+//! A check as a page: a table like benchstat's, `~` where nothing is shown to have changed, and what there is to say of it.
 
-use super::words;
+use super::words::{self, Weight};
 use crate::compare::{Check, FigureCheck};
-use crate::report::grid::{Align, Column, Grid, Tone};
-use crate::report::prose::{bold, paragraph};
-use crate::report::table::Layout;
+use crate::report::page::{Align, Block, Column, Form, Page, Table};
 use crate::units::Share;
 
-/// The table, what there is to say about its rows, and the outcome. Ends with a line feed.
-pub fn render(check: &Check, layout: &Layout) -> String {
-    let mut parts = vec![paragraph(&words::sides(check), layout)];
-    if check.figures().next().is_some() {
-        parts.push(grid(check).render(layout));
+/// A comment is read only if it is short. Beyond so many lines, a table says more.
+const MOST_LINES: usize = 50;
+
+/// The page of a check. A screen ends with the outcome; a document begins with it, and folds away what is not worse.
+pub fn page(check: &Check, form: Form) -> Page {
+    let outcome = words::outcome(check);
+    let sides = Block::Paragraph(words::sides(check));
+    let advice = || words::advice(check).map(str::to_owned).into_iter().chain(words::new_rows(check));
+    match form {
+        Form::Screen => {
+            let remarks = check.rows.iter().flat_map(words::remarks).map(|remark| remark.to_string());
+            let list = Block::list(remarks.chain(advice()).collect());
+            let blocks = std::iter::once(sides).chain(figures(check)).chain(list);
+            Page::new(blocks.chain([Block::Heading(outcome)]))
+        }
+        Form::Document => {
+            let (worse, other): (Vec<_>, Vec<_>) =
+                words::by_weight(check).into_iter().partition(|remark| remark.weight == Weight::Worse);
+            let worse = short_list(worse.iter().map(ToString::to_string).collect());
+            let other = short_list(other.iter().map(ToString::to_string).chain(advice()).collect());
+            let folds = [("All figures", figures(check)), ("What else there is to say", other)];
+            let folds = folds
+                .into_iter()
+                .filter_map(|(title, block)| Some(Block::Fold { title: title.to_owned(), blocks: vec![block?] }));
+            Page::new([Block::Title(outcome), sides].into_iter().chain(worse).chain(folds))
+        }
     }
-    let mut remarks: Vec<String> =
-        check.rows.iter().flat_map(words::remarks).map(|remark| remark.to_string()).collect();
-    remarks.extend(words::advice(check).map(str::to_owned));
-    remarks.extend(words::new_rows(check));
-    if !remarks.is_empty() {
-        parts.push(remarks.iter().map(|remark| paragraph(remark, layout)).collect::<Vec<_>>().join("\n"));
-    }
-    parts.push(bold(&paragraph(&words::outcome(check), layout), layout));
-    parts.join("\n\n") + "\n"
 }
 
-fn grid(check: &Check) -> Grid {
+fn short_list(mut lines: Vec<String>) -> Option<Block> {
+    let more = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    lines.extend((more > 0).then(|| format!("and {more} more: see the other formats")));
+    Block::list(lines)
+}
+
+/// Nothing of a check without figures.
+fn figures(check: &Check) -> Option<Block> {
     let column = |heading: &str, align, cell: &dyn Fn(&FigureCheck) -> String| {
-        Column::new(heading, align, check.figures().map(cell).collect())
+        Column::new(heading, align, check.figures().map(cell))
     };
-    Grid {
+    let verdict = |figure: &FigureCheck| words::verdict_cell(&figure.judgement.verdict).to_owned();
+    let table = Table {
         names: vec![
             column("candidate", Align::Left, &|figure| figure.place.row.clone()),
             column("prompts", Align::Left, &|figure| words::prompts(&figure.place)),
@@ -41,21 +60,25 @@ fn grid(check: &Check) -> Grid {
             column("tolerance", Align::Right, &|figure| Share(figure.tolerance).to_string()).joined(),
             // All in one table do not fit eighty columns.
             column("change", Align::Right, &words::change),
-            column("verdict", Align::Left, &|figure| words::verdict_cell(&figure.judgement.verdict).to_owned())
-                .joined(),
+            column("verdict", Align::Left, &verdict).joined(),
         ],
-        tones: check.figures().map(|_| Tone::Plain).collect(),
-    }
+    };
+    (table.rows() > 0).then_some(Block::Table(table))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::compare::testing;
+    use crate::report::{Renderer, Terminal};
+
+    fn on_screen(check: &Check, width: Option<usize>) -> String {
+        Terminal { width, color: false }.render(&page(check, Form::Screen))
+    }
 
     #[test]
     fn a_check_on_one_line_a_figure() {
-        insta::assert_snapshot!(render(&testing::everything(), &Layout { width: None, color: false }), @r#"
+        insta::assert_snapshot!(on_screen(&testing::everything(), None), @r#"
         run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         candidate                     prompts           metric      before       after      n  tolerance                     change  verdict
@@ -95,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_check_in_eighty_columns() {
-        let text = render(&testing::everything(), &Layout { width: Some(80), color: false });
+        let text = on_screen(&testing::everything(), Some(80));
         insta::assert_snapshot!(text, @r#"
         run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench
           0.1.0), on AMD EPYC 9B45
@@ -191,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_check_that_found_nothing() {
-        insta::assert_snapshot!(render(&testing::unchanged(), &Layout { width: None, color: false }), @r"
+        insta::assert_snapshot!(on_screen(&testing::unchanged(), None), @r"
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         candidate        prompts           metric      before       after      n  tolerance                change  verdict
@@ -207,7 +230,7 @@ mod tests {
 
     #[test]
     fn without_a_figure_there_is_no_table() {
-        insta::assert_snapshot!(render(&testing::nothing(), &Layout { width: None, color: false }), @r#"
+        insta::assert_snapshot!(on_screen(&testing::nothing(), None), @r#"
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         Check could not be compared: nothing to compare

@@ -1,17 +1,19 @@
 use super::*;
 use crate::catalog::{Budget, Quantization, Requirements, Source};
-use crate::recommend::recommend;
-use crate::record::{BusyProgram, FailureKind, FitEstimate, Precision, Row, RowOutcome, Trial};
+use crate::record::{BusyProgram, FailureKind, FitEstimate, Precision, Row, RowOutcome, Run, Trial};
+use crate::report::{Markdown, Renderer, Terminal};
+use crate::store::sample;
 use crate::suite::Language;
-use crate::summarize::summarize;
 use crate::summarize::testing::{
     beside, beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
 };
 
 fn show(run: &Run, width: Option<usize>) -> String {
-    let summaries = summarize(run);
-    let recommendation = recommend(run, &summaries);
-    render(run, &summaries, &recommendation, &Layout { width, color: false })
+    Terminal { width, color: false }.render(&page(&Answer::of(run), Form::Screen))
+}
+
+fn markdown(run: &Run) -> String {
+    Markdown.render(&page(&Answer::of(run), Form::Document))
 }
 
 fn text(n: u64, prompts: u64, ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
@@ -136,13 +138,14 @@ fn the_whole_report() {
     gemma-ko-7b      bf16          40   434 ms     —      230    26.3  26.3–26.7     24.1     48.2      0.880       1.76   100 %
     한국어-라마-7b   q4_k 93 %     40  =304 ms     —      329    16.4  16.4–16.6     15.0     30.1      0.880       1.76     0 %
 
-    mistral-7b-v0.3 q4_k: 6 requests failed, the first with: the engine stopped
+    mistral-7b-v0.3 q4_k: 6 of 50 requests failed, the first with: the engine stopped
+    the run is not finished: the figures are of the trials so far
     ~ estimated from the shape, not measured
     = not told apart from the best of its column: their 95 % intervals overlap
     — p95 needs 130 requests and there are 35: `--repeat 12` gives 132
     within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
-    cold start: loaded at the first request, qwen2.5-7b q4_k makes its first user wait 4.50 s (4.20 s to load, 300 ms to the first
-      token); loaded beforehand 300 ms: preloading saves 4.20 s
+    qwen2.5-7b q4_k: cold start: loaded at the first request, it makes its first user wait 4.50 s (4.20 s to load, 300 ms to the
+      first token); loaded beforehand 300 ms: preloading saves 4.20 s
     mixed precision (bf16, q4_k): speed and memory of these rows do not compare the models alone
     quality is not judged: read the answers before you decide (`bench export`)
 
@@ -174,6 +177,7 @@ fn few_trials_of_random_weights() {
     qwen2.5-7b *       q4_k 93 %  4.00 GiB  4.20 s  3  1.20 s      427    40.0  —          100 %
     mistral-7b-v0.3 *  q4_k 93 %  4.00 GiB  4.20 s  3  1.24 s      413    38.5  —          100 %
 
+    the run is not finished: the figures are of the trials so far
     * random weights at the model's real shape
     — an interval needs 6 requests and there are 3: `--repeat 6` gives 6
     within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
@@ -212,6 +216,7 @@ fn where_nothing_ran_the_report_says_why() {
     koalpaca-12.8b  q4_k              —   failed
     later           —                 —  pending
 
+    the run is not finished: the figures are of the trials so far
     ~ estimated from the shape, not measured
 
     Recommendation: none. No candidate meets the requirements.
@@ -273,9 +278,8 @@ fn korean_names_keep_the_columns_aligned() {
 #[test]
 fn colours_change_nothing_else() {
     let run = realistic();
-    let summaries = summarize(&run);
-    let recommendation = recommend(&run, &summaries);
-    let shown = |color| render(&run, &summaries, &recommendation, &Layout { width: Some(100), color });
+    let page = page(&Answer::of(&run), Form::Screen);
+    let shown = |color| Terminal { width: Some(100), color }.render(&page);
     assert!(shown(true).contains('\x1b') && !shown(false).contains('\x1b'));
     assert_eq!(lines_trimmed(&without_escapes(&shown(true))), lines_trimmed(&shown(false)));
 }
@@ -304,7 +308,7 @@ fn a_busy_machine_is_told() {
 fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     let possible = [speed_trial("pp512+tg64", 512, 500, 80), text_trial(200, 80, 11, "가")].into();
     let run = run_on_l4([beyond_an_l4().rows, vec![llama_8b("b", possible)]].concat());
-    insta::assert_snapshot!(show(&run, Some(130)), @r"
+    insta::assert_snapshot!(show(&run, Some(130)), @r#"
     Run 20261120-051733-4f2a on NVIDIA L4 (cuda:0, 2 threads)
 
     Speed: medians on prompts of so many (@) token ids, prefill in tok/s
@@ -320,12 +324,13 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
     b          bf16       1     —     —      500    12.5  —            1.25        —     0.0909          —   62.7 %
 
+    the run is not finished: the figures are of the trials so far
     ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
       pp512+tg64 needs 722 TFLOPS, 5.96 times the card's 121; suspect the card's row in gpus.toml, the count of tokens, or the clock
     — p50 needs 11 requests and there are 1: `--repeat 11` gives 11
     — p95 needs 130 requests and there are 1: `--repeat 130` gives 130
     — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
-    capacity: NVIDIA L4 holds 26 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of b bf16's weights
+    b bf16: capacity: NVIDIA L4 holds 26 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of its weights
     quality is not judged: read the answers before you decide (`bench export`)
 
     Recommendation: b bf16
@@ -335,5 +340,134 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
         722 TFLOPS, 5.96 times the card's 121: its figures are not to be believed
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3,
       Korean chars/s 0.15, memory 0.1.
-    ");
+    "#);
+}
+
+#[test]
+fn a_run_as_a_comment() {
+    insta::assert_snapshot!(markdown(&sample::run()), @r#"
+    ### Run 20261120-051733-4f2a
+
+    Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC
+
+    #### Recommendation: none. No candidate meets the requirements.
+
+    - Nearest miss: qwen2.5-7b q4_k: 3 of 4 requests (75 %) met the limits, 95 % must; 1 failed or gave no token
+    - Rejected:
+      - qwen2.5-7b q4_k: 3 of 4 requests (75 %) met the limits, 95 % must; 1 failed or gave no token
+      - 한국어 모델: failed, \`config.json\` is missing, the folder has \| pipes and &lt;tags&gt;
+      - deepseek-v2 q4_k: skipped, does not fit: 114 GiB are missing
+      - gemma-2-9b q8_0: not run yet (\`--resume\` goes on)
+    - The budget buys 120 of a month's 730 GPU hours.
+
+    #### Speed: medians on prompts of so many (@) token ids, prefill in tok/s
+
+    | candidate | precision | memory | load | n | TTFT @128 | prefill @128 | decode @128 | decode tok/s | 95 % interval | within limits |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |
+    | qwen2.5-7b | q4_k 93 % | 5.00 GiB | 12.5 s | 1 | 500 ms | 321 | 10.0 | 10.0 | — | 1 of 1 (100 %) |
+    | 한국어 모델 | — | — | failed | — | — | — | — | — | — | — |
+    | deepseek-v2 \* | q4_k | \~134 GiB | skipped | — | — | — | — | — | — | — |
+    | gemma-2-9b | q8_0 | — | pending | — | — | — | — | — | — | — |
+
+    #### Text: review
+
+    | candidate | precision | n | TTFT p50 | TTFT p95 | latency | prefill tok/s | decode tok/s | 95 % interval | chars/s ko | chars/s en | chars/tok ko | chars/tok en | within limits |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
+    | qwen2.5-7b | q4_k 93 % | 3/4 | — | — | 700 ms | 321 | 10.0 | — | 40.0 | 153 | 2.67 | 12.2 | 3 of 4 (75 %) |
+
+    - `*` random weights at the model's real shape
+    - `~` estimated from the shape, not measured
+    - `—` p50 needs 11 requests and there are 3: \`--repeat 11\` gives 11
+    - `—` p95 needs 130 requests and there are 3: \`--repeat 130\` gives 130
+    - `—` an interval needs 6 requests and there are 1: \`--repeat 6\` gives 6
+    - within limits: share of requests with TTFT at most 2.00 s
+    - quality is not judged: read the answers before you decide (\`bench export\`)
+
+    #### Not run, or failed
+
+    | candidate | what happened |
+    | --- | --- |
+    | 한국어 모델 | failed, \`config.json\` is missing, the folder has \| pipes and &lt;tags&gt; |
+    | deepseek-v2 q4_k | skipped, does not fit: 114 GiB are missing |
+    | gemma-2-9b q8_0 | not run yet (\`--resume\` goes on) |
+    | qwen2.5-7b q4_k | 1 of 5 requests failed, the first with: the engine stopped, "why" unknown |
+
+    #### Answers
+
+    <details>
+    <summary>qwen2.5-7b q4_k</summary>
+
+    ko/review/short-1, repetitions 1, 2, cut at the limit
+
+    ```text
+    좋은 제품입니다
+    ```
+
+    en/review/short-1, repetition 1, ended by itself
+
+    ````text
+    # Not a heading
+    | pipe | `tick` ``` <b>bold</b> & </details>
+    ````
+
+    </details>
+    "#);
+}
+
+#[test]
+fn in_a_document_what_is_not_told_apart_from_the_best_is_marked_and_where_it_lies_is_said() {
+    let trials = |gap: u64| (0..8).map(|trial| speed_trial("pp128", 128, 500, gap + trial)).collect();
+    let text = markdown(&run(vec![ran("a", trials(20)), ran("b", trials(22)), ran("c", trials(40))]));
+    let (_, table) = text.split_once("#### Speed").expect("a table");
+    let column = |number| table.lines().filter_map(|line| line.split(" | ").nth(number)).skip(2).collect::<Vec<_>>();
+    assert_eq!(column(7), ["42.6 (38.4 – 47.8)", "39.2 (35.6 – 43.6)", "23.0 (21.7 – 24.4)"], "{text}");
+    assert_eq!(column(8), ["=42.6", "=39.2", "23.0"], "{text}");
+}
+
+#[test]
+fn what_makes_figures_doubtful_stands_before_them_in_a_document() {
+    let text = markdown(&beyond_an_l4());
+    assert!(text.contains(" | 596.4 % | 100 | — | 505.1 % |"), "{text}");
+    let warning = "- **Warning:** a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs";
+    let (before, after) = text.split_once(warning).expect("a warning");
+    assert!(!before.contains("| candidate |") && after.contains("| candidate |"), "{text}");
+    assert!(!markdown(&sample::run()).contains("MBU"));
+}
+
+#[test]
+fn every_line_of_a_documents_table_has_as_many_cells() {
+    let mut run = sample::run();
+    run.rows[3].outcome = RowOutcome::Failed { kind: FailureKind::Load, message: "a|b\\|c\n|d".into() };
+    let text = markdown(&run);
+    let tables = text.split("\n\n").filter(|block| block.starts_with('|'));
+    let mut count = 0;
+    for table in tables {
+        let cells = |line: &str| line.replace("\\\\", "").replace("\\|", "").matches('|').count();
+        let counts: Vec<usize> = table.lines().map(cells).collect();
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}\n{table}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
+#[test]
+fn a_run_without_candidates_still_says_where_it_was_made() {
+    let mut run = sample::run();
+    run.rows.clear();
+    run.finished_at = None;
+    run.environment.debug_build = true;
+    insta::assert_snapshot!(markdown(&run), @r#"
+    ### Run 20261120-051733-4f2a
+
+    Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC
+
+    - **Warning:** debug build: these speeds are not the program's, build with --release
+
+    #### Recommendation: none. No candidate meets the requirements.
+
+    - The budget buys 120 of a month's 730 GPU hours.
+
+    - the run is not finished: the figures are of the trials so far
+    - within limits: share of requests with TTFT at most 2.00 s
+    "#);
 }

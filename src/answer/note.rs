@@ -1,0 +1,297 @@
+//! A note: something that a reader must know beside the figures, as data. How it is said stands in [`super::words`].
+
+use serde::{Serialize, Serializer};
+
+use crate::measure::EnergySource;
+use crate::metric::Metric;
+use crate::recommend::Flag;
+use crate::record::FailureKind;
+use crate::summarize::{Capacity, ColdStart, Impossible, Interval, MachineState};
+
+/// Something to know, and what it is about.
+#[derive(Debug, Clone)]
+pub struct Note {
+    pub subject: Subject,
+    pub kind: Kind,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The whole run: its machine, its settings, or several rows together.
+    Run,
+    /// One row, by [`crate::catalog::Candidate::row`].
+    Row(String),
+}
+
+impl Subject {
+    /// The row's name; `None` of the run.
+    pub fn row(&self) -> Option<&str> {
+        match self {
+            Subject::Run => None,
+            Subject::Row(row) => Some(row),
+        }
+    }
+}
+
+/// What a note means for those who decide by the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Some figures are not to be believed.
+    Warning,
+    /// The figures hold, and say less than they seem to.
+    Caution,
+    /// What a figure or a mark means, and what else is known.
+    Info,
+}
+
+/// Every kind of note, with what it says. Displayed, it is a sentence without its subject.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Kind {
+    /// The run was interrupted, or goes on.
+    NotFinished,
+    /// The row cannot run here, which was known beforehand.
+    Skipped { reason: String },
+    /// The row could not be loaded or acquired.
+    Failed { failure: FailureKind, message: String },
+    /// The row's turn did not come.
+    Pending,
+    /// Measured requests that failed, and what the first of them said.
+    FailedRequests { failed: usize, measured: usize, first: String },
+    /// Figures that take more than the device has.
+    Impossible { device: String, figures: Vec<Impossible> },
+    /// Other programs took processors that the engine computes with, during some measured trials.
+    OtherPrograms { programs: Vec<String>, disturbed: usize, trials: usize, most_processors: f64 },
+    /// Suites of token ids that were measured before they were warm.
+    NotSteady { suites: Vec<WarmedUp> },
+    /// The run's rounds ended before each interval was as narrow as asked for. `precision` is a share of the median.
+    PrecisionNotReached { precision: f64, rounds: u32, most_rounds: u32, figures: Vec<Reached> },
+    /// The run's rounds ended before each suite had taken as long as asked for.
+    TooShort { seconds: f64, rounds: u32, most_rounds: u32, suites: Vec<Took> },
+    /// Figures that rose or fell over the run.
+    Drift { figures: Vec<Drifted> },
+    /// Trials far from the others.
+    Outliers { figures: Vec<Outlying> },
+    /// Trials during which heat held the GPU's clocks down.
+    GpuHot { trials: usize, of: usize },
+    /// Trials during which another process was on the GPU.
+    GpuShared { trials: usize, of: usize },
+    /// Trials that were run a second time, since the GPU's state made the first invalid.
+    GpuRepeated { trials: usize, of: usize },
+    /// Trials during which the power limit held the GPU's clocks down. `None` where the driver does not tell the limit.
+    GpuPowerCapped { trials: usize, of: usize, limit_watts: Option<f64> },
+    /// The state of the GPU over all measured trials.
+    GpuState(MachineState),
+    /// What energy is of, and how it is known. Idle power is that before the first load.
+    GpuEnergy { sources: Vec<EnergySource>, idle_watts: Option<f64> },
+    /// Rows of random weights.
+    RandomWeights { rows: Vec<String> },
+    /// Rows whose memory is an estimate.
+    EstimatedMemory { rows: Vec<String> },
+    /// Figures in which rows are not told apart from the best.
+    NotToldApart { figures: Vec<Tied> },
+    /// A percentile or an interval that too few requests gave, and the least `--repeat` that gives it.
+    TooFewTrials { figure: Scarce, needs: usize, there_are: usize, repeat: usize, gives: usize },
+    /// The limits that a request must meet to be within limits.
+    WithinLimits { limits: Vec<RequestLimit> },
+    /// What the first user of the pick waits for.
+    ColdStart(ColdStart),
+    /// How many chats the device holds beside the pick's weights.
+    Capacity { device: String, capacity: Capacity },
+    /// What a reader of the ranking must know. Its fields are the recommendation's.
+    Flag(Flag),
+}
+
+/// Each kind's name for machines, never renamed, and the list of all: both of the same lines, so that no kind is missing.
+macro_rules! names {
+    ($($kind:pat => $name:literal,)*) => {
+        impl Kind {
+            /// The name of every kind.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            /// Its name for machines.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $($kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    Kind::NotFinished => "not_finished",
+    Kind::Skipped { .. } => "skipped",
+    Kind::Failed { .. } => "failed",
+    Kind::Pending => "pending",
+    Kind::FailedRequests { .. } => "failed_requests",
+    Kind::Impossible { .. } => "impossible",
+    Kind::OtherPrograms { .. } => "other_programs",
+    Kind::NotSteady { .. } => "not_steady",
+    Kind::PrecisionNotReached { .. } => "precision_not_reached",
+    Kind::TooShort { .. } => "too_short",
+    Kind::Drift { .. } => "drift",
+    Kind::Outliers { .. } => "outliers",
+    Kind::GpuHot { .. } => "gpu_hot",
+    Kind::GpuShared { .. } => "gpu_shared",
+    Kind::GpuRepeated { .. } => "gpu_repeated",
+    Kind::GpuPowerCapped { .. } => "gpu_power_capped",
+    Kind::GpuState(_) => "gpu_state",
+    Kind::GpuEnergy { .. } => "gpu_energy",
+    Kind::RandomWeights { .. } => "random_weights",
+    Kind::EstimatedMemory { .. } => "estimated_memory",
+    Kind::NotToldApart { .. } => "not_told_apart",
+    Kind::TooFewTrials { .. } => "too_few_trials",
+    Kind::WithinLimits { .. } => "within_limits",
+    Kind::ColdStart(_) => "cold_start",
+    Kind::Capacity { .. } => "capacity",
+    Kind::Flag(Flag::MixedPrecision(_)) => "mixed_precision",
+    Kind::Flag(Flag::QualityNotJudged { .. }) => "quality_not_judged",
+    Kind::Flag(Flag::CriterionDropped { .. }) => "criterion_dropped",
+    Kind::Flag(Flag::DebugBuild) => "debug_build",
+}
+
+impl Kind {
+    /// What it means for those who decide by the figures.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Kind::Impossible { .. }
+            | Kind::OtherPrograms { .. }
+            | Kind::GpuHot { .. }
+            | Kind::GpuShared { .. }
+            | Kind::Flag(Flag::DebugBuild) => Severity::Warning,
+            Kind::NotFinished
+            | Kind::Skipped { .. }
+            | Kind::Failed { .. }
+            | Kind::Pending
+            | Kind::FailedRequests { .. }
+            | Kind::NotSteady { .. }
+            | Kind::PrecisionNotReached { .. }
+            | Kind::TooShort { .. }
+            | Kind::Drift { .. }
+            | Kind::TooFewTrials { .. }
+            | Kind::Flag(Flag::MixedPrecision(_) | Flag::QualityNotJudged { .. } | Flag::CriterionDropped { .. }) => {
+                Severity::Caution
+            }
+            Kind::Outliers { .. }
+            | Kind::GpuRepeated { .. }
+            | Kind::GpuPowerCapped { .. }
+            | Kind::GpuState(_)
+            | Kind::GpuEnergy { .. }
+            | Kind::RandomWeights { .. }
+            | Kind::EstimatedMemory { .. }
+            | Kind::NotToldApart { .. }
+            | Kind::WithinLimits { .. }
+            | Kind::ColdStart(_)
+            | Kind::Capacity { .. } => Severity::Info,
+        }
+    }
+}
+
+/// A suite with as many warm-up trials as it may have.
+#[derive(Debug, Clone, Serialize)]
+pub struct WarmedUp {
+    pub suite: String,
+    pub trials: usize,
+}
+
+/// How long the measured trials of a suite took together, in seconds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Took {
+    pub suite: String,
+    pub seconds: f64,
+}
+
+/// A metric of a prompt of token ids.
+#[derive(Debug, Clone, Serialize)]
+pub struct Place {
+    pub metric: Metric,
+    pub prompt: String,
+}
+
+/// How precisely a figure is known; see [`crate::summarize::precision`].
+#[derive(Debug, Clone, Serialize)]
+pub struct Reached {
+    #[serde(flatten)]
+    pub place: Place,
+    pub precision: Option<f64>,
+}
+
+/// By what share of its median a figure moved from the first trial to the last, and where that lies at 95 %.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drifted {
+    #[serde(flatten)]
+    pub place: Place,
+    pub change: f64,
+    pub interval: Interval,
+}
+
+/// How many of a figure's trials are outliers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outlying {
+    #[serde(flatten)]
+    pub place: Place,
+    pub outliers: usize,
+    pub of: usize,
+}
+
+/// The rows that are not told apart from the best in a metric of the same work, the best among them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tied {
+    pub metric: Metric,
+    pub work: Work,
+    pub rows: Vec<String>,
+}
+
+/// Work that rows are compared by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Work {
+    /// All prompts in a natural language.
+    Text,
+    /// All prompts of token ids.
+    Tokens,
+    /// One prompt of token ids.
+    Prompt(String),
+}
+
+/// What too few requests do not give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scarce {
+    P50,
+    P95,
+    Interval,
+}
+
+/// A limit on each request, in the metric's unit.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestLimit {
+    pub metric: Metric,
+    pub limit: f64,
+}
+
+impl Serialize for Note {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'n> {
+            kind: &'static str,
+            severity: Severity,
+            subject: Option<&'n str>,
+            text: String,
+            #[serde(flatten)]
+            fields: Option<&'n Kind>,
+        }
+        let Self { subject, kind } = self;
+        let written = Written {
+            kind: kind.name(),
+            severity: kind.severity(),
+            subject: subject.row(),
+            text: kind.to_string(),
+            fields: Some(kind).filter(|kind| !matches!(kind, Kind::Flag(_))),
+        };
+        written.serialize(serializer)
+    }
+}

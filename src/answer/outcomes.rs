@@ -1,0 +1,29 @@
+//! What came of the run and its rows: what did not run, and what failed.
+
+use super::note::Kind;
+use crate::record::{Outcome, Phase, Row, RowOutcome, Run};
+
+pub(super) fn not_finished(run: &Run) -> Option<Kind> {
+    run.finished_at.is_none().then_some(Kind::NotFinished)
+}
+
+/// Why a row has no trials, or not all.
+pub(super) fn not_run(row: &Row) -> Option<Kind> {
+    match &row.outcome {
+        RowOutcome::Skipped { reason } => Some(Kind::Skipped { reason: reason.clone() }),
+        RowOutcome::Failed { kind, message } => Some(Kind::Failed { failure: *kind, message: message.clone() }),
+        RowOutcome::Pending => Some(Kind::Pending),
+        RowOutcome::Ran => None,
+    }
+}
+
+/// How many of a row's measured requests failed, and what the first of them said.
+pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
+    let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+    let mut messages = measured().filter_map(|trial| match &trial.outcome {
+        Outcome::Failed { message, .. } => Some(message),
+        Outcome::Completed { .. } => None,
+    });
+    let first = messages.next()?.clone();
+    Some(Kind::FailedRequests { failed: 1 + messages.count(), measured: measured().count(), first })
+}

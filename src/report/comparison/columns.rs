@@ -1,0 +1,294 @@
+//! The columns of the comparison, for each kind of prompts.
+
+use crate::answer::{Answer, Work};
+use crate::metric::{
+    CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, LATENCY, LOAD, MBU, MEMORY, MFU, Metric, PREFILL, TTFT,
+};
+use crate::record::{Row, RowOutcome};
+use crate::report::figure;
+use crate::report::page::{Align, Cell, Column, Form, Role};
+use crate::suite::Language;
+use crate::summarize::{Attainment, Distribution, Figures, RowSummary, Summary};
+use crate::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
+
+/// A row of the run with its summary.
+pub(super) type Line<'a> = (&'a Row, &'a RowSummary);
+
+/// Which prompts a table is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Tokens,
+    Text,
+}
+
+impl Group {
+    pub(super) const ALL: [Group; 2] = [Group::Tokens, Group::Text];
+
+    pub(super) fn of(self, summary: &RowSummary) -> Option<&Summary> {
+        match self {
+            Group::Tokens => summary.tokens.as_ref(),
+            Group::Text => summary.text.as_ref(),
+        }
+    }
+
+    fn overall(self, summary: &RowSummary) -> Option<&Figures> {
+        self.of(summary).map(|summary| &summary.overall)
+    }
+
+    fn work(self) -> Work {
+        match self {
+            Group::Tokens => Work::Tokens,
+            Group::Text => Work::Text,
+        }
+    }
+}
+
+/// What columns of some rows are made of. A document has room for what a screen leaves to fewer columns: where each
+/// figure lies, latency, the decode rate by length of prompt.
+pub(super) struct Columns<'a> {
+    pub answer: &'a Answer<'a>,
+    pub lines: Vec<Line<'a>>,
+    pub form: Form,
+}
+
+impl<'a> Columns<'a> {
+    /// What a row is. Precision is beside the name in every table: two precisions of a model are two candidates.
+    pub(super) fn names(&self) -> Vec<Column> {
+        vec![
+            self.column("candidate", Align::Left, |(row, summary)| {
+                let mark = if summary.synthetic { " *" } else { "" };
+                format!("{}{mark}", row.candidate.id)
+            }),
+            self.column("precision", Align::Left, |(_, summary)| Known(summary.precision.as_ref()).to_string()),
+        ]
+    }
+
+    /// What it took to get it ready. A row that was not loaded says so in place of the time.
+    pub(super) fn resources(&self) -> Vec<Column> {
+        vec![
+            self.column(MEMORY.label, Align::Right, |(_, summary)| {
+                let memory = summary.memory;
+                match (memory.measured_bytes, memory.estimated_bytes) {
+                    (Some(measured), _) => Bytes(measured).to_string(),
+                    (None, Some(estimated)) => format!("~{}", Bytes(estimated)),
+                    (None, None) => UNKNOWN.to_owned(),
+                }
+            }),
+            self.column(LOAD.label, Align::Right, |(row, summary)| match (summary.load_seconds, &row.outcome) {
+                (Some(seconds), _) => Seconds(seconds).to_string(),
+                (None, RowOutcome::Skipped { .. }) => "skipped".to_owned(),
+                (None, RowOutcome::Failed { .. }) => "failed".to_owned(),
+                (None, RowOutcome::Pending) => "pending".to_owned(),
+                (None, RowOutcome::Ran) => UNKNOWN.to_owned(),
+            })
+            .joined(),
+        ]
+    }
+
+    /// What was measured on prompts of a group.
+    pub(super) fn figures(&self, group: Group, limits: bool) -> Vec<Column> {
+        let mut columns = vec![self.column("n", Align::Right, |(_, summary)| count(group.of(summary)))];
+        match group {
+            Group::Tokens => {
+                columns.extend(self.prompts());
+                columns.extend(self.longest_prefill());
+                columns.extend(self.decode(group));
+            }
+            Group::Text => {
+                columns.extend(self.waits());
+                columns.extend(self.decode(group));
+                columns.extend(self.reading());
+            }
+        }
+        let on_gpu = [MBU, ENERGY_PER_TOKEN];
+        columns.extend(
+            on_gpu.iter().filter_map(|metric| self.known(heading(metric), metric, |summary| group.overall(summary))),
+        );
+        if limits {
+            columns.push(self.column("within\nlimits", Align::Right, |(_, summary)| {
+                let attained = group.of(summary).and_then(|summary| summary.attainment.as_ref());
+                Known(attained.map(|attained| self.attained(attained))).to_string()
+            }));
+        }
+        columns
+    }
+
+    fn attained(&self, attained: &Attainment) -> String {
+        let share = Share(attained.share());
+        match self.form {
+            Form::Screen => share.to_string(),
+            Form::Document => format!("{} of {} ({share})", attained.met, attained.of),
+        }
+    }
+
+    fn waits(&self) -> Vec<Column> {
+        let text = |summary: &'a RowSummary| summary.text.as_ref().map(|text| &text.overall);
+        let p95 = |(_, summary): &Line<'a>| {
+            let p95 = text(summary).and_then(|figures| figures.get(&TTFT)?.p95);
+            Known(p95.map(Seconds)).to_string()
+        };
+        // Of too few requests a median is no p50.
+        let stated = |summary: &'a RowSummary| text(summary)?.get(&TTFT).filter(|ttft| ttft.p50.is_some());
+        let mut columns = vec![
+            self.compared(format!("{}\np50", TTFT.label), &TTFT, &Work::Text, stated),
+            self.column(format!("{}\np95", TTFT.label), Align::Right, p95).joined(),
+        ];
+        if self.form == Form::Document {
+            columns.push(self.placed(LATENCY.label, &LATENCY, text));
+        }
+        columns.push(self.placed(heading(&PREFILL), &PREFILL, text));
+        columns
+    }
+
+    /// For each length of prompt the median time to first token and prefill rate.
+    fn prompts(&self) -> Vec<Column> {
+        let kinds = self.kinds();
+        kinds
+            .iter()
+            .flat_map(|(prompt, tokens)| {
+                let name = length(&kinds, prompt, *tokens);
+                let figures = |summary: &'a RowSummary| cell(summary, prompt);
+                let wait = |summary: &'a RowSummary| figures(summary)?.get(&TTFT);
+                let work = Work::Prompt((*prompt).to_owned());
+                let decode = (self.form == Form::Document)
+                    .then(|| self.placed(format!("{}\n{name}", DECODE.label), &DECODE, figures).joined());
+                let columns = [
+                    self.compared(format!("{}\n{name}", TTFT.label), &TTFT, &work, wait),
+                    self.placed(format!("{}\n{name}", PREFILL.label), &PREFILL, figures).joined(),
+                ];
+                columns.into_iter().chain(decode).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// The prompts of token ids and their lengths, shortest first.
+    fn kinds(&self) -> Vec<(&'a str, Option<u32>)> {
+        let mut kinds: Vec<(&str, Option<u32>)> = Vec::new();
+        let tokens = self.lines.iter().filter_map(|(_, summary)| summary.tokens.as_ref());
+        for cell in tokens.flat_map(|tokens| &tokens.cells) {
+            if !kinds.iter().any(|(prompt, _)| *prompt == cell.prompt) {
+                kinds.push((&cell.prompt, cell.prompt_tokens));
+            }
+        }
+        kinds.sort_by_key(|(_, tokens)| *tokens);
+        kinds
+    }
+
+    /// The median decode rate and where it lies.
+    fn decode(&self, group: Group) -> Vec<Column> {
+        let decode = |summary: &'a RowSummary| group.overall(summary)?.get(&DECODE);
+        let median = |(_, summary): &Line<'a>| {
+            self.tied(&DECODE, &group.work(), summary, figure::median(&DECODE, decode(summary)))
+        };
+        vec![
+            self.column(heading(&DECODE), Align::Right, median),
+            self.column("95 %\ninterval", Align::Left, |(_, summary)| {
+                let interval = decode(summary).and_then(|distribution| distribution.interval);
+                let text = interval.map(|interval| format!("{}–{}", Rate(interval.low), Rate(interval.high)));
+                Known(text).to_string()
+            })
+            .joined(),
+        ]
+    }
+
+    /// How near the prefill of the longest prompt came to what a GPU can compute, where that is known.
+    fn longest_prefill(&self) -> Option<Column> {
+        let kinds = self.kinds();
+        let (prompt, tokens) = *kinds.last()?;
+        self.known(format!("{}\n{}", MFU.label, length(&kinds, prompt, tokens)), &MFU, |summary| cell(summary, prompt))
+    }
+
+    /// What a reader sees, by language.
+    fn reading(&self) -> Vec<Column> {
+        let by_language = |metric: Metric, language: Language| {
+            let name = format!("{}\n{}", metric.label, language.tag());
+            self.column(name, Align::Right, move |(_, summary)| {
+                let figures = summary.text.as_ref().and_then(|text| text.language(language));
+                figure::median(&metric, figures.and_then(|figures| figures.get(&metric)))
+            })
+        };
+        [CHARACTERS, CHARACTERS_PER_TOKEN]
+            .into_iter()
+            .flat_map(|metric| [by_language(metric, Language::Ko), by_language(metric, Language::En).joined()])
+            .collect()
+    }
+
+    /// A column of medians by which candidates are compared: those that are not told apart from the best are marked.
+    fn compared(
+        &self,
+        heading: impl Into<String>,
+        metric: &Metric,
+        work: &Work,
+        figure: impl Fn(&'a RowSummary) -> Option<&'a Distribution>,
+    ) -> Column {
+        self.column(heading, Align::Right, |(_, summary)| {
+            self.tied(metric, work, summary, self.median(metric, figure(summary)))
+        })
+    }
+
+    fn tied(&self, metric: &Metric, work: &Work, summary: &RowSummary, text: String) -> Cell {
+        let role = if self.answer.is_tied(&summary.row, metric, work) { Role::Tied } else { Role::Plain };
+        Cell { text, role }
+    }
+
+    /// A column of medians.
+    fn placed(
+        &self,
+        heading: impl Into<String>,
+        metric: &Metric,
+        figures: impl Fn(&'a RowSummary) -> Option<&'a Figures>,
+    ) -> Column {
+        self.column(heading, Align::Right, |(_, summary)| {
+            self.median(metric, figures(summary).and_then(|figures| figures.get(metric)))
+        })
+    }
+
+    /// A median, and where it lies if there is room.
+    fn median(&self, metric: &Metric, distribution: Option<&Distribution>) -> String {
+        match self.form {
+            Form::Screen => figure::median(metric, distribution),
+            Form::Document => figure::with_interval(metric, distribution),
+        }
+    }
+
+    /// A column of what only some devices report; none where nobody did.
+    fn known(
+        &self,
+        heading: String,
+        metric: &Metric,
+        figures: impl Fn(&'a RowSummary) -> Option<&'a Figures>,
+    ) -> Option<Column> {
+        let figure = |(_, summary): &Line<'a>| figures(summary).and_then(|figures| figures.get(metric));
+        let is_known = self.lines.iter().any(|line| figure(line).is_some());
+        is_known.then(|| self.column(heading, Align::Right, |line| figure::median(metric, figure(line))))
+    }
+
+    fn column<C: Into<Cell>>(&self, heading: impl Into<String>, align: Align, cell: impl Fn(&Line<'a>) -> C) -> Column {
+        Column::new(heading, align, self.lines.iter().map(cell))
+    }
+}
+
+/// Measured requests; those that completed, if not all did.
+fn count(summary: Option<&Summary>) -> String {
+    match summary {
+        None => UNKNOWN.to_owned(),
+        Some(summary) if summary.failed == 0 => summary.measured.to_string(),
+        Some(summary) => format!("{}/{}", summary.measured - summary.failed, summary.measured),
+    }
+}
+
+/// `@512`, or the prompt's name where another is as long.
+fn length(kinds: &[(&str, Option<u32>)], prompt: &str, tokens: Option<u32>) -> String {
+    match tokens {
+        Some(length) if kinds.iter().filter(|(_, other)| *other == tokens).count() == 1 => format!("@{length}"),
+        _ => prompt.to_owned(),
+    }
+}
+
+fn cell<'s>(summary: &'s RowSummary, prompt: &str) -> Option<&'s Figures> {
+    summary.tokens.as_ref()?.cell(prompt)
+}
+
+fn heading(metric: &Metric) -> String {
+    format!("{}\n{}", metric.label, metric.unit.symbol())
+}
