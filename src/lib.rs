@@ -21,7 +21,7 @@
 //! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |
 //! | answer | [`answer`] | a run | an `Answer`: summaries, recommendation, `Note`s | pure |
-//! | report | [`report`] | any of the above | table, CSV, JSON, Markdown, JUnit | a `Write` |
+//! | report | [`report`] | any of the above | a `Page` in a terminal or in Markdown; CSV, JSON, JUnit | a `Write` |
 //!
 //! Beside the way stand [`cli`] (what can be said), [`error`] (what went wrong in any stage), [`ui`] (what a person sees
 //! meanwhile) and [`commands`], which puts the stages together, one file a subcommand.

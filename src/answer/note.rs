@@ -58,6 +58,8 @@ pub enum Kind {
     Failed { failure: FailureKind, message: String },
     /// The row's turn did not come.
     Pending,
+    /// The row's engine does not know its weights, its cache or what memory they take.
+    Unknown { reason: String },
     /// Measured requests that failed, and what the first of them said.
     FailedRequests { failed: usize, measured: usize, first: String },
     /// Figures that take more than the device has.
@@ -126,6 +128,7 @@ names! {
     Kind::Skipped { .. } => "skipped",
     Kind::Failed { .. } => "failed",
     Kind::Pending => "pending",
+    Kind::Unknown { .. } => "unknown",
     Kind::FailedRequests { .. } => "failed_requests",
     Kind::Impossible { .. } => "impossible",
     Kind::OtherPrograms { .. } => "other_programs",
@@ -166,6 +169,7 @@ impl Kind {
             | Kind::Skipped { .. }
             | Kind::Failed { .. }
             | Kind::Pending
+            | Kind::Unknown { .. }
             | Kind::FailedRequests { .. }
             | Kind::NotSteady { .. }
             | Kind::PrecisionNotReached { .. }

@@ -17,6 +17,12 @@ pub(super) fn not_run(row: &Row) -> Option<Kind> {
     }
 }
 
+/// What the row's engine could not tell.
+pub(super) fn unknown(row: &Row) -> Option<Kind> {
+    let reason = row.load.as_ref()?.unknown.clone()?;
+    Some(Kind::Unknown { reason })
+}
+
 /// How many of a row's measured requests failed, and what the first of them said.
 pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
     let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);

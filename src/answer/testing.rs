@@ -2,8 +2,8 @@
 
 use crate::catalog::{Quantization, Requirements, Source};
 use crate::record::{
-    BusyProgram, CheckpointFacts, FailureKind, FitEstimate, GpuVerdict, LoadParts, PoolMemory, PoolPhases, Precision,
-    Row, RowOutcome, Run, Settings, Trial,
+    BusyProgram, CheckpointFacts, FailureKind, FitEstimate, GpuVerdict, LoadFacts, LoadParts, PoolMemory, PoolPhases,
+    Precision, Row, RowOutcome, Run, Settings, Trial,
 };
 use crate::summarize::testing::{
     beside, beyond_an_l4, failed, llama_8b, load, on_gpu, ran, row, run, run_on_l4, speed_trial, text_trial, warmup,
@@ -42,6 +42,7 @@ fn unwell() -> Run {
     flaky.push(failed(text_trial(200, 100, 5, "다")));
     let mut silent = ran("silent", requests(12, 900, 90));
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
+    silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });
     let mut run = run(vec![ran("flaky", flaky), silent, skipped, broken, row("later")]);
     run.environment.debug_build = true;
     run

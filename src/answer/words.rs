@@ -24,6 +24,7 @@ impl fmt::Display for Kind {
             Kind::Skipped { reason } => write!(f, "skipped, {reason}"),
             Kind::Failed { message, .. } => write!(f, "failed, {message}"),
             Kind::Pending => write!(f, "not run yet (`--resume` goes on)"),
+            Kind::Unknown { reason } => write!(f, "precision, weights and memory are not known: {reason}"),
             Kind::FailedRequests { failed, measured, first } => {
                 write!(f, "{failed} of {measured} requests failed, the first with: {first}")
             }

@@ -53,7 +53,8 @@ fn compared() -> Bench {
     }
     let ran = bench.run("compare --models models.toml --prompts prompts --suite greeting --warmup 0").exits(1);
     ran.says("warning: gone: not enough memory: as scripted")
-        .says("warning: unwritten: could not read the script `nowhere.toml`");
+        .says("warning: unwritten: could not read the script `nowhere.toml`")
+        .answers("server: precision, weights and memory are not known: a script has no weights");
     bench
 }
 
