@@ -188,7 +188,7 @@ mod tests {
             ("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "fuel"),
             ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion limit"),
             ("{% for a in range(1000000000) %}{% endfor %}", "range has too many elements"),
-            ("{{ 'a' * 1000000000 }}", "repeated string is too large"),
+            ("{{ 'a' * 1000000000 }}", "fuel"),
             (growing, "more than 16 MiB"),
             ("{{ 'a'|indent(1000000000000000) }}", "a width or count of 1000000000000000"),
             ("{{ 'a'|indent(width=1000000000000000) }}", "a width or count of 1000000000000000"),
