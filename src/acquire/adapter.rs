@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::AcquireError;
-use super::local;
+use super::files::json;
 
 /// Largest rank; that of a whole matrix is no adapter's.
 const LARGEST_RANK: u64 = 1 << 16;
@@ -34,7 +34,7 @@ impl Adapter {
         if !path.is_file() {
             return Err(AcquireError::NotAnAdapter { path: directory.into() });
         }
-        let config = local::json(&path)?;
+        let config = json(&path)?;
         let get = |key: &str| config.get(key).filter(|value| !value.is_null());
         let refused = |key: &str, value: &Value| AcquireError::Adapter {
             path: path.clone(),

@@ -1,8 +1,6 @@
 //! Checkpoints on this disk: a directory in Hugging Face layout, or one GGUF file.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -10,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoint::{Checkpoint, Weights};
 use super::error::AcquireError;
+use super::files::{LARGEST_JSON, json, read};
 use super::gguf::{self, GgufFile};
 use super::preview::Preview;
 use crate::catalog::is_gguf_file;
@@ -19,9 +18,6 @@ use crate::text::{TextError, TextModel, read_tokenizer};
 
 /// Largest `tokenizer.json` that is read: one of 262,144 tokens takes about 33 MB. Parsed, a file may take 16 times its size.
 const LARGEST_TOKENIZER: u64 = 128 << 20;
-
-/// Largest file of any other JSON, or template.
-const LARGEST_JSON: u64 = 32 << 20;
 
 /// Largest file whose SHA-256 is computed: weights are identified by their size, the Hub by its own hashes.
 const LARGEST_HASHED: u64 = 64 << 20;
@@ -192,22 +188,6 @@ fn plain_file(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, Acq
         (Some(Component::Normal(_)), None) => Ok(directory.join(name)),
         _ => Err(AcquireError::HostileName { path: index.into(), file: name.into() }),
     }
-}
-
-pub(super) fn json(path: &Path) -> Result<Value, AcquireError> {
-    serde_json::from_slice(&read(path, LARGEST_JSON)?)
-        .map_err(|source| AcquireError::Json { path: path.into(), source })
-}
-
-/// A file of at most `limit` bytes. They are counted as they come: a device, or a link to one, states no size.
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AcquireError> {
-    let failed = |source| AcquireError::Read { path: path.into(), source };
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(AcquireError::TooLarge { path: path.into(), limit_mib: limit >> 20 });
-    }
-    Ok(bytes)
 }
 
 fn file_facts(path: &Path) -> Result<FileFacts, AcquireError> {

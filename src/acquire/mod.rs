@@ -3,6 +3,7 @@
 pub mod adapter;
 mod checkpoint;
 mod error;
+mod files;
 pub mod gguf;
 mod headers;
 pub mod hub;

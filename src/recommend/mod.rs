@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use crate::metric::{Aspect, MEMORY};
 use crate::record::{FailureKind, RowOutcome, Run};
-use crate::summarize::{Attainment, Impossible, Interval, RowSummary};
+use crate::summarize::{Impossible, RowSummary};
 
 use contender::Contender;
 
 pub use contender::Basis;
 pub use cost::{MonthlyCost, affordable_hours};
 pub use explain::explain;
-pub use rank::{CRITERIA, Criterion, Scored, TIE_MARGIN};
+pub use rank::{CRITERIA, Criterion, Scored, Standing, TIE_MARGIN, Tie};
 pub use requirements::{Broken, Limit};
 
 /// What to put behind the service, and why not the others.
@@ -58,35 +58,6 @@ impl Recommendation {
     pub fn runner_up(&self) -> Option<&Standing> {
         self.ranking.get(1)
     }
-}
-
-/// A row that breaks no enforced limit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Standing {
-    pub row: String,
-    /// Weighted mean of the criteria's scores, from just over 0 to 1, the best in everything.
-    pub score: f64,
-    /// What the score is made of; only criteria that are known of every qualified row.
-    pub criteria: Vec<Scored>,
-    /// Where the median decode rate lies, in tokens per second.
-    pub decode_interval: Option<Interval>,
-    /// Where the median time to first token lies, in seconds.
-    pub ttft_interval: Option<Interval>,
-    /// Its memory is an estimate from the shape, not what was measured.
-    pub memory_estimated: bool,
-    /// A row that is at least as good in every criterion and better in one.
-    pub dominated_by: Option<String>,
-    pub attainment: Option<Attainment>,
-    pub cost: Option<MonthlyCost>,
-}
-
-/// Rows between which the figures do not decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tie {
-    /// Beside the pick.
-    pub rows: Vec<String>,
-    /// Some interval is unknown: not shown to be equal, but not measured often enough to differ.
-    pub too_few_trials: bool,
 }
 
 /// A row that is not recommended.

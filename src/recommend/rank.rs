@@ -2,12 +2,13 @@
 
 use serde::{Serialize, Serializer};
 
+use super::contender::Contender;
 use super::cost::MonthlyCost;
-use super::{Contender, Standing, Tie, pareto};
+use super::pareto;
 use crate::catalog::Budget;
 use crate::metric::{Aspect, CHARACTERS, DECODE, Direction, MEMORY, TTFT};
 use crate::suite::Language;
-use crate::summarize::Interval;
+use crate::summarize::{Attainment, Interval};
 
 /// Something that rows are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +48,35 @@ pub struct Scored {
     pub value: f64,
     /// [`Direction::score`] against the best of the qualified rows.
     pub score: f64,
+}
+
+/// A row that breaks no enforced limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    pub row: String,
+    /// Weighted mean of the criteria's scores, from just over 0 to 1, the best in everything.
+    pub score: f64,
+    /// What the score is made of; only criteria that are known of every qualified row.
+    pub criteria: Vec<Scored>,
+    /// Where the median decode rate lies, in tokens per second.
+    pub decode_interval: Option<Interval>,
+    /// Where the median time to first token lies, in seconds.
+    pub ttft_interval: Option<Interval>,
+    /// Its memory is an estimate from the shape, not what was measured.
+    pub memory_estimated: bool,
+    /// A row that is at least as good in every criterion and better in one.
+    pub dominated_by: Option<String>,
+    pub attainment: Option<Attainment>,
+    pub cost: Option<MonthlyCost>,
+}
+
+/// Rows between which the figures do not decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tie {
+    /// Beside the pick.
+    pub rows: Vec<String>,
+    /// Some interval is unknown: not shown to be equal, but not measured often enough to differ.
+    pub too_few_trials: bool,
 }
 
 /// Every qualified row with its score, best first. What dominates a row scores higher in the criterion that it is better

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Contender;
+use super::contender::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::{KOREAN_SPEED, Requirements};
 use crate::metric::{Direction, MEMORY};

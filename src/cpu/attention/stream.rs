@@ -3,7 +3,7 @@
 use super::super::math::{exp, tanh};
 use super::super::simd::{Number, Simd};
 use super::product::{Left, Right, Sum, dots, product, product_of_rest};
-use super::{FEW_ROWS, Piece, Work};
+use super::work::{FEW_ROWS, Piece, Work};
 
 /// Keys of a tile.
 const TILE: usize = 128;

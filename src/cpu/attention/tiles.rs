@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::super::math::{exp, tanh};
 use super::super::simd::{Number, Simd, convert};
 use super::product::{Left, Right, Sum, product};
-use super::{Piece, Shape, Work};
+use super::work::{ENOUGH_TASKS, Piece, Shape, Work};
 
 /// Keys of a tile.
 const TILE: usize = 64;
@@ -23,7 +23,7 @@ const TASK_ROWS: usize = 4 * LANES;
 /// Rows of a task, of so many in all.
 pub fn rows_of_task(rows: usize) -> usize {
     // Of a few rows each column is a task of its own.
-    (rows / (2 * super::ENOUGH_TASKS)).next_multiple_of(LANES).clamp(LANES, TASK_ROWS)
+    (rows / (2 * ENOUGH_TASKS)).next_multiple_of(LANES).clamp(LANES, TASK_ROWS)
 }
 
 /// Up to `VECTORS` vectors of rows, with what they have so far; all lanes beyond the last row are zeros.

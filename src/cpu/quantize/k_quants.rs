@@ -3,8 +3,8 @@
 
 use half::f16;
 
+use super::blocks::{Batch, Blocks, groups_of_32};
 use super::lanes::{LANES, Lanes};
-use super::{Batch, Blocks, groups_of_32};
 
 /// `quantize_row_q4_K_ref`: 8 groups of 32 codes of 4 bits, each with a scale and a minimum of 6 bits.
 pub struct Q4K;

@@ -4,6 +4,7 @@
 //! operation, so blocks are those that llama.cpp makes. What is vectorised is not a sum over the numbers of a group, which
 //! would be added in another order, but sixteen groups side by side: so all processors make the same bytes.
 
+mod blocks;
 mod k_quants;
 mod lanes;
 mod numbers;
@@ -16,23 +17,9 @@ mod x86;
 use candle_core::quantized::GgmlDType;
 
 use super::isa::Isa;
+use blocks::{BATCH, Batch, Blocks};
 use lanes::{LANES, Lanes, Plain};
 pub use numbers::Numbers;
-
-/// Numbers that are quantized at a time: sixteen groups of 32.
-const BATCH: usize = 512;
-
-/// A batch in its order, by sixteens.
-type Batch = [[f32; LANES]; BATCH / LANES];
-
-/// A type of block, of so many bytes.
-trait Blocks<const BYTES: usize> {
-    /// Numbers of a block.
-    const NUMBERS: usize;
-
-    /// Makes the blocks of a batch, or the first of them.
-    fn quantize<V: Lanes>(batch: &Batch, blocks: &mut [[u8; BYTES]]);
-}
 
 /// Quantizes numbers to blocks of `kind`, on this thread.
 ///
@@ -95,29 +82,4 @@ fn quantize_to<V: Lanes, B: Blocks<BYTES>, const BYTES: usize>(mut numbers: Numb
         }
         B::quantize::<V>(&batch, blocks);
     }
-}
-
-/// Number `i` of each group of 32, a group a lane.
-#[inline(always)]
-fn groups_of_32<V: Lanes>(batch: &Batch) -> [V; 32] {
-    let mut columns = [V::splat(0.0); 32];
-    let mut half = 0;
-    while half < 2 {
-        let mut rows = [V::splat(0.0); LANES];
-        let mut group = 0;
-        while group < LANES {
-            rows[group] = V::load(&batch[2 * group + half]);
-            group += 1;
-        }
-        columns[LANES * half..][..LANES].copy_from_slice(&V::transpose(rows));
-        half += 1;
-    }
-    columns
-}
-
-/// `1 / x`, and 0 of 0.
-#[inline(always)]
-fn inverse_or_zero<V: Lanes>(number: V) -> V {
-    let zero = V::splat(0.0);
-    V::select(zero.less(number.abs()), V::splat(1.0).div(number), zero)
 }

@@ -2,8 +2,8 @@
 
 use half::f16;
 
+use super::blocks::{Batch, Blocks, groups_of_32, inverse_or_zero};
 use super::lanes::{LANES, Lanes};
-use super::{Batch, Blocks, groups_of_32, inverse_or_zero};
 
 /// `quantize_row_q8_0_ref`: a scale in float16, and 32 signed bytes.
 pub struct Q8_0;
