@@ -19,9 +19,9 @@ use bench::catalog::Quantization;
 use bench::clock::{Clock, SystemClock};
 use bench::engine::candle::{CandleEngine, Decoder, Logits, device};
 use bench::engine::{Engine, Input, Observer, Request, Sampling};
+use bench::quantile::median;
 use bench::record::CheckpointFacts;
 use bench::spec::{Config, Inventory};
-use bench::summarize::median;
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 

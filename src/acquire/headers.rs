@@ -105,7 +105,7 @@ fn data_bytes(header: &[u8], data: u64) -> Result<u64, String> {
 }
 
 fn in_hub(snapshot: &Snapshot, source: HubError) -> AcquireError {
-    AcquireError::Hub { repository: snapshot.repository.clone(), source }
+    AcquireError::Hub { repository: snapshot.repository.clone(), source: Box::new(source) }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> {
                 return Ok(Status::Unanswered);
             }
             Err(source) => {
-                let error = AcquireError::Hub { repository: repository.clone(), source };
+                let error = AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
                 if candidates.len() == 1 {
                     return Err(error.into());
                 }

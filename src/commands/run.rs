@@ -7,9 +7,7 @@ use super::status::Status;
 use super::{checkpoint, threads};
 use crate::cli::{self, RunFormat, TokenIds};
 use crate::clock::SystemClock;
-use crate::engine::{
-    EngineError, Input, PrepareError, Prepared, Request, Sampling, Settings, Unprepared, candle, prepare,
-};
+use crate::engine::{EngineError, Input, PrepareError, Prepared, Request, Sampling, Settings, candle, prepare};
 use crate::error::Error;
 use crate::measure::Measurement;
 use crate::metric::{Aspect, METRICS};
@@ -41,8 +39,10 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
             why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
             engine
         }
-        Err(Unprepared { error: PrepareError::Cancelled, .. }) => return Ok(Status::Unanswered),
-        Err(Unprepared { error, .. }) => return Err(error.into()),
+        Err(unprepared) => match unprepared.error {
+            PrepareError::Cancelled => return Ok(Status::Unanswered),
+            error => return Err(error.into()),
+        },
     };
 
     let streams = args.format == RunFormat::Text;

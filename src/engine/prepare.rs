@@ -12,13 +12,13 @@ pub fn prepare(
     candidate: &Candidate,
     settings: &Settings,
     listener: &mut dyn PrepareListener,
-) -> Result<Prepared, Unprepared> {
+) -> Result<Prepared, Box<Unprepared>> {
     match &candidate.source {
         Source::Hub { .. } | Source::Local { .. } | Source::Synthetic { .. } => {
             candle::prepare(candidate, settings, listener)
         }
         Source::Scripted { script } => {
-            scripted::prepare(script, settings).map_err(|error| Unprepared { facts: Facts::default(), error })
+            scripted::prepare(script, settings).map_err(|error| Box::new(Unprepared { facts: Facts::default(), error }))
         }
     }
 }

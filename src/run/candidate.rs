@@ -9,7 +9,7 @@ use super::execute::{Ended, execute};
 use super::listener::{Remark, RunListener};
 use super::trial::Instruments;
 use crate::clock::Clock;
-use crate::engine::{Engine, PrepareError, Prepared, Settings, Unprepared, prepare};
+use crate::engine::{Engine, PrepareError, Prepared, Settings, prepare};
 use crate::plan::{Schedule, Suffice};
 use crate::record::{Row, RowOutcome, Trial, TrialKey};
 
@@ -60,7 +60,8 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     };
     let prepared = prepare(&row.candidate, &settings, listener);
     let facts = match &prepared {
-        Ok(Prepared { facts, .. }) | Err(Unprepared { facts, .. }) => facts,
+        Ok(prepared) => &prepared.facts,
+        Err(unprepared) => &unprepared.facts,
     };
     // What an earlier try found stays where this one did not come so far.
     row.fit = facts.fit.clone().or(row.fit.take());
@@ -68,11 +69,13 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     row.load = facts.load.clone().or(row.load.take());
     row.outcome = match prepared {
         Err(_) if conditions.cancel.load(Ordering::Relaxed) => return Ok(Ended::Cancelled),
-        Err(Unprepared { error: PrepareError::Cancelled, .. }) => return Ok(Ended::Cancelled),
-        Err(Unprepared { error, .. }) => {
-            listener.remark(&name, &Remark::NotRun(&error));
-            error.outcome()
-        }
+        Err(unprepared) => match unprepared.error {
+            PrepareError::Cancelled => return Ok(Ended::Cancelled),
+            error => {
+                listener.remark(&name, &Remark::NotRun(&error));
+                error.outcome()
+            }
+        },
         Ok(Prepared { mut engine, takes_text, slower, .. }) => {
             if !takes_text && schedule.leave_out_texts() {
                 listener.remark(&name, &Remark::TextsLeftOut);

@@ -24,7 +24,7 @@ pub fn prepare(
     candidate: &Candidate,
     settings: &Settings,
     listener: &mut dyn PrepareListener,
-) -> Result<Prepared, Unprepared> {
+) -> Result<Prepared, Box<Unprepared>> {
     let mut facts = Facts::default();
     match ready(candidate, settings, listener, &mut facts) {
         Ok((engine, takes_text)) => {
@@ -34,7 +34,7 @@ pub fn prepare(
         Err(error) => {
             // What half a model took must not count as the next one's.
             memory::give_back(settings.device);
-            Err(Unprepared { facts, error })
+            Err(Box::new(Unprepared { facts, error }))
         }
     }
 }
@@ -51,7 +51,7 @@ fn ready(
         let preview = acquire::preview(&candidate.source, &mut fetch, settings.cancel)?;
         let fit = facts.fit.insert(fit(candidate, &preview, settings.device, steps)?);
         if fit.missing_bytes().is_some() {
-            return Err(PrepareError::DoesNotFit(fit.clone()));
+            return Err(PrepareError::DoesNotFit(Box::new(fit.clone())));
         }
     }
     let checkpoint = acquire::acquire(candidate, &mut fetch, settings.cancel)?;
