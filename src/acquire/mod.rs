@@ -55,7 +55,6 @@ fn published(
     match source {
         Source::Local { path } => local::open(path),
         Source::Synthetic { shape } => synthetic::open(shape, SYNTHETIC_SEED),
-        Source::Scripted { .. } => Err(AcquireError::NoCheckpoint(source.to_string())),
         Source::Hub { repository, revision, file } => {
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
@@ -70,6 +69,8 @@ fn published(
             checkpoint.facts.files = snapshot.files.into_iter().map(facts).collect();
             Ok(checkpoint)
         }
+        // What an engine answers from is its own affair.
+        other => Err(AcquireError::NoCheckpoint(other.to_string())),
     }
 }
 
@@ -86,7 +87,6 @@ pub fn preview(
     match source {
         Source::Local { path } => local::preview(path),
         Source::Synthetic { shape } => Ok(Preview::of_config(synthetic::config(shape)?)),
-        Source::Scripted { .. } => Err(AcquireError::NoCheckpoint(source.to_string())),
         Source::Hub { repository, revision, file } => {
             if let Some(config) = shipped_shape(repository).filter(|_| file.is_none()) {
                 return Ok(Preview::of_config(config));
@@ -103,6 +103,8 @@ pub fn preview(
             let stored_bytes = headers::stored_bytes(&hub, &snapshot, &wanted, cancel)?;
             Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes) })
         }
+        // What an engine answers from is its own affair.
+        other => Err(AcquireError::NoCheckpoint(other.to_string())),
     }
 }
 
@@ -111,6 +113,6 @@ pub fn known_config(source: &Source) -> Option<Config> {
     match source {
         Source::Hub { repository: shape, .. } | Source::Synthetic { shape } => shipped_shape(shape),
         Source::Local { path } => local::preview(path).ok().map(|preview| preview.config),
-        Source::Scripted { .. } => None,
+        _ => None,
     }
 }
