@@ -1,7 +1,13 @@
 //! The types of block by the names that files have for them.
 
 use super::{
-    Format, q2_k::Q2K, q3_k::Q3K, q4_0::Q4_0, q4_1::Q4_1, q4_k::Q4K, q5_0::Q5_0, q5_1::Q5_1, q5_k::Q5K, q6_k::Q6K,
+    Format,
+    nibbles::{Q4_0, Q4_1, Q5_0, Q5_1},
+    q2_k::Q2K,
+    q3_k::Q3K,
+    q4_k::Q4K,
+    q5_k::Q5K,
+    q6_k::Q6K,
     q8_0::Q8_0,
 };
 use candle_core::quantized::GgmlDType;

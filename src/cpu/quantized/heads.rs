@@ -4,6 +4,7 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use {
+    super::Format,
     super::x86::{load64, table32},
     std::arch::x86_64::*,
 };
@@ -43,16 +44,16 @@ pub fn two_heads_avx2(blocks: &[u8], stride: usize) -> [__m256; 2] {
     [_mm256_castsi256_si128(apart), _mm256_extracti128_si256(apart, 1)].map(|halves| _mm256_cvtph_ps(halves))
 }
 
-/// The first one or two 16-bit floats of each of up to 8 blocks of so many bytes: the first of all, then the second, and 0
-/// for those that there are not.
+/// The first one or two 16-bit floats of each of up to 8 blocks: the first of all, then the second, and 0 for those that there
+/// are not.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub fn heads_avx512<const BYTES: usize, const HALVES: usize>(blocks: &[u8]) -> __m512 {
-    let table = const { &Heads::new(BYTES, HALVES) };
+pub fn heads_avx512<F: Format, const HALVES: usize>(blocks: &[u8]) -> __m512 {
+    let table = const { &Heads::new(F::BYTES, HALVES) };
     let mut heads = _mm512_setzero_si512();
     for load in 0..8_usize.div_ceil(table.blocks) {
-        let bytes = load64(blocks, BYTES * table.blocks * load);
+        let bytes = load64(blocks, F::BYTES * table.blocks * load);
         heads = _mm512_mask_permutexvar_epi16(heads, table.lanes[load], table32(&table.words), bytes);
     }
     _mm512_cvtph_ps(_mm512_castsi512_si256(heads))

@@ -9,20 +9,16 @@ pub mod dtype;
 pub mod product;
 pub mod unpack;
 
+pub mod nibbles;
 pub mod q2_k;
 pub mod q3_k;
-pub mod q4_0;
-pub mod q4_1;
 pub mod q4_k;
-pub mod q5_0;
-pub mod q5_1;
 pub mod q5_k;
 pub mod q6_k;
 pub mod q8_0;
 
 mod heads;
 mod kernels;
-mod nibbles;
 #[cfg(target_arch = "x86_64")]
 mod panel;
 mod part;
