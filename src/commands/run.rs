@@ -7,7 +7,7 @@ use super::status::Status;
 use super::{checkpoint, threads};
 use crate::cli::{self, RunFormat, TokenIds};
 use crate::clock::SystemClock;
-use crate::engine::{EngineError, Input, PrepareError, Prepared, Request, Sampling, Settings, candle, prepare};
+use crate::engine::{EngineError, EngineSettings, Input, PrepareError, Prepared, Request, Sampling, candle, prepare};
 use crate::error::Error;
 use crate::measure::Measurement;
 use crate::metric::{Aspect, METRICS};
@@ -25,7 +25,7 @@ pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     let device_name = threads::device_name(&args.device);
     let device = candle::device(&device_name)?;
     let instruments = Instruments::on_cpu(SystemClock::new());
-    let settings = Settings {
+    let settings = EngineSettings {
         device: &device,
         device_name: &device_name,
         host: &instruments.host,

@@ -17,7 +17,7 @@ use crate::text::{Message, TextError};
 
 pub use loading::{LoadObserver, LoadPart, told};
 pub use prepare::prepare;
-pub use prepared::{Facts, PrepareError, PrepareListener, Prepared, Settings, Unprepared};
+pub use prepared::{EngineSettings, Facts, PrepareError, PrepareListener, Prepared, Unprepared};
 
 /// What is asked of an engine.
 #[derive(Debug, Clone, PartialEq)]

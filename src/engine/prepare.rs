@@ -1,6 +1,6 @@
 //! From a candidate to the engine that runs it: the one place where it is decided which that is.
 
-use super::prepared::{Facts, PrepareListener, Prepared, Settings, Unprepared};
+use super::prepared::{EngineSettings, Facts, PrepareListener, Prepared, Unprepared};
 use super::{candle, scripted};
 use crate::catalog::{Candidate, Source};
 
@@ -10,7 +10,7 @@ use crate::catalog::{Candidate, Source};
 /// Whatever keeps it from that, with what became known until then.
 pub fn prepare(
     candidate: &Candidate,
-    settings: &Settings,
+    settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
 ) -> Result<Prepared, Box<Unprepared>> {
     match &candidate.source {

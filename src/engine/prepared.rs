@@ -17,7 +17,7 @@ use crate::units::Bytes;
 
 /// What an engine is made for.
 #[derive(Clone, Copy)]
-pub struct Settings<'a> {
+pub struct EngineSettings<'a> {
     /// Where engines in this process compute, and its name: `cpu`, `cuda:0`.
     pub device: &'a Device,
     pub device_name: &'a str,

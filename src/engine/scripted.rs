@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::prepared::{Facts, PrepareError, Prepared, Settings};
+use super::prepared::{EngineSettings, Facts, PrepareError, Prepared};
 use super::{Completion, Engine, EngineError, Observer, Request};
 use crate::clock::{Clock, SystemClock};
 use crate::record::{FinishReason, LoadFacts};
@@ -102,7 +102,7 @@ fn follow(clock: &impl Clock, script: &[Event], observer: &mut dyn Observer) -> 
 }
 
 /// Makes the engine that follows the script of a file.
-pub(super) fn prepare(script: &Path, settings: &Settings) -> Result<Prepared, PrepareError> {
+pub(super) fn prepare(script: &Path, settings: &EngineSettings) -> Result<Prepared, PrepareError> {
     let failed = |message: String| PrepareError::Script { path: script.into(), message };
     let text = std::fs::read_to_string(script).map_err(|error| failed(error.to_string()))?;
     let Script { load, requests } = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;

@@ -12,7 +12,7 @@ use crate::plan::{
 use crate::units::{Bytes, Change, Count, Known, Rate, Seconds, Share, UNKNOWN};
 
 /// What is reported.
-pub struct Plan<'a> {
+pub struct Outlooks<'a> {
     pub gpu: &'a GpuSpec,
     pub workload: Workload,
     pub rows: &'a [Outlook],
@@ -40,7 +40,7 @@ struct Document<'a> {
 ///
 /// # Errors
 /// What the encoder gives.
-pub fn json(plan: &Plan) -> Result<String, ReportError> {
+pub fn json(plan: &Outlooks) -> Result<String, ReportError> {
     let basis = basis(plan).into_iter().map(|(what, text)| (what.to_owned(), text.into()));
     let document = Document {
         schema_version: SCHEMA_VERSION,
@@ -58,12 +58,12 @@ pub fn json(plan: &Plan) -> Result<String, ReportError> {
 ///
 /// # Errors
 /// What the encoder gives.
-pub fn csv(plan: &Plan) -> Result<String, ReportError> {
+pub fn csv(plan: &Outlooks) -> Result<String, ReportError> {
     super::csv::of_records(plan.rows)
 }
 
 /// A table and notes for a person.
-pub fn page(plan: &Plan) -> Page {
+pub fn page(plan: &Outlooks) -> Page {
     let rows = plan.rows;
     let mut table = Table { names: names(rows), columns: [memory(rows), speed(plan)].concat() };
     rows.iter().enumerate().filter(|(_, row)| row.fits != Some(true)).for_each(|(index, _)| table.dim(index));
@@ -75,7 +75,7 @@ pub fn page(plan: &Plan) -> Page {
     Page::new([Block::Title(title(plan)), Block::Table(table)].into_iter().chain(Block::list(notes)))
 }
 
-fn title(plan: &Plan) -> String {
+fn title(plan: &Outlooks) -> String {
     let (gpu, chats) = (plan.gpu, plan.workload.chats);
     let price = gpu.price.as_ref().map(|price| format!(", ${} an hour", price.usd_per_hour)).unwrap_or_default();
     let memory = Bytes(gpu.memory_bytes());
@@ -113,7 +113,7 @@ fn memory(rows: &[Outlook]) -> Vec<Column> {
     ]
 }
 
-fn speed(plan: &Plan) -> Vec<Column> {
+fn speed(plan: &Outlooks) -> Vec<Column> {
     let rows = plan.rows;
     let range = |low: Option<f64>, high: Option<f64>, show: fn(f64) -> String| {
         Known(low.zip(high).map(|(low, high)| format!("{} – {}", show(low), show(high)))).to_string()
@@ -168,7 +168,7 @@ fn column(heading: impl Into<String>, align: Align, rows: &[Outlook], cell: impl
 }
 
 /// What each figure rests on, by the names of the JSON.
-fn basis(plan: &Plan) -> Vec<(&'static str, String)> {
+fn basis(plan: &Outlooks) -> Vec<(&'static str, String)> {
     let gpu = plan.gpu;
     let source = match (&gpu.source, &gpu.date) {
         (Some(source), Some(date)) => format!(" ({source}, {date})"),

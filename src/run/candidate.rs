@@ -9,7 +9,7 @@ use super::execute::{Ended, execute};
 use super::listener::{Remark, RunListener};
 use super::trial::Instruments;
 use crate::clock::Clock;
-use crate::engine::{Engine, PrepareError, Prepared, Settings, prepare};
+use crate::engine::{Engine, EngineSettings, PrepareError, Prepared, prepare};
 use crate::plan::{Schedule, Suffice};
 use crate::record::{Row, RowOutcome, Trial, TrialKey};
 
@@ -49,7 +49,7 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     let left = least.iter().filter(|step| !done.contains(&step.key(&name))).count();
     listener.candidate_started(&row.candidate, left);
 
-    let settings = Settings {
+    let settings = EngineSettings {
         device: conditions.device,
         device_name: conditions.device_name,
         host: &conditions.instruments.host,

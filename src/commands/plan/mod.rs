@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
 use crate::plan::{Layout, Outlook, Shape, Workload};
 use crate::report::Renderer;
-use crate::report::plan::{Plan, csv, json, page};
+use crate::report::plan::{Outlooks, csv, json, page};
 use crate::ui::{DownloadProgress, Printer};
 
 use evidence::Evidence;
@@ -64,8 +64,13 @@ pub fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
     }
 
     let fits = rows.iter().any(|row| row.fits == Some(true));
-    let plan =
-        Plan { gpu: &gpu, workload, rows: &rows, fit: evidence.fit.as_ref(), elsewhere: evidence.elsewhere.as_deref() };
+    let plan = Outlooks {
+        gpu: &gpu,
+        workload,
+        rows: &rows,
+        fit: evidence.fit.as_ref(),
+        elsewhere: evidence.elsewhere.as_deref(),
+    };
     let text = match args.format {
         cli::PlanFormat::Table => terminal(printer).render(&page(&plan)),
         cli::PlanFormat::Csv => csv(&plan)?,

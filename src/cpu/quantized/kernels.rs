@@ -53,17 +53,17 @@ impl Kernels {
 
     /// The kernel for so many tokens, and the rows and tokens that it takes at a time.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "one kernel is for all"))]
-    pub fn choose(&self, isa: Isa, tokens: usize) -> (Kernel, Step) {
+    pub fn choose(&self, isa: Isa, tokens: usize) -> (Kernel, Portion) {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Bf16 if tokens >= PANEL_TOKENS => {
-                (self.panel, Step { rows: panel::STRIP, most_tokens: panel::MOST_TOKENS })
+                (self.panel, Portion { rows: panel::STRIP, most_tokens: panel::MOST_TOKENS })
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 | Isa::Avx512Bf16 => (self.avx512, Step::ROWS),
+            Isa::Avx512 | Isa::Avx512Bf16 => (self.avx512, Portion::ROWS),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => (self.avx2, Step::ROWS),
-            _ => (self.portable, Step::ROWS),
+            Isa::Avx2 => (self.avx2, Portion::ROWS),
+            _ => (self.portable, Portion::ROWS),
         }
     }
 }
@@ -80,13 +80,13 @@ impl Visitor for Find {
 
 /// What a kernel likes to take.
 #[derive(Debug, Clone, Copy)]
-pub struct Step {
+pub struct Portion {
     /// A multiple of this.
     pub rows: usize,
     pub most_tokens: usize,
 }
 
-impl Step {
+impl Portion {
     /// A line of memory of results.
     const ROWS: Self = Self { rows: 16, most_tokens: usize::MAX };
 }

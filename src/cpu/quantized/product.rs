@@ -84,8 +84,8 @@ pub fn product(pool: &Pool, isa: Isa, jobs: &mut [Job]) {
     }
     let work: usize = jobs.iter().map(|job| job.weights.rows * work_of_row(job)).sum();
     let of_task = (work / (TASKS * pool.threads())).clamp(LEAST_WORK, MOST_WORK);
-    let plans: Vec<Plan> = jobs.iter_mut().map(|job| Plan::new(job, isa, of_task, pool.threads())).collect();
-    let counts: Vec<usize> = plans.iter().map(Plan::tasks).collect();
+    let plans: Vec<Tasks> = jobs.iter_mut().map(|job| Tasks::new(job, isa, of_task, pool.threads())).collect();
+    let counts: Vec<usize> = plans.iter().map(Tasks::tasks).collect();
     // SAFETY: the processor has the instructions, and each task is done once.
     pool.run_lists(&counts, &|plan, task| unsafe { plans[plan].run(task) });
 }
@@ -105,7 +105,7 @@ fn work_of_row(job: &Job) -> usize {
 }
 
 /// How a job is cut into tasks.
-struct Plan<'a> {
+struct Tasks<'a> {
     kernel: Kernel,
     activations: &'a Activations,
     weights: Blocks<'a>,
@@ -115,7 +115,7 @@ struct Plan<'a> {
     tokens: usize,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Tasks<'a> {
     fn new(job: &'a mut Job, isa: Isa, of_task: usize, threads: usize) -> Self {
         let tokens = job.activations.tokens();
         let (kernel, step) = job.weights.kernels.choose(isa, tokens);

@@ -11,7 +11,7 @@ use crate::catalog::Candidate;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineError;
 use crate::engine::load_times::LoadTimes;
-use crate::engine::prepared::{Facts, PrepareError, PrepareListener, Prepared, Settings, Unprepared};
+use crate::engine::prepared::{EngineSettings, Facts, PrepareError, PrepareListener, Prepared, Unprepared};
 use crate::plan::{Layout, PlannedTrial, Shape, cache_number_bytes, estimate};
 use crate::record::{CheckpointFacts, FitEstimate, LoadFacts};
 use crate::telemetry::host;
@@ -22,7 +22,7 @@ use crate::telemetry::host;
 /// A checkpoint that cannot be had, does not fit or cannot be loaded.
 pub fn prepare(
     candidate: &Candidate,
-    settings: &Settings,
+    settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
 ) -> Result<Prepared, Box<Unprepared>> {
     let mut facts = Facts::default();
@@ -41,7 +41,7 @@ pub fn prepare(
 
 fn ready(
     candidate: &Candidate,
-    settings: &Settings,
+    settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
     facts: &mut Facts,
 ) -> Result<(CandleEngine, bool), PrepareError> {
@@ -74,7 +74,7 @@ fn ready(
 fn load(
     checkpoint: Checkpoint,
     candidate: &Candidate,
-    settings: &Settings,
+    settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
 ) -> Result<(CandleEngine, LoadFacts), EngineError> {
     let clock = SystemClock::new();

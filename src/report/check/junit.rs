@@ -30,13 +30,13 @@ struct Suite {
 
 struct Case {
     name: String,
-    finding: Finding,
+    finding: CaseResult,
     /// What was found, in a line or several.
     details: String,
 }
 
 /// What became of a case: each with a word for its type, and a message.
-enum Finding {
+enum CaseResult {
     Passed,
     Failed(&'static str, String),
     /// It could not be told whether it fails.
@@ -49,7 +49,7 @@ impl Suite {
     fn of(row: &RowCheck) -> Self {
         let failure = row.failure.iter().map(|failure| Case {
             name: "requests".to_owned(),
-            finding: Finding::Failed("failure", failure.clone()),
+            finding: CaseResult::Failed("failure", failure.clone()),
             details: failure.clone(),
         });
         let answers = (row.answers_compared > 0).then(|| Case::answers(row));
@@ -59,12 +59,12 @@ impl Suite {
 
     fn without_figures(check: &Check) -> Self {
         let outcome = words::outcome(check);
-        let finding = Finding::Errored("incomparable", outcome.clone());
+        let finding = CaseResult::Errored("incomparable", outcome.clone());
         Self { name: "bench check".into(), cases: vec![Case { name: "figures".into(), finding, details: outcome }] }
     }
 
     fn written(&self, id: usize, check: &Check) -> String {
-        let count = |wanted: fn(&Finding) -> bool| self.cases.iter().filter(|case| wanted(&case.finding)).count();
+        let count = |wanted: fn(&CaseResult) -> bool| self.cases.iter().filter(|case| wanted(&case.finding)).count();
         let name = in_xml(&self.name);
         let properties = [("check", words::sides(check)), ("outcome", words::outcome(check))];
         let properties = properties
@@ -80,9 +80,9 @@ impl Suite {
              {}    <system-out>{}</system-out>\n    <system-err/>\n  </testsuite>\n",
             check.after.started_at.strftime("%Y-%m-%dT%H:%M:%S"),
             self.cases.len(),
-            count(|finding| matches!(finding, Finding::Failed(..))),
-            count(|finding| matches!(finding, Finding::Errored(..))),
-            count(|finding| matches!(finding, Finding::Skipped(_))),
+            count(|finding| matches!(finding, CaseResult::Failed(..))),
+            count(|finding| matches!(finding, CaseResult::Errored(..))),
+            count(|finding| matches!(finding, CaseResult::Skipped(_))),
             cases.concat(),
             details.concat(),
         )
@@ -94,10 +94,10 @@ impl Case {
         let place = words::prompts(&figure.place);
         let reason = || words::reason(figure).unwrap_or_default();
         let finding = match &figure.judgement.verdict {
-            Verdict::Improved | Verdict::WithinNoise => Finding::Passed,
-            Verdict::Regressed => Finding::Failed("regressed", reason()),
-            Verdict::Incomparable(_) => Finding::Errored("incomparable", reason()),
-            Verdict::Inconclusive(_) => Finding::Skipped(reason()),
+            Verdict::Improved | Verdict::WithinNoise => CaseResult::Passed,
+            Verdict::Regressed => CaseResult::Failed("regressed", reason()),
+            Verdict::Incomparable(_) => CaseResult::Errored("incomparable", reason()),
+            Verdict::Inconclusive(_) => CaseResult::Skipped(reason()),
         };
         let details = format!(
             "{} before, {} now, n {}, change {}, tolerance {}: {}",
@@ -114,8 +114,8 @@ impl Case {
     fn answers(row: &RowCheck) -> Self {
         let (changed, compared) = (row.answers.len(), row.answers_compared);
         let finding = match changed {
-            0 => Finding::Passed,
-            _ => Finding::Failed("answers", format!("{changed} prompts are answered with other tokens")),
+            0 => CaseResult::Passed,
+            _ => CaseResult::Failed("answers", format!("{changed} prompts are answered with other tokens")),
         };
         let parted = row.answers.iter().map(|changed| format!("\n{}", words::answer(changed)));
         let details = format!("{compared} answers compared{}", parted.collect::<String>());
@@ -125,10 +125,10 @@ impl Case {
     fn written(&self, class: &str) -> String {
         let open = format!("    <testcase classname=\"{class}\" name=\"{}\" time=\"0\"", in_xml(&self.name));
         let (element, kind, message) = match &self.finding {
-            Finding::Passed => return open + "/>\n",
-            Finding::Failed(kind, message) => ("failure", format!(" type=\"{kind}\""), message),
-            Finding::Errored(kind, message) => ("error", format!(" type=\"{kind}\""), message),
-            Finding::Skipped(message) => ("skipped", String::new(), message),
+            CaseResult::Passed => return open + "/>\n",
+            CaseResult::Failed(kind, message) => ("failure", format!(" type=\"{kind}\""), message),
+            CaseResult::Errored(kind, message) => ("error", format!(" type=\"{kind}\""), message),
+            CaseResult::Skipped(message) => ("skipped", String::new(), message),
         };
         let (message, details) = (in_xml(message), in_xml(&self.details));
         let inside = format!("<{element}{kind} message=\"{message}\">{details}</{element}>");
