@@ -43,7 +43,7 @@ pub enum AcquireError {
     #[error("the shape of `{0}` does not ship with the program")]
     NoShape(String),
     #[error("could not download `{repository}`")]
-    Hub { repository: String, source: HubError },
+    Hub { repository: String, source: Box<HubError> },
     #[error("could not use the Hub's settings")]
     HubSettings(#[source] HubError),
 }
@@ -59,7 +59,8 @@ impl AcquireError {
             Self::NoShape(_) => {
                 Some("leave it out with --candidate, or give a directory that holds its config.json with --local".into())
             }
-            Self::Hub { source, .. } | Self::HubSettings(source) => source.hint(),
+            Self::Hub { source, .. } => source.hint(),
+            Self::HubSettings(source) => source.hint(),
             Self::NotAnAdapter { .. } => Some("give a directory as PEFT's save_pretrained writes it".into()),
             Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
             Self::Spec { source, .. } => source.hint(),

@@ -57,7 +57,7 @@ fn published(
         Source::Synthetic { shape } => synthetic::open(shape, SYNTHETIC_SEED),
         Source::Scripted { .. } => Err(AcquireError::NoCheckpoint(source.to_string())),
         Source::Hub { repository, revision, file } => {
-            let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
+            let failed = |source| AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.pull(repository, revision, file.as_deref(), progress, cancel).map_err(failed)?;
             let path = match file {
@@ -91,7 +91,7 @@ pub fn preview(
             if let Some(config) = shipped_shape(repository).filter(|_| file.is_none()) {
                 return Ok(Preview::of_config(config));
             }
-            let failed = |source| AcquireError::Hub { repository: repository.clone(), source };
+            let failed = |source| AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.resolve(repository, revision, cancel).map_err(failed)?;
             let wanted = hub.wanted(&snapshot, file.as_deref(), cancel).map_err(failed)?;

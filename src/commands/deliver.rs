@@ -30,12 +30,12 @@ fn rendered(run: &Run, format: Format, layout: &table::Layout) -> Result<String,
 }
 
 /// What the terminal can show that answers go to.
-pub fn layout(printer: &Printer) -> table::Layout {
+pub(super) fn layout(printer: &Printer) -> table::Layout {
     table::Layout { width: printer.width(), color: printer.color() }
 }
 
 /// Writes a run to a file, or to standard output.
-pub fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
+pub(super) fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
     match output {
         None => printer.answer(&rendered(run, format, &layout(printer))?),
         Some(path) => {
@@ -49,7 +49,7 @@ pub fn deliver(run: &Run, format: Format, output: Option<&Path>, printer: &Print
 }
 
 /// Makes sure that a file can be written, before hours are spent on what goes into it; what it holds stays.
-pub fn reserve(output: Option<&Path>) -> Result<(), Error> {
+pub(super) fn reserve(output: Option<&Path>) -> Result<(), Error> {
     let Some(path) = output else { return Ok(()) };
     let is_new = !path.exists();
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);

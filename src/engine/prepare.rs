@@ -1,6 +1,6 @@
 //! From a candidate to the engine that runs it: the one place where it is decided which that is.
 
-use super::prepared::{Facts, PrepareListener, Prepared, Settings, Unprepared};
+use super::prepared::{PrepareListener, Prepared, Settings, Unprepared};
 use super::{candle, scripted};
 use crate::catalog::{Candidate, Source};
 
@@ -18,7 +18,7 @@ pub fn prepare(
             candle::prepare(candidate, settings, listener)
         }
         Source::Scripted { script } => {
-            scripted::prepare(script, settings).map_err(|error| Unprepared { facts: Facts::default(), error })
+            scripted::prepare(script, settings).map_err(|error| Unprepared { facts: Box::default(), error })
         }
     }
 }

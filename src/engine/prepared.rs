@@ -56,7 +56,7 @@ pub struct Facts {
 /// An engine that is ready to answer.
 pub struct Prepared {
     pub engine: Box<dyn Engine>,
-    pub facts: Facts,
+    pub facts: Box<Facts>,
     /// Whether it can be asked in text, and not by token ids alone.
     pub takes_text: bool,
     /// Why it is slower than it could be, where that is known.
@@ -65,7 +65,7 @@ pub struct Prepared {
 
 /// An engine that could not be made, and what became known on the way.
 pub struct Unprepared {
-    pub facts: Facts,
+    pub facts: Box<Facts>,
     pub error: PrepareError,
 }
 
@@ -76,7 +76,7 @@ pub enum PrepareError {
     Cancelled,
     #[error("does not fit: needs {}, {} are free, {} are missing", Bytes(.0.total_bytes()), Bytes(.0.available_bytes),
         Bytes(.0.missing_bytes().unwrap_or_default()))]
-    DoesNotFit(FitEstimate),
+    DoesNotFit(Box<FitEstimate>),
     #[error("the checkpoint is not the one that the run was begun with: {0}")]
     OtherCheckpoint(String),
     #[error("could not read the script `{path}`: {message}")]

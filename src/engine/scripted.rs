@@ -115,7 +115,7 @@ pub(super) fn prepare(script: &Path, settings: &Settings) -> Result<Prepared, Pr
         unknown: Some("a script has no weights".into()),
         ..LoadFacts::default()
     };
-    let facts = Facts { load: Some(load), ..Facts::default() };
+    let facts = Box::new(Facts { load: Some(load), ..Facts::default() });
     Ok(Prepared { engine: Box::new(ScriptedEngine::new(clock, requests)), facts, takes_text: true, slower: None })
 }
 

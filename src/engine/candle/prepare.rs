@@ -25,7 +25,7 @@ pub fn prepare(
     settings: &Settings,
     listener: &mut dyn PrepareListener,
 ) -> Result<Prepared, Unprepared> {
-    let mut facts = Facts::default();
+    let mut facts = Box::<Facts>::default();
     match ready(candidate, settings, listener, &mut facts) {
         Ok((engine, takes_text)) => {
             let slower = engine.distrust().map(|why| format!("bench's own kernels are not used, {why}"));
@@ -51,7 +51,7 @@ fn ready(
         let preview = acquire::preview(&candidate.source, &mut fetch, settings.cancel)?;
         let fit = facts.fit.insert(fit(candidate, &preview, settings.device, steps)?);
         if fit.missing_bytes().is_some() {
-            return Err(PrepareError::DoesNotFit(fit.clone()));
+            return Err(PrepareError::DoesNotFit(Box::new(fit.clone())));
         }
     }
     let checkpoint = acquire::acquire(candidate, &mut fetch, settings.cancel)?;
