@@ -1,5 +1,7 @@
 //! For tests: memory beside which nothing may be read.
 
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
 use libc::{MAP_ANON, MAP_FAILED, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 
 /// Whole pages between two that cannot be read.
