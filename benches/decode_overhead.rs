@@ -17,6 +17,16 @@
 //! shape, though: so it is measured at one that has a fraction of the work and all of the vocabulary, too, and set
 //! against a token of the full one.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 mod support;
 
 use std::convert::Infallible;

@@ -16,6 +16,16 @@
 //! threads compute. Without `--serve`, as `cargo bench` and `cargo test --all-targets` start it, it tries every command
 //! on a tiny file, measures nothing, and ends.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{self, BufRead, Write};

@@ -10,6 +10,16 @@
 //! model in float32 answers on the GPU and on the CPU. Shares are of what was measured in the same minutes. Every figure is the
 //! median of several, and every wait is for the GPU.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Duration;

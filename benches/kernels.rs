@@ -3,6 +3,16 @@
 //! Weights of 256 MB in all, so that no cache holds them. Each figure is the best of several passes over them: what the
 //! kernel does when nobody else uses the machine. All threads take part.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -7,6 +7,16 @@
 //! The stand-in for a driver's library opens and parses its script for each answer. A real driver takes longer or shorter:
 //! where this machine has one, it is asked too.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

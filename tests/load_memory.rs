@@ -1,6 +1,16 @@
 //! Loading takes little more memory than what it loads, counted by the allocator: a binary of its own, because every
 //! allocation in it counts.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 use std::path::Path;

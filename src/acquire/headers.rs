@@ -22,7 +22,7 @@ const LONGEST_SAFETENSORS: u64 = 32 << 20;
 const LONGEST_GGUF: u64 = 64 << 20;
 
 /// Config and size of a GGUF file of a repository.
-pub fn of_gguf(
+pub(super) fn of_gguf(
     hub: &Hub,
     snapshot: &Snapshot,
     file: &RemoteFile,
@@ -46,7 +46,7 @@ pub fn of_gguf(
 }
 
 /// Bytes of the weights that these files hold: of safetensors by their headers, of PyTorch's by their sizes.
-pub fn stored_bytes(
+pub(super) fn stored_bytes(
     hub: &Hub,
     snapshot: &Snapshot,
     files: &[RemoteFile],

@@ -22,7 +22,7 @@ pub enum SafetensorsError {
     #[error("could not read the header of `{path}`")]
     Header { path: PathBuf, source: SafeTensorError },
     #[error("tensor `{tensor}` is of a type that is not supported")]
-    UnknownType { tensor: String, source: candle_core::Error },
+    UnknownType { tensor: String, source: Box<candle_core::Error> },
 }
 
 /// A safetensors file, mapped into memory.
@@ -62,7 +62,7 @@ impl SafetensorsFile {
     /// A type of number that nothing here computes with.
     pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor>, SafetensorsError> {
         let Some(info) = self.info(name) else { return Ok(None) };
-        let unknown = |source| SafetensorsError::UnknownType { tensor: name.into(), source };
+        let unknown = |source| SafetensorsError::UnknownType { tensor: name.into(), source: Box::new(source) };
         let dtype = DType::try_from(info.dtype).map_err(unknown)?;
         let (start, end) = info.data_offsets;
         let bytes = WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end);

@@ -4,7 +4,7 @@ use crate::catalog::Quantization;
 use crate::plan::Layout;
 
 /// The layouts that a word can mean; `None` for a word that is not known.
-pub fn layouts(word: &str) -> Option<Vec<Layout>> {
+pub(super) fn layouts(word: &str) -> Option<Vec<Layout>> {
     use Quantization::{Bf16, F16, F32, Q4_0, Q4K, Q5K, Q8_0};
     let plain: String = word.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let named = |layout: &Layout| layout.name().replace('_', "") == plain;

@@ -18,7 +18,7 @@ use crate::report::audit::{Audit, csv, json, page};
 use crate::spec::{Config, shipped_repositories, shipped_shape};
 use crate::ui::Printer;
 
-pub fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
     let gpus = gpu::known(&args.gpus)?;
     let gpu = gpu::named(&args.gpu, &gpus)?;
     let path = &args.table;

@@ -13,7 +13,7 @@ use crate::report::{self, Renderer};
 use crate::store::{self, Store};
 use crate::ui::Printer;
 
-pub fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Error> {
     match &args.command {
         cli::BaselineCommand::Save(save) => self::save(save, printer),
         cli::BaselineCommand::List(results) => {
@@ -90,7 +90,7 @@ fn replaced(path: &Path) -> Result<Option<Baseline>, Error> {
 ///
 /// # Errors
 /// A place that cannot be written to.
-pub fn write(path: &Path, baseline: &Baseline) -> Result<(), Error> {
+pub(super) fn write(path: &Path, baseline: &Baseline) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.into(), source };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

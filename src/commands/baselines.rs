@@ -9,7 +9,7 @@ use crate::store::{self, Store};
 use crate::telemetry::environment;
 
 /// The folder beside the results in which baselines are kept.
-pub fn folder(results: &Path) -> PathBuf {
+pub(super) fn folder(results: &Path) -> PathBuf {
     results.join("baselines")
 }
 
@@ -17,7 +17,7 @@ pub fn folder(results: &Path) -> PathBuf {
 ///
 /// # Errors
 /// A file that is none, or no such run.
-pub fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
+pub(super) fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
     let path = Path::new(word);
     if path.is_file() {
         return read(path);
@@ -34,12 +34,12 @@ pub fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
 ///
 /// # Errors
 /// None of it, or more than one.
-pub fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
+pub(super) fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
     one_of(results, is_of_here)
 }
 
 /// Whether a baseline was made where this program runs; on how many threads of which device, it says itself.
-pub fn is_of_here(baseline: &Baseline) -> bool {
+pub(super) fn is_of_here(baseline: &Baseline) -> bool {
     let then = &baseline.digest.environment;
     is_of(baseline, &environment::detect(&then.device, then.threads))
 }
@@ -52,7 +52,7 @@ fn is_of(baseline: &Baseline, environment: &Environment) -> bool {
 ///
 /// # Errors
 /// None of it, or more than one.
-pub fn of_environment(environment: &Environment, results: &Path) -> Result<(PathBuf, Baseline), Error> {
+pub(super) fn of_environment(environment: &Environment, results: &Path) -> Result<(PathBuf, Baseline), Error> {
     one_of(results, |baseline| is_of(baseline, environment))
 }
 
@@ -80,7 +80,7 @@ fn one_of(results: &Path, wanted: impl Fn(&Baseline) -> bool) -> Result<(PathBuf
 ///
 /// # Errors
 /// A file that cannot be read or is no baseline.
-pub fn all(results: &Path) -> Result<Vec<(PathBuf, Baseline)>, Error> {
+pub(super) fn all(results: &Path) -> Result<Vec<(PathBuf, Baseline)>, Error> {
     let folder = folder(results);
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -98,7 +98,7 @@ pub fn all(results: &Path) -> Result<Vec<(PathBuf, Baseline)>, Error> {
 ///
 /// # Errors
 /// A file that cannot be read or is no baseline.
-pub fn read(path: &Path) -> Result<Baseline, Error> {
+pub(super) fn read(path: &Path) -> Result<Baseline, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.into(), source })?;
     Baseline::from_text(&text).map_err(|source| Error::Baseline { path: path.into(), source })
 }

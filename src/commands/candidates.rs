@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::ui::Printer;
 
 /// The catalog of a file, of `./models.toml`, or the shipped one.
-pub fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog, Error> {
+pub(super) fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog, Error> {
     let default = Path::new("models.toml");
     let path = match file {
         Some(file) => file,

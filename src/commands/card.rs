@@ -4,7 +4,7 @@ use crate::telemetry::nvml::Gpu;
 use crate::units::{Bytes, Known};
 
 /// How a card is set, of which nothing is changed: `limit 72 W, clocks to 2040 and 6251 MHz, ECC on, persistence off`.
-pub fn settings(gpu: &Gpu) -> String {
+pub(super) fn settings(gpu: &Gpu) -> String {
     let switch = |on: Option<bool>| Known(on.map(|on| if on { "on" } else { "off" }));
     format!(
         "limit {} W, clocks to {} and {} MHz, ECC {}, persistence {}",
@@ -20,7 +20,7 @@ pub fn settings(gpu: &Gpu) -> String {
 const UNEXPLAINED: u64 = 512 << 20;
 
 /// Who else uses a GPU: `2 processes compute on it and hold 3.00 GiB`; `None` if nobody does as far as the driver tells.
-pub fn occupied(gpu: &Gpu) -> Option<String> {
+pub(super) fn occupied(gpu: &Gpu) -> Option<String> {
     let processes = gpu.processes.as_deref().unwrap_or_default();
     let held: Option<u64> = processes.iter().map(|process| process.used_bytes).sum();
     let (count, plural) = (processes.len(), processes.len() > 1);

@@ -13,7 +13,7 @@ use crate::ui::Printer;
 ///
 /// # Errors
 /// A word that is none of these.
-pub fn candidate(
+pub(super) fn candidate(
     word: &str,
     file: Option<String>,
     quantization: Option<Quantization>,
@@ -46,7 +46,7 @@ fn looks_like_a_path(word: &str) -> bool {
 }
 
 /// The candidate with this adapter, if one is given, in place of its own.
-pub fn with_adapter(candidate: Candidate, adapter: Option<&Path>) -> Candidate {
+pub(super) fn with_adapter(candidate: Candidate, adapter: Option<&Path>) -> Candidate {
     match adapter {
         Some(adapter) => Candidate { adapter: Some(adapter.into()), ..candidate },
         None => candidate,
@@ -54,6 +54,6 @@ pub fn with_adapter(candidate: Candidate, adapter: Option<&Path>) -> Candidate {
 }
 
 /// A candidate that is not in models.toml.
-pub fn of_source(id: &str, source: Source, quantization: Option<Quantization>) -> Candidate {
+pub(super) fn of_source(id: &str, source: Source, quantization: Option<Quantization>) -> Candidate {
     Candidate { id: id.into(), source, quantization, adapter: None, licence: None, notes: None, prompt_format: None }
 }

@@ -21,12 +21,12 @@ fn rendered(answer: &Answer, format: Format, terminal: &Terminal) -> Result<Stri
 }
 
 /// The terminal that answers go to.
-pub fn terminal(printer: &Printer) -> Terminal {
+pub(super) fn terminal(printer: &Printer) -> Terminal {
     Terminal { width: printer.width(), color: printer.color() }
 }
 
 /// Writes an answer to a file, or to standard output.
-pub fn deliver(answer: &Answer, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
+pub(super) fn deliver(answer: &Answer, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
     match output {
         None => printer.answer(&rendered(answer, format, &terminal(printer))?),
         Some(path) => {
@@ -39,7 +39,7 @@ pub fn deliver(answer: &Answer, format: Format, output: Option<&Path>, printer: 
 }
 
 /// Makes sure that a file can be written, before hours are spent on what goes into it; what it holds stays.
-pub fn reserve(output: Option<&Path>) -> Result<(), Error> {
+pub(super) fn reserve(output: Option<&Path>) -> Result<(), Error> {
     let Some(path) = output else { return Ok(()) };
     let is_new = !path.exists();
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::store::{self, Store};
 use crate::ui::Printer;
 
-pub fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
     let run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
     deliver(&Answer::of(&run), args.format, args.output.as_deref(), printer)?;
     Ok(Status::Yes)

@@ -9,7 +9,7 @@ use crate::telemetry::nvml;
 ///
 /// # Errors
 /// A file that cannot be read or used.
-pub fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
+pub(super) fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
     let shipped = Gpus::shipped().map_err(Error::Hardware)?;
     let Some(path) = &args.gpus else { return Ok(shipped) };
     let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
@@ -20,7 +20,7 @@ pub fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
 ///
 /// # Errors
 /// A word that no GPU is known by, or a machine without one.
-pub fn named(word: &str, gpus: &Gpus) -> Result<GpuSpec, Error> {
+pub(super) fn named(word: &str, gpus: &Gpus) -> Result<GpuSpec, Error> {
     if word.eq_ignore_ascii_case("this") {
         return present(gpus);
     }

@@ -14,7 +14,7 @@ use crate::summarize::summarize;
 use crate::toml_error::nearest;
 use crate::ui::Printer;
 
-pub fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
     let store = Store::open_existing(store::database(&args.results.results))?;
     let mut heads = store.list_runs()?;
     if heads.is_empty() {

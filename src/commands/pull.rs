@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ui::{DownloadProgress, Printer};
 use crate::units::Bytes;
 
-pub fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> {
     let cancel = on_interrupt();
     let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
     let candidates = if args.candidates.is_empty() {

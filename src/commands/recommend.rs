@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::store::{self, Store};
 use crate::ui::Printer;
 
-pub fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
     let mut run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
     if let Some(models) = &args.models {
         run.requirements = catalog(Some(models), printer)?.requirements;

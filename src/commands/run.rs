@@ -17,7 +17,7 @@ use crate::text::Message;
 use crate::ui::{DownloadProgress, Printer, slower};
 use crate::units::Known;
 
-pub fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     threads::use_threads(threads::count(args.device.threads));
     let cancel = on_interrupt();
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;

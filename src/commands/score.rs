@@ -55,7 +55,7 @@ struct Against {
     overall: Option<Divergence>,
 }
 
-pub fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
     threads::use_threads(threads::count(args.device.threads));
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();

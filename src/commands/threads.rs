@@ -6,14 +6,14 @@ use crate::cli;
 use crate::device::DeviceName;
 
 /// The threads that the user named; all that this process may use if none.
-pub fn count(threads: Option<u16>) -> usize {
+pub(super) fn count(threads: Option<u16>) -> usize {
     threads.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// Has the arithmetic use so many threads.
 ///
 /// candle and rayon read their numbers of threads from the environment, once, at their first use.
-pub fn use_threads(threads: usize) {
+pub(super) fn use_threads(threads: usize) {
     for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
         // SAFETY: called by each command before it starts a thread, so nothing reads the environment meanwhile.
         unsafe { std::env::set_var(variable, threads.to_string()) };
@@ -21,7 +21,7 @@ pub fn use_threads(threads: usize) {
 }
 
 /// The device that the user named, or the best that this build and machine have.
-pub fn device_name(args: &cli::Device) -> String {
+pub(super) fn device_name(args: &cli::Device) -> String {
     let has_gpu = || cfg!(feature = "cuda") && crate::telemetry::nvml::gpus().is_ok_and(|gpus| !gpus.is_empty());
     match &args.device {
         Some(device) => device.clone(),

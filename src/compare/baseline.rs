@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Digest, Noise};
 
 /// Raised when a reader of the version before could misread the file.
-pub const SCHEMA_VERSION: u64 = 1;
+pub(super) const SCHEMA_VERSION: u64 = 1;
 
 /// What later runs are judged against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::summarize::Interval;
 /// seed, no error from too few resamples, and the tails are as exact as the middle. The probabilities serve every sample
 /// of that size.
 #[derive(Debug, Clone)]
-pub struct MedianBootstrap {
+pub(super) struct MedianBootstrap {
     n: usize,
     middles: Vec<Middle>,
 }
@@ -26,7 +26,7 @@ struct Middle {
 }
 
 impl MedianBootstrap {
-    pub fn new(n: usize) -> Self {
+    pub(super) fn new(n: usize) -> Self {
         let binomial = Binomial::new(n);
         let half = n.div_ceil(2);
         // The h-th smallest of a resample is at most at rank k (from 0) if h or more draws are.
@@ -45,7 +45,7 @@ impl MedianBootstrap {
 
     /// How the median of a resample of `sorted` is distributed; `None` if that is not the number of values that this was
     /// made for.
-    pub fn distribution(&self, sorted: &[f64]) -> Option<MedianDistribution> {
+    pub(super) fn distribution(&self, sorted: &[f64]) -> Option<MedianDistribution> {
         if sorted.len() != self.n {
             return None;
         }
@@ -61,7 +61,7 @@ impl MedianBootstrap {
 
 /// The medians that resamples of one sample may have.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MedianDistribution {
+pub(super) struct MedianDistribution {
     /// Of the sample.
     n: usize,
     /// In rising order, each with its probability.
@@ -71,13 +71,13 @@ pub struct MedianDistribution {
 impl MedianDistribution {
     /// One-sided p-value against a true median of `other` at most `difference` above this one's: the share of resamples
     /// of both in which it is not more. Never less than [`least_p`].
-    pub fn p_above(&self, other: &Self, difference: f64) -> f64 {
+    pub(super) fn p_above(&self, other: &Self, difference: f64) -> f64 {
         self.share_within(other, difference).max(least_p(self.n, other.n))
     }
 
     /// Where `other`'s median − this one's lies, beyond either end in a share `tail` of cases; `None` if the samples are
     /// too small for so small a tail.
-    pub fn interval_to(&self, other: &Self, tail: f64) -> Option<Interval> {
+    pub(super) fn interval_to(&self, other: &Self, tail: f64) -> Option<Interval> {
         if tail <= least_p(self.n, other.n) {
             return None;
         }
@@ -114,7 +114,7 @@ const HALVINGS: usize = 20;
 
 /// The probability that one of two samples of the same kind lies wholly above the other by chance, n! m! ÷ (n + m)!: less
 /// than that no p-value of them can be.
-pub fn least_p(n: usize, m: usize) -> f64 {
+pub(super) fn least_p(n: usize, m: usize) -> f64 {
     (1..=n).map(|k| k as f64 / (m + k) as f64).product()
 }
 

@@ -9,6 +9,7 @@ use super::simd::{Kernel, Number, Simd};
 /// Function between the two products of an MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
+    /// `x / (1 + e⁻ˣ)`
     Silu,
     /// Exact: `x Φ(x)`.
     Gelu,

@@ -34,6 +34,7 @@ impl WeightBytes {
         Some(Self { held: self.held.clone(), range: start + range.start..start + range.end })
     }
 
+    /// All of these bytes, one after another.
     pub fn as_slice(&self) -> &[u8] {
         let whole: &[u8] = match &self.held {
             Held::File(file) => file,

@@ -1,9 +1,11 @@
 //! For tests: memory beside which nothing may be read.
 
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
 use libc::{MAP_ANON, MAP_FAILED, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 
 /// Whole pages between two that cannot be read.
-pub struct Guarded {
+pub(crate) struct Guarded {
     /// Of the page before.
     start: *mut u8,
     page: usize,
@@ -12,7 +14,7 @@ pub struct Guarded {
 
 impl Guarded {
     /// Room for so many bytes.
-    pub fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         // SAFETY: a new mapping, whose middle pages are then allowed to be used.
         unsafe {
             let page = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap();
@@ -25,12 +27,12 @@ impl Guarded {
     }
 
     /// A copy of these bytes right behind what cannot be read.
-    pub fn at_start(&mut self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn at_start(&mut self, bytes: &[u8]) -> &[u8] {
         self.copy(0, bytes)
     }
 
     /// A copy of these bytes right before what cannot be read.
-    pub fn at_end(&mut self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn at_end(&mut self, bytes: &[u8]) -> &[u8] {
         self.copy(self.size - bytes.len(), bytes)
     }
 

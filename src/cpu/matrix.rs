@@ -24,12 +24,20 @@ pub struct HostMatrix {
 /// Why bytes are no matrix that can be multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MatrixError {
+    /// Of weights of 16 or 32 bits.
     #[error(transparent)]
     Dense(#[from] DenseError),
+    /// Of weights in ggml's blocks.
     #[error(transparent)]
     Blocks(#[from] BlocksError),
+    /// So many numbers are to be multiplied, which are no whole rows of `columns`.
     #[error("{inputs} inputs are not rows of the {columns} that a matrix has columns")]
-    Inputs { inputs: usize, columns: usize },
+    Inputs {
+        /// Numbers given.
+        inputs: usize,
+        /// Weights of a row.
+        columns: usize,
+    },
 }
 
 /// A matrix as its kernels want it.
@@ -47,14 +55,17 @@ impl HostMatrix {
         Ok(matrix)
     }
 
+    /// As ggml calls the type of the weights.
     pub fn dtype(&self) -> GgmlDType {
         self.dtype
     }
 
+    /// Results for a token.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Numbers of a token that is multiplied.
     pub fn columns(&self) -> usize {
         self.columns
     }

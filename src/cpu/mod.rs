@@ -19,6 +19,8 @@
 //! | [`attention`] | queries over a cache of keys and values |
 //! | [`norm`], [`rope`], [`activation`] | what goes row by row or number by number |
 
+#![warn(missing_docs)]
+
 pub mod bytes;
 pub mod dense;
 pub mod disjoint;

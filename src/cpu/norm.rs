@@ -10,13 +10,17 @@ use super::simd::{Kernel, Number, Simd};
 /// What a norm does to a row.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'a> {
+    /// What a row is divided by, and whether it is centred first.
     pub kind: Kind,
     /// Added to what the root is taken of.
     pub epsilon: f32,
+    /// What each number of a row is multiplied with at last.
     pub scale: &'a [f32],
+    /// Added to each number after that; `None` adds nothing.
     pub bias: Option<&'a [f32]>,
 }
 
+/// Which norm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Divides by the root of the mean square.

@@ -10,8 +10,9 @@ use super::simd::{Kernel, Number, Simd};
 pub struct Turn {
     /// Numbers of a head.
     pub dim: usize,
-    /// The first of them that turns, and how many do: an even number.
+    /// The first of them that turns.
     pub first: usize,
+    /// How many turn, from `first` on: an even number.
     pub dims: usize,
     /// Neighbours are paired, not halves.
     pub interleaved: bool,

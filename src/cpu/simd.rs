@@ -12,15 +12,22 @@ use super::isa::Isa;
 
 /// Instructions on vectors of [`Simd::LANES`] numbers.
 pub trait Simd: Copy + Send + Sync {
+    /// Numbers of a vector: 8 or 16.
     const LANES: usize;
     /// Whether there are 32 registers for vectors, not 16.
     const MANY_REGISTERS: bool;
+    /// A vector in registers.
     type V: Copy;
 
+    /// `x` in every lane.
     fn splat(self, x: f32) -> Self::V;
+    /// `a + b`, lane by lane, and so in what follows.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a − b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b`
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`, correctly rounded.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b + c`
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -66,6 +73,7 @@ pub trait Simd: Copy + Send + Sync {
         lanes
     }
 
+    /// The sum of all lanes, added pairwise.
     #[inline(always)]
     fn sum(self, v: Self::V) -> f32 {
         let zero = self.splat(0.0);
@@ -97,6 +105,7 @@ impl Isa {
 
 /// A type of numbers that are computed with in float32.
 pub trait Number: Copy + Send + Sync {
+    /// 0 as such a number, what a part of a vector is filled up with.
     const ZERO: Self;
 
     /// The numbers themselves, where they are float32.
@@ -320,25 +329,22 @@ mod x86 {
     /// # Safety
     /// The processor has AVX2, FMA and F16C.
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub unsafe fn avx2(kernel: impl Kernel) {
+    pub(super) unsafe fn avx2(kernel: impl Kernel) {
         kernel.run(Avx2(()));
     }
 
     /// # Safety
     /// The processor has all of those, and AVX-512 F, BW, DQ and VL.
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-    pub unsafe fn avx512(kernel: impl Kernel) {
+    pub(super) unsafe fn avx512(kernel: impl Kernel) {
         kernel.run(Avx512(()));
     }
 
     #[derive(Clone, Copy)]
-    pub struct Avx2(());
+    pub(super) struct Avx2(());
 
     #[derive(Clone, Copy)]
-    pub struct Avx512(());
-
-    // SAFETY of all that follows: a value of either type is only there where the processor has its instructions; what is
-    // loaded and stored is as the caller promises.
+    pub(super) struct Avx512(());
 
     impl Simd for Avx2 {
         const LANES: usize = 8;
@@ -347,52 +353,62 @@ mod x86 {
 
         #[inline(always)]
         fn splat(self, x: f32) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_set1_ps(x) }
         }
 
         #[inline(always)]
         fn add(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_add_ps(a, b) }
         }
 
         #[inline(always)]
         fn sub(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_sub_ps(a, b) }
         }
 
         #[inline(always)]
         fn mul(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_mul_ps(a, b) }
         }
 
         #[inline(always)]
         fn div(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_div_ps(a, b) }
         }
 
         #[inline(always)]
         fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
 
         #[inline(always)]
         fn max(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_max_ps(a, b) }
         }
 
         #[inline(always)]
         fn min(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_min_ps(a, b) }
         }
 
         #[inline(always)]
         fn if_less(self, a: __m256, b: __m256, then: __m256, otherwise: __m256) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
         }
 
         #[inline(always)]
         fn scale(self, a: __m256, n: __m256) -> __m256 {
             // In two steps, each of which is a normal number.
+            // SAFETY: `self` is there, so the instructions are.
             unsafe {
                 let n = _mm256_cvtps_epi32(n);
                 let half = _mm256_srai_epi32::<1>(n);
@@ -406,6 +422,7 @@ mod x86 {
         #[inline(always)]
         fn sums(self, v: [__m256; 8]) -> [f32; 8] {
             let mut sums = [0.0; 8];
+            // SAFETY: `self` is there, so the instructions are; `sums` has room for the eight.
             unsafe {
                 let low = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
                 let high = _mm256_hadd_ps(_mm256_hadd_ps(v[4], v[5]), _mm256_hadd_ps(v[6], v[7]));
@@ -418,16 +435,19 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn load(self, at: *const f32) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are; the numbers are as the caller promises.
             unsafe { _mm256_loadu_ps(at) }
         }
 
         #[inline(always)]
         unsafe fn store(self, at: *mut f32, v: __m256) {
+            // SAFETY: `self` is there, so the instructions are; the room is as the caller promises.
             unsafe { _mm256_storeu_ps(at, v) }
         }
 
         #[inline(always)]
         unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]) {
+            // SAFETY: `self` is there, so the instructions are; the rows are as the caller promises.
             unsafe {
                 let mut fours = [_mm256_setzero_ps(); 8];
                 for i in [0, 4] {
@@ -455,11 +475,13 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn load_half(self, at: *const f16) -> __m256 {
+            // SAFETY: `self` is there, so the instructions are; the numbers are as the caller promises.
             unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
         }
 
         #[inline(always)]
         unsafe fn store_half(self, at: *mut f16, v: __m256) {
+            // SAFETY: `self` is there, so the instructions are; the room is as the caller promises.
             unsafe { _mm_storeu_si128(at.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
         }
     }
@@ -471,64 +493,82 @@ mod x86 {
 
         #[inline(always)]
         fn splat(self, x: f32) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_set1_ps(x) }
         }
 
         #[inline(always)]
         fn add(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_add_ps(a, b) }
         }
 
         #[inline(always)]
         fn sub(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_sub_ps(a, b) }
         }
 
         #[inline(always)]
         fn mul(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_mul_ps(a, b) }
         }
 
         #[inline(always)]
         fn div(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_div_ps(a, b) }
         }
 
         #[inline(always)]
         fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_fmadd_ps(a, b, c) }
         }
 
         #[inline(always)]
         fn max(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_max_ps(a, b) }
         }
 
         #[inline(always)]
         fn min(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_min_ps(a, b) }
         }
 
         #[inline(always)]
         fn if_less(self, a: __m512, b: __m512, then: __m512, otherwise: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then) }
         }
 
         #[inline(always)]
         fn scale(self, a: __m512, n: __m512) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are.
             unsafe { _mm512_scalef_ps(a, n) }
         }
 
         #[inline(always)]
         fn sums(self, v: [__m512; 8]) -> [f32; 8] {
             /// Of each 128 bits the sums of halves, of `a` and `b` by turns.
+            ///
+            /// # Safety
+            /// The processor has AVX-512 F.
             #[inline(always)]
             unsafe fn pairs(a: __m512, b: __m512) -> __m512 {
+                // SAFETY: as the caller promises.
                 unsafe { _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)) }
             }
             /// Of each 128 bits the sums of the four vectors that `a` and `b` are the pairs of.
+            ///
+            /// # Safety
+            /// The processor has AVX-512 F and DQ.
             #[inline(always)]
             unsafe fn fours(a: __m512, b: __m512) -> __m512 {
+                // SAFETY: as the caller promises.
                 unsafe {
                     let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
                     _mm512_add_ps(
@@ -538,6 +578,7 @@ mod x86 {
                 }
             }
             let mut sums = [0.0; 8];
+            // SAFETY: `self` is there, so the instructions are; `sums` has room for the eight.
             unsafe {
                 let low = fours(pairs(v[0], v[1]), pairs(v[2], v[3]));
                 let high = fours(pairs(v[4], v[5]), pairs(v[6], v[7]));
@@ -556,11 +597,13 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn load(self, at: *const f32) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are; the numbers are as the caller promises.
             unsafe { _mm512_loadu_ps(at) }
         }
 
         #[inline(always)]
         unsafe fn store(self, at: *mut f32, v: __m512) {
+            // SAFETY: `self` is there, so the instructions are; the room is as the caller promises.
             unsafe { _mm512_storeu_ps(at, v) }
         }
 
@@ -568,6 +611,7 @@ mod x86 {
         unsafe fn transpose(self, from: &[*const f32; 16], to: &[*mut f32; 16]) {
             const EVEN: i32 = 0b10_00_10_00;
             const ODD: i32 = 0b11_01_11_01;
+            // SAFETY: `self` is there, so the instructions are; the rows are as the caller promises.
             unsafe {
                 // Of each four rows, in each 128 bits, one column.
                 let mut fours = [_mm512_setzero_ps(); 16];
@@ -600,11 +644,13 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn load_half(self, at: *const f16) -> __m512 {
+            // SAFETY: `self` is there, so the instructions are; the numbers are as the caller promises.
             unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
         }
 
         #[inline(always)]
         unsafe fn store_half(self, at: *mut f16, v: __m512) {
+            // SAFETY: `self` is there, so the instructions are; the room is as the caller promises.
             unsafe { _mm256_storeu_si256(at.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
         }
     }

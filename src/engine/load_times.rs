@@ -7,19 +7,19 @@ use crate::clock::Clock;
 use crate::record::LoadParts;
 
 /// Adds up what an engine tells of its parts.
-pub struct LoadTimes<C> {
+pub(super) struct LoadTimes<C> {
     clock: C,
     /// Of each part, the instants at which it ended less those at which it began, modulo 2⁶⁴: its time, once all have ended.
     nanoseconds: [AtomicU64; 3],
 }
 
 impl<C: Clock> LoadTimes<C> {
-    pub fn new(clock: C) -> Self {
+    pub(super) fn new(clock: C) -> Self {
         Self { clock, nanoseconds: Default::default() }
     }
 
     /// The times, once the engine is loaded.
-    pub fn parts(&self) -> LoadParts {
+    pub(super) fn parts(&self) -> LoadParts {
         let seconds = |part: LoadPart| self.nanoseconds[part as usize].load(Ordering::Relaxed) as f64 / 1e9;
         LoadParts {
             read_seconds: seconds(LoadPart::Read),

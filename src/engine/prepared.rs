@@ -76,7 +76,7 @@ pub enum PrepareError {
     Cancelled,
     #[error("does not fit: needs {}, {} are free, {} are missing", Bytes(.0.total_bytes()), Bytes(.0.available_bytes),
         Bytes(.0.missing_bytes().unwrap_or_default()))]
-    DoesNotFit(Box<FitEstimate>),
+    DoesNotFit(FitEstimate),
     #[error("the checkpoint is not the one that the run was begun with: {0}")]
     OtherCheckpoint(String),
     #[error("could not read the script `{path}`: {message}")]

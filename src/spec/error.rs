@@ -1,7 +1,7 @@
 //! Why a `config.json` cannot be used.
 
 /// The supported families, as a person calls them.
-pub const SUPPORTED: &str =
+pub(super) const SUPPORTED: &str =
     "llama, mistral, qwen2, qwen3, phi3, exaone, exaone4, gemma, gemma2, gemma3, gpt_neox, deepseek_v2";
 
 /// What is wrong with a `config.json`, or what it asks for that this program does not do.

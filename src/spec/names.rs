@@ -57,7 +57,7 @@ pub enum Naming {
 }
 
 /// The Hugging Face name of a part of a layer, without `.weight` or `.bias`.
-pub fn hf_name(naming: Naming, part: Part, layer: usize) -> String {
+pub(super) fn hf_name(naming: Naming, part: Part, layer: usize) -> String {
     let (prefix, name) = match naming {
         Naming::GptNeox => ("gpt_neox.layers", gpt_neox(part)),
         Naming::Exaone => ("transformer.h", exaone(part)),

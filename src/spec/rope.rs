@@ -26,10 +26,10 @@ pub struct RopeSpec {
 }
 
 /// What the scaling adds to the softmax scale of attention itself (DeepSeek's yarn with `mscale_all_dim`).
-pub const NO_SOFTMAX_FACTOR: f64 = 1.0;
+pub(super) const NO_SOFTMAX_FACTOR: f64 = 1.0;
 
 /// The rotary keys of a config, of either dialect: `rope_theta` beside `rope_scaling`, or both in `rope_parameters`.
-pub struct RopeKeys<'a> {
+pub(super) struct RopeKeys<'a> {
     theta: Option<&'a Value>,
     scaling: Option<&'a Map<String, Value>>,
     key: &'static str,
@@ -37,7 +37,7 @@ pub struct RopeKeys<'a> {
 
 impl<'a> RopeKeys<'a> {
     /// `layer_type` chooses among `rope_parameters` that are given by layer type.
-    pub fn of(config: &'a Config, layer_type: &str) -> Result<Self, SpecError> {
+    pub(super) fn of(config: &'a Config, layer_type: &str) -> Result<Self, SpecError> {
         if let Some(parameters) = config.get("rope_parameters") {
             let map = parameters.get(layer_type).unwrap_or(parameters).as_object();
             let map = map.ok_or_else(|| invalid("rope_parameters", parameters, "an object"))?;
@@ -49,12 +49,12 @@ impl<'a> RopeKeys<'a> {
     }
 
     /// The same base without any scaling, for layers that a config exempts from it.
-    pub fn unscaled(theta: &'a Value) -> Self {
+    pub(super) fn unscaled(theta: &'a Value) -> Self {
         Self { theta: Some(theta), scaling: None, key: "rope_scaling" }
     }
 
     /// The part of each head that turns, where the keys of the newer dialect state it.
-    pub fn share(&self) -> Result<Option<f64>, SpecError> {
+    pub(super) fn share(&self) -> Result<Option<f64>, SpecError> {
         self.number("partial_rotary_factor")
     }
 
@@ -106,7 +106,7 @@ impl<'a> RopeKeys<'a> {
 ///
 /// # Errors
 /// A scaling that is not known, or one whose numbers are missing or unusable.
-pub fn rope(
+pub(super) fn rope(
     config: &Config,
     keys: &RopeKeys,
     dims: usize,

@@ -46,52 +46,52 @@ pub(super) struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    pub fn get<T: FromSql>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(super) fn get<T: FromSql>(&self, column: &'static str) -> Result<T, StoreError> {
         self.row.get(column).map_err(|source| StoreError::Read { what: format!("`{column}` of {}", self.what), source })
     }
 
-    pub fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         let text: String = self.get(column)?;
         serde_json::from_str(&text).map_err(|source| self.decode(column, source))
     }
 
-    pub fn json_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(super) fn json_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(|source| self.decode(column, source))
     }
 
-    pub fn word_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(super) fn word_or_null<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| serde_json::from_value(text.into())).transpose().map_err(|source| self.decode(column, source))
     }
 
-    pub fn instant(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+    pub(super) fn instant(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         let text: String = self.get(column)?;
         text.parse().map_err(|source: jiff::Error| self.decode(column, source))
     }
 
-    pub fn instant_or_null(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn instant_or_null(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| text.parse()).transpose().map_err(|source: jiff::Error| self.decode(column, source))
     }
 
-    pub fn nanoseconds(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
+    pub(super) fn nanoseconds(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
         let signed: Option<i64> = self.get(column)?;
         signed.map(u64::try_from).transpose().map_err(|source| self.decode(column, source))
     }
 
     /// An unsigned number that is kept as decimal text.
-    pub fn decimal(&self, column: &'static str) -> Result<u64, StoreError> {
+    pub(super) fn decimal(&self, column: &'static str) -> Result<u64, StoreError> {
         let text: String = self.get(column)?;
         text.parse().map_err(|source: std::num::ParseIntError| self.decode(column, source))
     }
 
-    pub fn count(&self, column: &'static str) -> Result<usize, StoreError> {
+    pub(super) fn count(&self, column: &'static str) -> Result<usize, StoreError> {
         let signed: i64 = self.get(column)?;
         usize::try_from(signed).map_err(|source| self.decode(column, source))
     }
 
-    pub fn language(&self, column: &'static str) -> Result<Option<Language>, StoreError> {
+    pub(super) fn language(&self, column: &'static str) -> Result<Option<Language>, StoreError> {
         let tag: Option<String> = self.get(column)?;
         tag.map(|tag| {
             Language::ALL

@@ -14,10 +14,10 @@ use crate::record::{
 };
 use crate::suite::Language;
 
-pub const ID: &str = "20261120-051733-4f2a";
+pub(crate) const ID: &str = "20261120-051733-4f2a";
 
 /// One row of each outcome: ran, failed, skipped, pending.
-pub fn run() -> Run {
+pub(crate) fn run() -> Run {
     Run {
         id: ID.into(),
         started_at: at("2026-11-20T05:17:33.25Z"),
@@ -68,7 +68,7 @@ pub fn run() -> Run {
 }
 
 /// A measured trial like any other, with `tokens` tokens.
-pub fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32, tokens: u32) -> Trial {
+pub(crate) fn trial(row: &str, suite: &str, language: Option<Language>, repetition: u32, tokens: u32) -> Trial {
     Trial {
         key: TrialKey {
             row: row.into(),

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &str); 4] =
 
 /// The kind of container by the signs in the file system at `root`: `docker`, `kubernetes`, …; `none` without a sign. `None`
 /// where the system is not one that has them.
-pub fn kind(root: &Path) -> Option<String> {
+pub(super) fn kind(root: &Path) -> Option<String> {
     if !cfg!(target_os = "linux") {
         return None;
     }

@@ -16,7 +16,7 @@ const LARGEST_COUNT: i64 = 1000;
 const LONGEST: usize = 16 << 20;
 
 /// Puts bounded filters and methods in the place of minijinja's own.
-pub fn bound(environment: &mut Environment) {
+pub(super) fn bound(environment: &mut Environment) {
     environment.add_filter("indent", counted(Value::from_function(minijinja::filters::indent)));
     environment.add_filter("slice", counted(Value::from_function(minijinja::filters::slice)));
     environment.add_filter("batch", counted(Value::from_function(minijinja::filters::batch)));
@@ -77,10 +77,10 @@ fn refused(message: String) -> Error {
 
 /// Takes what is rendered, up to [`LONGEST`] bytes.
 #[derive(Default)]
-pub struct Rendered(Vec<u8>);
+pub(super) struct Rendered(Vec<u8>);
 
 impl Rendered {
-    pub fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }

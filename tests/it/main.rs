@@ -1,5 +1,15 @@
 //! Integration tests: one binary, a file per subject.
 
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "no part of the program: what goes wrong here ends it"
+)]
+
 mod support;
 
 mod architecture;

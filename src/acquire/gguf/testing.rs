@@ -3,7 +3,7 @@
 use super::GgufFile;
 
 /// A file's header: metadata fields, then tensor places.
-pub fn header(fields: &[u8], field_count: u64, tensors: &[u8], tensor_count: u64) -> Vec<u8> {
+pub(crate) fn header(fields: &[u8], field_count: u64, tensors: &[u8], tensor_count: u64) -> Vec<u8> {
     let mut bytes = b"GGUF\x03\0\0\0".to_vec();
     bytes.extend(tensor_count.to_le_bytes());
     bytes.extend(field_count.to_le_bytes());
@@ -13,12 +13,12 @@ pub fn header(fields: &[u8], field_count: u64, tensors: &[u8], tensor_count: u64
 }
 
 /// A text as GGUF has it.
-pub fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
 }
 
 /// A tensor's place, its innermost dimension first.
-pub fn tensor(name: &str, shape: &[u64], kind: u32, offset: u64) -> Vec<u8> {
+pub(crate) fn tensor(name: &str, shape: &[u64], kind: u32, offset: u64) -> Vec<u8> {
     let mut bytes = text(name);
     bytes.extend((shape.len() as u32).to_le_bytes());
     shape.iter().for_each(|dimension| bytes.extend(dimension.to_le_bytes()));
@@ -29,7 +29,7 @@ pub fn tensor(name: &str, shape: &[u64], kind: u32, offset: u64) -> Vec<u8> {
 
 /// A field of one of the kinds that tokenizers are described in.
 #[derive(Clone, Copy)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     Unsigned(u32),
     Bool(bool),
     Text(&'a str),
@@ -39,7 +39,7 @@ pub enum Value<'a> {
 }
 
 /// A field's key and value.
-pub fn field(key: &str, value: Value) -> Vec<u8> {
+pub(crate) fn field(key: &str, value: Value) -> Vec<u8> {
     let list = |kind: u32, length: usize| {
         [9, kind].map(u32::to_le_bytes).concat().into_iter().chain((length as u64).to_le_bytes())
     };
@@ -55,7 +55,7 @@ pub fn field(key: &str, value: Value) -> Vec<u8> {
 }
 
 /// A file of these fields, and a tensor of two rows of 32 float32 as its embedding.
-pub fn file(fields: &[Vec<u8>]) -> GgufFile {
+pub(crate) fn file(fields: &[Vec<u8>]) -> GgufFile {
     let mut bytes = header(&fields.concat(), fields.len() as u64, &tensor("token_embd.weight", &[32, 2], 0, 0), 1);
     bytes.resize(bytes.len().next_multiple_of(32) + 256, 0);
     let folder = tempfile::tempdir().unwrap();

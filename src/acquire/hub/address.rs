@@ -14,7 +14,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// `None` if it is no address of a web server.
-    pub fn of(uri: &Uri) -> Option<Self> {
+    pub(super) fn of(uri: &Uri) -> Option<Self> {
         let scheme = uri.scheme_str()?.to_ascii_lowercase();
         let standard = match scheme.as_str() {
             "http" => 80,
@@ -35,7 +35,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub fn parse(value: &str) -> Result<Self, HubError> {
+    pub(super) fn parse(value: &str) -> Result<Self, HubError> {
         let bad = |rule| HubError::BadEndpoint { value: shown(value), rule };
         let base = value.trim().trim_end_matches('/');
         let uri: Uri = base.parse().map_err(|_| bad("it is not an address"))?;

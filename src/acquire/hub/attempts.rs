@@ -54,17 +54,17 @@ pub(super) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     /// `doing` goes on after "gave up after 6 attempts to".
-    pub fn new(doing: String, patience: &'a Patience, sleep: &'a Sleep, cancel: &'a AtomicBool) -> Self {
+    pub(super) fn new(doing: String, patience: &'a Patience, sleep: &'a Sleep, cancel: &'a AtomicBool) -> Self {
         Attempts { doing, patience, sleep, cancel, reached: false, failed: 0, furthest: 0 }
     }
 
-    pub fn once_reached(self) -> Self {
+    pub(super) fn once_reached(self) -> Self {
         Attempts { reached: true, ..self }
     }
 
     /// Starts counting anew if there is a mebibyte more than ever before: a poor line may take many attempts for a
     /// large file, and bytes that are fetched twice are no progress.
-    pub fn reached_byte(&mut self, position: u64) {
+    pub(super) fn reached_byte(&mut self, position: u64) {
         const WORTH_MENTIONING: u64 = 1 << 20;
         if position >= self.furthest.saturating_add(WORTH_MENTIONING) {
             self.furthest = position;
@@ -73,7 +73,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Waits for the next attempt, or says why there is none.
-    pub fn after(&mut self, fault: Fault) -> Result<(), HubError> {
+    pub(super) fn after(&mut self, fault: Fault) -> Result<(), HubError> {
         let (error, wait) = match fault {
             Fault::Lasting(error) => return Err(error),
             Fault::NoWay(error) if !self.reached => return Err(error),

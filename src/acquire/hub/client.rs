@@ -39,22 +39,22 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         host_of(&self.uri)
     }
 
-    pub fn header(&self, name: impl ureq::http::header::AsHeaderName) -> Option<&str> {
+    pub(super) fn header(&self, name: impl ureq::http::header::AsHeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
     /// First byte and total size of a partial answer; the total is `None` where the server does not know it.
-    pub fn content_range(&self) -> Option<(u64, Option<u64>)> {
+    pub(super) fn content_range(&self) -> Option<(u64, Option<u64>)> {
         let (range, total) = self.header(CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/')?;
         let first = range.split_once('-')?.0.trim().parse().ok()?;
         Some((first, total.trim().parse().ok()))
     }
 
-    pub fn bad(&self, reason: impl Into<String>) -> HubError {
+    pub(super) fn bad(&self, reason: impl Into<String>) -> HubError {
         HubError::BadResponse { host: self.host(), reason: reason.into() }
     }
 }
@@ -67,7 +67,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(settings: &HubSettings) -> Result<Self, HubError> {
+    pub(super) fn new(settings: &HubSettings) -> Result<Self, HubError> {
         let patience = &settings.patience;
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -86,24 +86,29 @@ impl Client {
     }
 
     /// The page of a repository, where a person can accept its licence.
-    pub fn page(&self, repository: &str) -> String {
+    pub(super) fn page(&self, repository: &str) -> String {
         format!("{}/{repository}", self.endpoint.base)
     }
 
-    pub fn revision_address(&self, repository: &str, revision: &str) -> String {
+    pub(super) fn revision_address(&self, repository: &str, revision: &str) -> String {
         format!("{}/api/models/{repository}/revision/{}", self.endpoint.base, escape_revision(revision))
     }
 
-    pub fn tree_address(&self, repository: &str, commit: &str) -> String {
+    pub(super) fn tree_address(&self, repository: &str, commit: &str) -> String {
         format!("{}/api/models/{repository}/tree/{commit}?recursive=true", self.endpoint.base)
     }
 
-    pub fn file_address(&self, repository: &str, commit: &str, path: &str) -> String {
+    pub(super) fn file_address(&self, repository: &str, commit: &str, path: &str) -> String {
         format!("{}/{repository}/resolve/{commit}/{}", self.endpoint.base, escape_path(path))
     }
 
     /// One attempt at an address; of a range, from its first byte up to and with its last, or to the end.
-    pub fn get(&self, address: &str, range: Option<(u64, Option<u64>)>, subject: &Subject) -> Result<Answer, Fault> {
+    pub(super) fn get(
+        &self,
+        address: &str,
+        range: Option<(u64, Option<u64>)>,
+        subject: &Subject,
+    ) -> Result<Answer, Fault> {
         let bad = |host: &str, reason: String| HubError::BadResponse { host: host.to_owned(), reason };
         let mut uri: Uri = address.parse().map_err(|_| bad(&self.endpoint.origin.host, shown(address)))?;
         let mut stated_hash = None;
@@ -138,7 +143,7 @@ impl Client {
     }
 
     /// A JSON document of bounded size and what its headers say, asked for as often as it takes.
-    pub fn json<T: DeserializeOwned>(
+    pub(super) fn json<T: DeserializeOwned>(
         &self,
         address: &str,
         subject: &Subject,

@@ -34,12 +34,12 @@ pub(super) struct Blob<'a> {
 
 impl Blob<'_> {
     /// Whether it is in the cache.
-    pub fn is_whole(&self, folder: &RepoFolder) -> bool {
+    pub(super) fn is_whole(&self, folder: &RepoFolder) -> bool {
         fs::metadata(folder.blob(self.hash)).is_ok_and(|metadata| metadata.len() == self.size)
     }
 
     /// How many bytes have to be downloaded.
-    pub fn missing(&self, folder: &RepoFolder) -> u64 {
+    pub(super) fn missing(&self, folder: &RepoFolder) -> u64 {
         let part = fs::metadata(folder.part(self.hash)).map_or(0, |metadata| metadata.len());
         match self.size.checked_sub(part) {
             _ if self.is_whole(folder) => 0,
@@ -62,7 +62,7 @@ pub(super) struct Downloader<'a> {
 
 impl Downloader<'_> {
     /// Brings a blob into the cache.
-    pub fn download(&self, blob: &Blob, progress: &mut dyn FetchProgress) -> Result<(), HubError> {
+    pub(super) fn download(&self, blob: &Blob, progress: &mut dyn FetchProgress) -> Result<(), HubError> {
         let (whole, part_path) = (self.folder.blob(blob.hash), self.folder.part(blob.hash));
         let expected = blob.missing(self.folder);
         let _lock = self.lock(blob, progress)?;

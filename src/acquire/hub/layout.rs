@@ -37,33 +37,33 @@ pub(super) struct CachedFile {
 }
 
 impl RepoFolder {
-    pub fn new(cache: &Path, repository: &str) -> Self {
+    pub(super) fn new(cache: &Path, repository: &str) -> Self {
         let repo = Repo::new(repository.to_owned(), RepoType::Model);
         let name = repo.folder_name();
         let (root, locks) = (cache.join(&name), cache.join(".locks").join(name));
         RepoFolder { repo: Cache::new(cache.to_owned()).repo(repo), root, locks }
     }
 
-    pub fn snapshot(&self, commit: &str) -> PathBuf {
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.repo.pointer_path(commit)
     }
 
-    pub fn blob(&self, hash: &str) -> PathBuf {
+    pub(super) fn blob(&self, hash: &str) -> PathBuf {
         self.root.join("blobs").join(hash)
     }
 
     /// The blob while it is being downloaded.
-    pub fn part(&self, hash: &str) -> PathBuf {
+    pub(super) fn part(&self, hash: &str) -> PathBuf {
         self.blob(&format!("{hash}.incomplete"))
     }
 
     /// The file to lock while writing the blob; the Python library locks the same one.
-    pub fn lock(&self, hash: &str) -> PathBuf {
+    pub(super) fn lock(&self, hash: &str) -> PathBuf {
         self.locks.join(format!("{hash}.lock"))
     }
 
     /// The commit that a revision stood at when it was last downloaded.
-    pub fn commit(&self, revision: &str) -> Option<String> {
+    pub(super) fn commit(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.to_owned());
         }
@@ -72,7 +72,7 @@ impl RepoFolder {
     }
 
     /// Notes the commit that a revision stands at, in one step, so that no reader finds half of it.
-    pub fn write_ref(&self, revision: &str, commit: &str) -> Result<(), HubError> {
+    pub(super) fn write_ref(&self, revision: &str, commit: &str) -> Result<(), HubError> {
         if revision == commit || self.commit(revision).as_deref() == Some(commit) {
             return Ok(());
         }
@@ -85,14 +85,14 @@ impl RepoFolder {
     }
 
     /// Whether the snapshot has a file with this content: the right size and, where it is a link, the right blob.
-    pub fn has(&self, commit: &str, path: &str, blob: Option<&str>, size: u64) -> bool {
+    pub(super) fn has(&self, commit: &str, path: &str, blob: Option<&str>, size: u64) -> bool {
         let pointer = self.snapshot(commit).join(path);
         let right_size = fs::metadata(&pointer).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
         right_size && (blob.is_none() || blob_of(&pointer).is_none_or(|linked| Some(linked.as_str()) == blob))
     }
 
     /// Makes a file of the snapshot point to its blob.
-    pub fn link(&self, commit: &str, path: &str, hash: &str) -> Result<(), HubError> {
+    pub(super) fn link(&self, commit: &str, path: &str, hash: &str) -> Result<(), HubError> {
         let pointer = self.snapshot(commit).join(path);
         let up = "../".repeat(2 + path.matches('/').count());
         let target = PathBuf::from(format!("{up}blobs/{hash}"));
@@ -109,7 +109,7 @@ impl RepoFolder {
 
     /// All files of a cached snapshot, by path; `None` if there is no such snapshot. Links that lead nowhere and names
     /// that no repository can have are left out.
-    pub fn list(&self, commit: &str) -> Option<Vec<CachedFile>> {
+    pub(super) fn list(&self, commit: &str) -> Option<Vec<CachedFile>> {
         let mut files = Vec::new();
         collect(&self.snapshot(commit), "", 0, &mut files).ok()?;
         files.sort_by(|a, b| a.path.cmp(&b.path));

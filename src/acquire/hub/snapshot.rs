@@ -120,7 +120,7 @@ struct Lfs {
 pub(super) struct Tree(BTreeMap<String, RemoteFile>);
 
 impl Tree {
-    pub fn add(&mut self, entries: Vec<TreeEntry>, host: &str) -> Result<(), HubError> {
+    pub(super) fn add(&mut self, entries: Vec<TreeEntry>, host: &str) -> Result<(), HubError> {
         for entry in entries {
             check_path(&entry.path)?;
             if entry.kind != "file" {
@@ -141,7 +141,7 @@ impl Tree {
         Ok(())
     }
 
-    pub fn files(self) -> Vec<RemoteFile> {
+    pub(super) fn files(self) -> Vec<RemoteFile> {
         self.0.into_values().collect()
     }
 }

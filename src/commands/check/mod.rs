@@ -20,7 +20,7 @@ use crate::ui::Printer;
 use outputs::Outputs;
 use processes::Processes;
 
-pub fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
     if args.calibrate {
         return calibrate(args, printer);
     }

@@ -12,7 +12,7 @@ use crate::report::{Form, Renderer, Terminal};
 use crate::ui::Printer;
 
 /// Outputs that can be written beside each other.
-pub struct Outputs<'a>(&'a [CheckOutput]);
+pub(super) struct Outputs<'a>(&'a [CheckOutput]);
 
 const DEFAULT: [CheckOutput; 1] = [CheckOutput { format: CheckFormat::Table, file: None }];
 
@@ -21,7 +21,7 @@ impl<'a> Outputs<'a> {
     ///
     /// # Errors
     /// Two outputs in one place, or a file that cannot be written.
-    pub fn new(asked: &'a [CheckOutput]) -> Result<Self, Error> {
+    pub(super) fn new(asked: &'a [CheckOutput]) -> Result<Self, Error> {
         let printed = || asked.iter().filter(|output| output.file.is_none());
         // What a program is to read as a whole cannot have anything else around it.
         let whole = printed().find(|output| !matches!(output.format, CheckFormat::Table | CheckFormat::Github));
@@ -43,7 +43,7 @@ impl<'a> Outputs<'a> {
     ///
     /// # Errors
     /// A place that cannot be written to.
-    pub fn deliver(&self, check: &Check, printer: &Printer) -> Result<(), Error> {
+    pub(super) fn deliver(&self, check: &Check, printer: &Printer) -> Result<(), Error> {
         for output in self.0 {
             let terminal = if output.file.is_some() { Terminal::FILE } else { terminal(printer) };
             let text = match output.format {

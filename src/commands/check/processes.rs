@@ -19,7 +19,7 @@ use crate::store::new_run_id;
 use crate::ui::{PassProgress, Printer};
 
 /// Runs what a digest tells, process by process.
-pub struct Processes {
+pub(super) struct Processes {
     /// Holds what each process ran, and stays for those who want to look into it.
     folder: PathBuf,
     prompts: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Processes {
 impl Processes {
     /// # Errors
     /// A folder that cannot be written to.
-    pub fn new(digest: &Digest, prompts: Option<&Path>, results: &Path) -> Result<Self, Error> {
+    pub(super) fn new(digest: &Digest, prompts: Option<&Path>, results: &Path) -> Result<Self, Error> {
         let folder = results.join(format!("processes-{}", new_run_id(wall_time(), rand::random())));
         let this = Self { folder, prompts: prompts.map(Path::to_owned), cancel: on_interrupt() };
         let failed = |source| Error::Write { path: this.folder.clone(), source };
@@ -43,7 +43,7 @@ impl Processes {
     ///
     /// # Errors
     /// A process that did not run.
-    pub fn again(&self, runs: u16, printer: &Printer) -> Result<Option<Vec<Digest>>, Error> {
+    pub(super) fn again(&self, runs: u16, printer: &Printer) -> Result<Option<Vec<Digest>>, Error> {
         let program = this_program()?;
         let progress = PassProgress::new(printer.bars(), runs.into());
         let mut digests = Vec::new();
@@ -61,7 +61,12 @@ impl Processes {
     ///
     /// # Errors
     /// A process that did not run.
-    pub fn alternate(&self, other: &Path, rounds: u16, printer: &Printer) -> Result<Option<(Digest, Digest)>, Error> {
+    pub(super) fn alternate(
+        &self,
+        other: &Path,
+        rounds: u16,
+        printer: &Printer,
+    ) -> Result<Option<(Digest, Digest)>, Error> {
         let this = this_program()?;
         let progress = PassProgress::new(printer.bars(), 2 * u64::from(rounds));
         let mut sides: [Option<Digest>; 2] = [None, None];

@@ -20,7 +20,7 @@ use crate::ui::Printer;
 const MAX_REPEAT: u32 = 100;
 
 /// What is to be run.
-pub struct Chosen {
+pub(super) struct Chosen {
     candidates: Vec<Candidate>,
     requirements: Requirements,
     settings: Settings,
@@ -30,7 +30,7 @@ pub struct Chosen {
 
 impl Chosen {
     /// What the command line asks for.
-    pub fn from_args(args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
+    pub(super) fn from_args(args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
         let catalog = catalog(args.models.models.as_deref(), printer)?;
         let requirements = catalog.requirements.with(&args.require.require).map_err(Error::Requirement)?;
         let mut candidates = if args.local.is_empty() {
@@ -70,7 +70,7 @@ impl Chosen {
     }
 
     /// What run `id` was to do; its prompts must still be the same.
-    pub fn again(
+    pub(super) fn again(
         id: &str,
         candidates: Vec<Candidate>,
         settings: Settings,
@@ -88,7 +88,7 @@ impl Chosen {
     }
 
     /// A run of it in which nothing has happened yet.
-    pub fn new_run(&self, id: String, started_at: jiff::Timestamp, environment: Environment) -> Run {
+    pub(super) fn new_run(&self, id: String, started_at: jiff::Timestamp, environment: Environment) -> Run {
         Run {
             id,
             started_at,
@@ -113,7 +113,7 @@ fn choices(settings: &Settings) -> Choices {
 }
 
 /// Refuses to go on with a run in another environment than it was begun in.
-pub fn same_environment(begun: &Environment) -> Result<(), Error> {
+pub(super) fn same_environment(begun: &Environment) -> Result<(), Error> {
     let here = environment::detect(&begun.device, begun.threads);
     let changed: Vec<String> = difference::fields(begun, &here).iter().map(ToString::to_string).collect();
     if changed.is_empty() {

@@ -30,7 +30,7 @@ use crate::ui::{Printer, RowWork, RunProgress};
 
 use choose::Chosen;
 
-pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
     reserve(args.output.as_deref())?;
     let path = store::database(&args.results.results);
@@ -61,7 +61,7 @@ pub fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
 }
 
 /// A run to be made, or to be gone on with, and everything that it needs.
-pub struct Task {
+pub(super) struct Task {
     pub run: Run,
     store: Store,
     chosen: Chosen,
@@ -83,7 +83,12 @@ impl Task {
     ///
     /// # Errors
     /// Prompts that are not the same any more, no such device, or a store that cannot be written.
-    pub fn like(digest: &Digest, repeat: Option<u32>, prompts: Option<&Path>, path: &Path) -> Result<Self, Error> {
+    pub(super) fn like(
+        digest: &Digest,
+        repeat: Option<u32>,
+        prompts: Option<&Path>,
+        path: &Path,
+    ) -> Result<Self, Error> {
         let candidates = digest.rows.iter().map(|row| row.candidate.clone()).collect();
         let mut settings = digest.settings.clone();
         if repeat.is_some() {
@@ -119,7 +124,7 @@ impl Task {
     }
 
     /// That the user stopped it, and the command that goes on with it.
-    pub fn stopped(&self, results: &Path, prompts: Option<&Path>) -> String {
+    pub(super) fn stopped(&self, results: &Path, prompts: Option<&Path>) -> String {
         let prompts = prompts.map(|folder| format!(" --prompts {}", quoted(folder))).unwrap_or_default();
         let places = results_option(results) + &prompts;
         format!("stopped; every finished trial is stored. Go on with: bench compare --resume {}{places}", self.run.id)
@@ -129,7 +134,7 @@ impl Task {
     ///
     /// # Errors
     /// A store that cannot be written any more. What fails of a candidate is its outcome.
-    pub fn measure(&mut self, printer: &Printer) -> Result<Ended, Error> {
+    pub(super) fn measure(&mut self, printer: &Printer) -> Result<Ended, Error> {
         let Self { run, store, chosen, device, instruments, card } = self;
         let left = run.finished_at.is_none() || run.rows.iter().any(|row| !is_through(row));
         printer.say(&opening(run, chosen));

@@ -1,7 +1,7 @@
 //! A diagnosis: one thing that was looked at, and what to do about it.
 
 /// One thing that was looked at.
-pub struct Diagnosis {
+pub(super) struct Diagnosis {
     pub what: &'static str,
     pub found: String,
     /// What to do about it; `None` where nothing needs to be done.
@@ -9,11 +9,11 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    pub fn good(what: &'static str, found: impl Into<String>) -> Self {
+    pub(super) fn good(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, found: found.into(), advice: None }
     }
 
-    pub fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(super) fn bad(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what, found: found.into(), advice: Some(advice.into()) }
     }
 }

@@ -9,7 +9,7 @@ use crate::telemetry::nvml::{self, Gpu, NvmlProbe};
 use crate::units::{Bytes, Known, Seconds, UNKNOWN};
 
 /// A line for the GPUs, and of each what stands in the way of measuring on it.
-pub fn diagnoses() -> Vec<Diagnosis> {
+pub(super) fn diagnoses() -> Vec<Diagnosis> {
     let gpus = match nvml::gpus() {
         Ok(gpus) if gpus.is_empty() => return vec![Diagnosis::good("gpu", "none; candidates run on the CPU")],
         Ok(gpus) => gpus,

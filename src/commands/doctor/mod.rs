@@ -17,7 +17,7 @@ use crate::units::{Bytes, UNKNOWN};
 
 use diagnosis::Diagnosis;
 
-pub fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Doctor, printer: &Printer) -> Result<Status, Error> {
     let environment = environment::detect("cpu", host::threads());
     let mut diagnoses = vec![build(&environment), cpu(&environment), memory()];
     diagnoses.extend(gpu::diagnoses());

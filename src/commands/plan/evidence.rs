@@ -16,7 +16,7 @@ use crate::units::Rate;
 
 /// What a run says of the candidates.
 #[derive(Default)]
-pub struct Evidence {
+pub(super) struct Evidence {
     /// By candidate and layout, where the run was made on the kind of GPU that is planned for.
     measured: Vec<(Candidate, Measured)>,
     pub fit: Option<Transfer>,
@@ -26,7 +26,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// Of the run that is named, else of the latest that was made on a known kind of GPU; nothing if there is none.
-    pub fn of(
+    pub(super) fn of(
         args: &cli::Plan,
         gpus: &Gpus,
         gpu: &GpuSpec,
@@ -85,7 +85,7 @@ impl Evidence {
     }
 
     /// A row of the plan with what the run says of it.
-    pub fn added_to(
+    pub(super) fn added_to(
         &self,
         outlook: Outlook,
         id: &str,

@@ -24,7 +24,7 @@ use crate::ui::{DownloadProgress, Printer};
 use evidence::Evidence;
 use subject::Subject;
 
-pub fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
+pub(super) fn run(args: &cli::Plan, printer: &Printer) -> Result<Status, Error> {
     let cancel = on_interrupt();
     let gpus = gpu::known(&args.gpus)?;
     let catalog = catalog(args.models.models.as_deref(), printer)?;

@@ -4,7 +4,7 @@ use crate::catalog::Source;
 use crate::plan::Layout;
 
 /// A candidate, whatever its layouts are.
-pub struct Subject {
+pub(super) struct Subject {
     pub id: String,
     pub source: Source,
     /// Those that models.toml has it run in; `None` is as stored.
@@ -13,7 +13,7 @@ pub struct Subject {
 
 impl Subject {
     /// The layouts to plan it in: those named, or its own and the usual ones. What is quantized already has only its own.
-    pub fn layouts(&self, named: &[Layout]) -> Vec<Option<Layout>> {
+    pub(super) fn layouts(&self, named: &[Layout]) -> Vec<Option<Layout>> {
         if self.source.is_gguf() {
             return vec![None];
         }

@@ -4,7 +4,7 @@ use super::super::simd::{Number, Simd};
 
 /// Numbers of `a`: where they begin, and how far the next row and the next column are.
 #[derive(Clone, Copy)]
-pub struct Left {
+pub(super) struct Left {
     pub at: *const f32,
     pub row: usize,
     pub column: usize,
@@ -12,14 +12,14 @@ pub struct Left {
 
 /// Rows of vectors: where they begin, and how far the next row is.
 #[derive(Clone, Copy)]
-pub struct Right<E> {
+pub(super) struct Right<E> {
     pub at: *const E,
     pub row: usize,
 }
 
 /// Where products go, in rows of whole vectors, and how far the next row is.
 #[derive(Clone, Copy)]
-pub struct Sum {
+pub(super) struct Sum {
     pub at: *mut f32,
     pub row: usize,
 }
@@ -29,7 +29,7 @@ pub struct Sum {
 /// # Safety
 /// All of these numbers are there, and nobody else has those of `c`.
 #[inline(always)]
-pub unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
+pub(super) unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
     simd: S,
     depth: usize,
     a: Left,
@@ -72,7 +72,14 @@ pub unsafe fn product<S: Simd, E: Number, const M: usize, const N: usize>(
 /// # Safety
 /// As there.
 #[inline(always)]
-pub unsafe fn product_of_rest<S: Simd, E: Number>(simd: S, rest: usize, depth: usize, a: Left, b: Right<E>, c: Sum) {
+pub(super) unsafe fn product_of_rest<S: Simd, E: Number>(
+    simd: S,
+    rest: usize,
+    depth: usize,
+    a: Left,
+    b: Right<E>,
+    c: Sum,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let mut sum = simd.load(c.at);
@@ -89,7 +96,7 @@ pub unsafe fn product_of_rest<S: Simd, E: Number>(simd: S, rest: usize, depth: u
 /// # Safety
 /// There are `length` numbers at each of `keys`, and at each row of `queries`, which are padded by zeros to whole vectors.
 #[inline(always)]
-pub unsafe fn dots<S: Simd, E: Number, const R: usize, const K: usize>(
+pub(super) unsafe fn dots<S: Simd, E: Number, const R: usize, const K: usize>(
     simd: S,
     length: usize,
     queries: *const f32,

@@ -10,7 +10,7 @@ const TILE: usize = 128;
 
 /// Does a task.
 #[inline(always)]
-pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
+pub(super) fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
     let shape = &work.shape;
     let rows = piece.rows.len();
     let (query_row, out_row) = (shape.dim.next_multiple_of(S::LANES), shape.value_dim.next_multiple_of(S::LANES));
@@ -42,8 +42,8 @@ pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
                 }
             }
         }
-        // SAFETY: there is a value for each weight of the tile, and room for whole vectors of the result.
         let values = Right { at: values.as_ptr(), row: work.value_step() };
+        // SAFETY: there is a value for each weight of the tile, and room for whole vectors of the result.
         unsafe {
             add_values(simd, tile.len(), shape.value_dim, weights, values, Sum { at: out.as_mut_ptr(), row: out_row })
         };

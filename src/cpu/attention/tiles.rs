@@ -21,7 +21,7 @@ const LANES: usize = VECTORS * 16;
 const TASK_ROWS: usize = 4 * LANES;
 
 /// Rows of a task, of so many in all.
-pub fn rows_of_task(rows: usize) -> usize {
+pub(super) fn rows_of_task(rows: usize) -> usize {
     // Of a few rows each column is a task of its own.
     (rows / (2 * ENOUGH_TASKS)).next_multiple_of(LANES).clamp(LANES, TASK_ROWS)
 }
@@ -46,7 +46,7 @@ struct Column {
 
 /// Does a task.
 #[inline(always)]
-pub fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
+pub(super) fn run<S: Simd, E: Number>(simd: S, work: &Work<E>, piece: &Piece) {
     let Shape { dim, value_dim, .. } = work.shape;
     // AVX2 has registers for two vectors and 6 keys.
     let step = if S::MANY_REGISTERS { VECTORS } else { 2 } * S::LANES;

@@ -9,14 +9,17 @@ use super::super::simd::Number;
 pub struct Shape {
     /// New tokens, the first of which stands at `position`; all of them are in the cache.
     pub tokens: usize,
+    /// Tokens that were in the cache before them.
     pub position: usize,
     /// How many of the latest positions (its own included) a query sees; `None` for all.
     pub window: Option<usize>,
-    /// Query heads, and key heads, which divide them.
+    /// Query heads, a multiple of `kv_heads`.
     pub heads: usize,
+    /// Heads of keys and values in the cache.
     pub kv_heads: usize,
-    /// Numbers of a key, and of a value.
+    /// Numbers of a query, and of a key.
     pub dim: usize,
+    /// Numbers of a value, and so of a head's result.
     pub value_dim: usize,
     /// Tokens that the cache has room for.
     pub capacity: usize,
@@ -52,6 +55,7 @@ impl Shape {
 /// A cache: `[kv_heads, capacity, dim]` of keys, and of values the same.
 #[derive(Clone, Copy)]
 pub struct Cache<'a, E> {
+    /// `[kv_heads, capacity, dim]`
     pub keys: &'a [E],
     /// `None` where a value is the first numbers of its key.
     pub values: Option<&'a [E]>,

@@ -1,14 +1,14 @@
 //! A register of columns, and how weights get into it.
 
 /// A type of weight.
-pub trait Weight {
+pub(super) trait Weight {
     /// Bytes of it.
     const SIZE: usize;
 }
 
-pub struct Bf16;
-pub struct F16;
-pub struct F32;
+pub(super) struct Bf16;
+pub(super) struct F16;
+pub(super) struct F32;
 
 impl Weight for Bf16 {
     const SIZE: usize = 2;
@@ -28,7 +28,7 @@ impl Weight for F32 {
 ///
 /// # Safety
 /// `load` reads `COUNT` values and nothing beyond them, wherever they start.
-pub unsafe trait Lanes: Copy {
+pub(super) unsafe trait Lanes: Copy {
     /// Columns: 4 to 32.
     const COUNT: usize;
 
@@ -65,7 +65,7 @@ pub unsafe trait Lanes: Copy {
 ///
 /// # Safety
 /// `load_weights` reads `COUNT` weights and nothing beyond them, wherever they start.
-pub unsafe trait Load<W: Weight>: Lanes {
+pub(super) unsafe trait Load<W: Weight>: Lanes {
     /// # Safety
     /// The processor has the instructions, and `COUNT` weights can be read.
     unsafe fn load_weights(from: *const u8) -> Self;
@@ -73,7 +73,7 @@ pub unsafe trait Load<W: Weight>: Lanes {
 
 /// An array, which fills a register of most other processors.
 #[derive(Clone, Copy)]
-pub struct Plain([f32; 4]);
+pub(super) struct Plain([f32; 4]);
 
 // SAFETY: it reads an array of 4.
 unsafe impl Lanes for Plain {

@@ -25,8 +25,11 @@ pub use self::widen::widen;
 /// A type of weight, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// bfloat16: the upper half of a float32.
     Bf16,
+    /// IEEE 754's binary16.
     F16,
+    /// IEEE 754's binary32.
     F32,
 }
 

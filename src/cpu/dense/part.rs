@@ -27,7 +27,7 @@ const WIDEST: usize = 8;
 const BEST: usize = 6;
 
 /// With values as they are, or rounded.
-pub struct Part<'a, V> {
+pub(super) struct Part<'a, V> {
     pub weights: Dense<'a>,
     /// Of all tokens, as many as the weights have columns.
     pub x: &'a [V],
@@ -41,10 +41,10 @@ pub struct Part<'a, V> {
 ///
 /// # Safety
 /// The processor has the instructions; the part lies within its matrix and values, and no other has the same rows and tokens.
-pub type Kernel<V> = unsafe fn(&Part<V>);
+pub(super) type Kernel<V> = unsafe fn(&Part<V>);
 
 /// That of values as they are.
-pub fn kernel(isa: Isa, kind: Kind) -> Kernel<f32> {
+pub(super) fn kernel(isa: Isa, kind: Kind) -> Kernel<f32> {
     macro_rules! of_kind {
         ($kernel:ident) => {
             match kind {
@@ -67,7 +67,7 @@ pub fn kernel(isa: Isa, kind: Kind) -> Kernel<f32> {
 ///
 /// # Panics
 /// If they are not rounded by these instructions: see [`rounds`](super::round::rounds).
-pub fn kernel_of_rounded(isa: Isa) -> Kernel<bf16> {
+pub(super) fn kernel_of_rounded(isa: Isa) -> Kernel<bf16> {
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512Bf16 => avx512_bf16,
@@ -76,7 +76,7 @@ pub fn kernel_of_rounded(isa: Isa) -> Kernel<bf16> {
 }
 
 /// Rows of a part are best a multiple of this, which those of every tile divide.
-pub const ROWS: usize = 24;
+pub(super) const ROWS: usize = 24;
 
 /// How far ahead of those that are multiplied with one token weights are asked for, in bytes: the processor's own reading ahead
 /// ends with a page of 4 KiB.

@@ -11,7 +11,9 @@ use crate::pool::Pool;
 
 /// A product to compute: `y[token][row] = Σ x[token][column] · weights[row][column]`.
 pub struct Job<'a> {
+    /// `[rows, columns]`
     pub weights: Dense<'a>,
+    /// `[tokens, rows]`, overwritten.
     pub y: &'a mut [f32],
 }
 

@@ -16,7 +16,7 @@ use crate::share::by_parts;
 pub const ROUNDED_TOKENS: usize = 128;
 
 /// Whether a product of so many tokens, all of a job's, is one of rounded activations.
-pub fn rounds(isa: Isa, kind: Kind, tokens: usize) -> bool {
+pub(super) fn rounds(isa: Isa, kind: Kind, tokens: usize) -> bool {
     isa >= Isa::Avx512Bf16 && kind == Kind::Bf16 && tokens >= ROUNDED_TOKENS
 }
 
@@ -24,7 +24,7 @@ pub fn rounds(isa: Isa, kind: Kind, tokens: usize) -> bool {
 ///
 /// # Panics
 /// If the processor has no instruction for it: see [`rounds`].
-pub fn round(pool: &Pool, x: &[f32]) -> Vec<bf16> {
+pub(super) fn round(pool: &Pool, x: &[f32]) -> Vec<bf16> {
     assert!(Isa::best() >= Isa::Avx512Bf16, "this processor does not round to bfloat16");
     let mut rounded = vec![bf16::ZERO; x.len()];
     by_parts(pool, &mut rounded, 1, &|first, rounded| {

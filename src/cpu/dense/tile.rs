@@ -18,7 +18,7 @@ use super::lanes::{Load, Weight};
 /// The processor has the instructions of `L`; `columns` weights can be read from each of `rows`, and the steps that they make
 /// from `x`.
 #[inline(always)]
-pub unsafe fn tile<L: Load<W>, W: Weight, const R: usize, const T: usize>(
+pub(super) unsafe fn tile<L: Load<W>, W: Weight, const R: usize, const T: usize>(
     rows: [*const u8; R],
     x: *const L::Value,
     columns: usize,

@@ -7,7 +7,7 @@ use half::bf16;
 use super::lanes::{Bf16, F16, Lanes, Load};
 
 #[derive(Clone, Copy)]
-pub struct Avx2(__m256);
+pub(super) struct Avx2(__m256);
 
 // SAFETY: it reads 32 bytes.
 unsafe impl Lanes for Avx2 {
@@ -75,7 +75,7 @@ unsafe impl Load<F16> for Avx2 {
 }
 
 #[derive(Clone, Copy)]
-pub struct Avx512(__m512);
+pub(super) struct Avx512(__m512);
 
 // SAFETY: it reads 64 bytes.
 unsafe impl Lanes for Avx512 {
@@ -146,7 +146,7 @@ unsafe impl Load<F16> for Avx512 {
 ///
 /// The instruction takes denormal numbers, of weights, values and sums, for 0.
 #[derive(Clone, Copy)]
-pub struct Pairs(__m512);
+pub(super) struct Pairs(__m512);
 
 impl Pairs {
     #[inline(always)]

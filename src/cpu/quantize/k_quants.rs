@@ -7,7 +7,7 @@ use super::blocks::{Batch, Blocks, groups_of_32};
 use super::lanes::{LANES, Lanes};
 
 /// `quantize_row_q4_K_ref`: 8 groups of 32 codes of 4 bits, each with a scale and a minimum of 6 bits.
-pub struct Q4K;
+pub(super) struct Q4K;
 
 impl Blocks<144> for Q4K {
     const NUMBERS: usize = 256;
@@ -24,7 +24,7 @@ impl Blocks<144> for Q4K {
 }
 
 /// `quantize_row_q5_K_ref`: as [`Q4K`] with codes of 5 bits, whose highest lie before the others.
-pub struct Q5K;
+pub(super) struct Q5K;
 
 impl Blocks<176> for Q5K {
     const NUMBERS: usize = 256;
@@ -189,7 +189,7 @@ fn six_bits(numbers: &[f32]) -> (f16, [u8; 8]) {
 }
 
 /// `quantize_row_q6_K_ref`: 16 groups of 16 codes of 6 bits around zero, each with a scale of 8 bits.
-pub struct Q6K;
+pub(super) struct Q6K;
 
 impl Blocks<210> for Q6K {
     const NUMBERS: usize = 256;

@@ -4,13 +4,13 @@
 //! and the smaller of two numbers are the second one if either is not a number, as on x86.
 
 /// Lanes of a [`Lanes`].
-pub const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Sixteen float32.
 ///
 /// # Safety
 /// Values are made only where the processor has the instructions of the implementation.
-pub unsafe trait Lanes: Copy {
+pub(super) unsafe trait Lanes: Copy {
     /// Which lanes something is true of.
     type Mask: Copy;
 
@@ -45,7 +45,7 @@ pub unsafe trait Lanes: Copy {
 
 /// In plain Rust.
 #[derive(Clone, Copy)]
-pub struct Plain([f32; LANES]);
+pub(super) struct Plain([f32; LANES]);
 
 /// An array of a value for each lane. Closures would do as well, and be slow where nothing is optimised.
 macro_rules! lanes {

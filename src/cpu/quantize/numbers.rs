@@ -39,6 +39,7 @@ impl<'a> Numbers<'a> {
         bytes.len().is_multiple_of(float.size()).then_some(Self { bytes, float })
     }
 
+    /// How many are left.
     pub fn count(self) -> usize {
         self.bytes.len() / self.float.size()
     }

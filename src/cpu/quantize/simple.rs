@@ -6,7 +6,7 @@ use super::blocks::{Batch, Blocks, groups_of_32, inverse_or_zero};
 use super::lanes::{LANES, Lanes};
 
 /// `quantize_row_q8_0_ref`: a scale in float16, and 32 signed bytes.
-pub struct Q8_0;
+pub(super) struct Q8_0;
 
 impl Blocks<34> for Q8_0 {
     const NUMBERS: usize = 32;
@@ -39,7 +39,7 @@ impl Blocks<34> for Q8_0 {
 
 /// `quantize_row_q4_0_ref`: a scale in float16, and 32 codes of 4 bits, the second half of them above the first. The
 /// largest number, whichever sign it has, becomes −8.
-pub struct Q4_0;
+pub(super) struct Q4_0;
 
 impl Blocks<18> for Q4_0 {
     const NUMBERS: usize = 32;

@@ -6,7 +6,7 @@ use super::lanes::{LANES, Lanes};
 
 /// One register of AVX-512.
 #[derive(Clone, Copy)]
-pub struct Avx512(__m512);
+pub(super) struct Avx512(__m512);
 
 /// Defines operations of two values that are an instruction for each register.
 macro_rules! instructions {
@@ -153,7 +153,7 @@ unsafe impl Lanes for Avx512 {
 
 /// Two registers of AVX2.
 #[derive(Clone, Copy)]
-pub struct Avx2(__m256, __m256);
+pub(super) struct Avx2(__m256, __m256);
 
 // SAFETY: made only beneath functions that enable AVX2 and F16C.
 unsafe impl Lanes for Avx2 {

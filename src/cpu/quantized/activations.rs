@@ -57,6 +57,7 @@ pub struct Activations {
 const TASK: usize = 64;
 
 impl Activations {
+    /// None yet: [`Self::quantize`] takes them up.
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,9 +73,9 @@ impl Activations {
         (self.tokens, self.columns) = (tokens, columns);
         self.spans.resize(tokens * columns.div_ceil(SPAN), QuantizedSpan::ZERO);
         let quantize = match isa {
-            // SAFETY: the processor has it.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Bf16 => {
+                // SAFETY: the processor has it.
                 |values: &[f32], span: &mut QuantizedSpan| unsafe { quantize_avx512(values, span) }
             }
             // SAFETY: the processor has it.
@@ -97,6 +98,7 @@ impl Activations {
         });
     }
 
+    /// Rows that were taken up last.
     pub fn tokens(&self) -> usize {
         self.tokens
     }

@@ -14,8 +14,10 @@ use candle_core::quantized::GgmlDType;
 
 /// What is done with a type of block that is known only at run time.
 pub trait Visitor {
+    /// What comes of it.
     type Out;
 
+    /// Does it, now that the format is known.
     fn visit<F: Format>(self) -> Self::Out;
 }
 

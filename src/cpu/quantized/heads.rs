@@ -11,7 +11,7 @@ use {
 
 /// The 16-bit float at `at`.
 #[inline]
-pub fn half(block: &[u8], at: usize) -> f32 {
+pub(super) fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
@@ -19,7 +19,7 @@ pub fn half(block: &[u8], at: usize) -> f32 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn heads_avx2(blocks: &[u8], stride: usize) -> __m256 {
+pub(super) fn heads_avx2(blocks: &[u8], stride: usize) -> __m256 {
     let head = |block| match blocks.get(stride * block..).and_then(<[u8]>::first_chunk) {
         Some(bytes) => i16::from_le_bytes(*bytes),
         None => 0,
@@ -31,7 +31,7 @@ pub fn heads_avx2(blocks: &[u8], stride: usize) -> __m256 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn two_heads_avx2(blocks: &[u8], stride: usize) -> [__m256; 2] {
+pub(super) fn two_heads_avx2(blocks: &[u8], stride: usize) -> [__m256; 2] {
     let head = |block| match blocks.get(stride * block..).and_then(<[u8]>::first_chunk) {
         Some(bytes) => i32::from_le_bytes(*bytes),
         None => 0,
@@ -49,7 +49,7 @@ pub fn two_heads_avx2(blocks: &[u8], stride: usize) -> [__m256; 2] {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub fn heads_avx512<F: Format, const HALVES: usize>(blocks: &[u8]) -> __m512 {
+pub(super) fn heads_avx512<F: Format, const HALVES: usize>(blocks: &[u8]) -> __m512 {
     let table = const { &Heads::new(F::BYTES, HALVES) };
     let mut heads = _mm512_setzero_si512();
     for load in 0..8_usize.div_ceil(table.blocks) {

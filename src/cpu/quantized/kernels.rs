@@ -13,11 +13,11 @@ use super::panel;
 ///
 /// # Safety
 /// The processor has the instructions that the kernel is for, and nobody else has results of the part.
-pub type Kernel = unsafe fn(&Part);
+pub(super) type Kernel = unsafe fn(&Part);
 
 /// A type of weights, with its kernels.
 #[derive(Debug)]
-pub struct Kernels {
+pub(super) struct Kernels {
     /// Weights and bytes of a block.
     pub block: usize,
     pub bytes: usize,
@@ -32,7 +32,7 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    pub const fn of<F: Format>() -> Self {
+    pub(super) const fn of<F: Format>() -> Self {
         Self {
             block: F::BLOCK,
             bytes: F::BYTES,
@@ -47,13 +47,13 @@ impl Kernels {
     }
 
     /// Those of a type of block; `None` if it is none.
-    pub fn of_dtype(dtype: GgmlDType) -> Option<&'static Self> {
+    pub(super) fn of_dtype(dtype: GgmlDType) -> Option<&'static Self> {
         visit(dtype, Find)
     }
 
     /// The kernel for so many tokens, and the rows and tokens that it takes at a time.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "one kernel is for all"))]
-    pub fn choose(&self, isa: Isa, tokens: usize) -> (Kernel, Portion) {
+    pub(super) fn choose(&self, isa: Isa, tokens: usize) -> (Kernel, Portion) {
         match isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 | Isa::Avx512Bf16 if tokens >= PANEL_TOKENS => {
@@ -80,7 +80,7 @@ impl Visitor for Find {
 
 /// What a kernel likes to take.
 #[derive(Debug, Clone, Copy)]
-pub struct Portion {
+pub(super) struct Portion {
     /// A multiple of this.
     pub rows: usize,
     pub most_tokens: usize,

@@ -34,13 +34,16 @@ pub const SPAN: usize = 256;
 #[repr(C, align(64))]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
+    /// Unsigned codes, one a weight.
     pub quants: [u8; SPAN],
     /// Of each group in order; those beyond the last are 0.
     pub scales: [f32; 16],
+    /// What is subtracted in each group; those beyond the last are 0.
     pub mins: [f32; 16],
 }
 
 impl Span {
+    /// A span whose weights are all zero, to be unpacked into.
     pub const ZERO: Self = Self { quants: [0; SPAN], scales: [0.0; 16], mins: [0.0; 16] };
 }
 

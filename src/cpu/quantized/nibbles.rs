@@ -11,9 +11,13 @@ use {
     std::arch::x86_64::*,
 };
 
+/// 32 weights of 4 bits, and no min.
 pub type Q4_0 = Nibbles<false, false>;
+/// 32 weights of 4 bits, and a min.
 pub type Q4_1 = Nibbles<false, true>;
+/// 32 weights of 5 bits, and no min.
 pub type Q5_0 = Nibbles<true, false>;
+/// 32 weights of 5 bits, and a min.
 pub type Q5_1 = Nibbles<true, true>;
 
 /// In this order: `d`, `m` where there is a min, 4 bytes of fifth bits where weights have them, and 16 bytes of quants.

@@ -24,10 +24,10 @@ const PANELS: usize = 2;
 const TOKENS: usize = 6;
 
 /// Rows that are multiplied at a time.
-pub const STRIP: usize = ROWS * PANELS;
+pub(super) const STRIP: usize = ROWS * PANELS;
 
 /// Most tokens of a strip: their values of a span then take 97 KiB, and their sums 32.
-pub const MOST_TOKENS: usize = 43 * TOKENS;
+pub(super) const MOST_TOKENS: usize = 43 * TOKENS;
 
 /// A span of 16 rows, each entry for all of them.
 #[repr(C, align(64))]
@@ -51,7 +51,7 @@ struct Sums([[f32; ROWS]; PANELS]);
 /// # Safety
 /// As for a [`Kernel`](super::kernels::Kernel).
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub unsafe fn multiply<F: Format>(part: &Part) {
+pub(super) unsafe fn multiply<F: Format>(part: &Part) {
     for token in part.tokens.clone().step_by(MOST_TOKENS) {
         let tokens = token..part.tokens.end.min(token + MOST_TOKENS);
         for row in part.rows.clone().step_by(STRIP) {
@@ -123,6 +123,7 @@ unsafe fn multiply_strip<F: Format, const COUNT: usize>(part: &Part) {
 /// Adds the products of so many groups of the panels' rows and of some tokens.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 #[inline]
+#[expect(clippy::expect_used, reason = "the only caller gives what `TOKENS` tokens have")]
 fn tile<F: Format, const COUNT: usize, const TOKENS: usize>(
     panels: &[Panel; COUNT],
     groups: usize,

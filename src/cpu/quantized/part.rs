@@ -6,7 +6,7 @@ use super::activations::Activations;
 use crate::disjoint::Disjoint;
 
 /// Rows of weights, the tokens to multiply them with, and where the results belong.
-pub struct Part<'a> {
+pub(super) struct Part<'a> {
     /// All rows of the matrix.
     pub weights: &'a [u8],
     pub row_bytes: usize,
@@ -20,7 +20,7 @@ pub struct Part<'a> {
 
 impl Part<'_> {
     #[inline]
-    pub fn row(&self, row: usize) -> &[u8] {
+    pub(super) fn row(&self, row: usize) -> &[u8] {
         &self.weights[row * self.row_bytes..][..self.row_bytes]
     }
 
@@ -29,7 +29,7 @@ impl Part<'_> {
     /// # Safety
     /// They are of this part, and no two threads have the same part.
     #[inline]
-    pub unsafe fn set(&self, token: usize, row: usize, results: &[f32]) {
+    pub(super) unsafe fn set(&self, token: usize, row: usize, results: &[f32]) {
         let start = token * self.row_count + row;
         // SAFETY: no other part has these rows and tokens, and the slice is gone at once.
         unsafe { self.output.part(start..start + results.len()) }.copy_from_slice(results);

@@ -20,15 +20,34 @@ pub struct Blocks<'a> {
 /// Why bytes are no matrix that can be multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlocksError {
+    /// No kernel here unpacks the type.
     #[error("there are no products with weights of type {0:?}")]
     Type(GgmlDType),
+    /// A row would end within a block, or has nothing in it.
     #[error("{columns} columns are not whole blocks of {block}")]
-    Columns { columns: usize, block: usize },
+    Columns {
+        /// Weights of a row.
+        columns: usize,
+        /// Weights of a block of the type.
+        block: usize,
+    },
+    /// More or fewer than the rows take.
     #[error("{bytes} bytes are not {rows} rows of {columns} weights")]
-    Bytes { bytes: usize, rows: usize, columns: usize },
+    Bytes {
+        /// Bytes given.
+        bytes: usize,
+        /// Rows that they should be.
+        rows: usize,
+        /// Weights of a row.
+        columns: usize,
+    },
 }
 
 impl<'a> Blocks<'a> {
+    /// Weights `[rows, columns]` as they lie.
+    ///
+    /// # Errors
+    /// A type without a kernel, or bytes that are not so many whole rows of it.
     pub fn new(dtype: GgmlDType, rows: usize, columns: usize, bytes: &'a [u8]) -> Result<Self, BlocksError> {
         Self::with(Kernels::of_dtype(dtype).ok_or(BlocksError::Type(dtype))?, rows, columns, bytes)
     }
@@ -61,7 +80,9 @@ impl<'a> Blocks<'a> {
 
 /// A product to compute.
 pub struct Job<'a> {
+    /// Tokens, each of as many values as the weights have columns.
     pub activations: &'a Activations,
+    /// `[rows, columns]`
     pub weights: Blocks<'a>,
     /// For each token, a result for each row of weights.
     pub output: &'a mut [f32],

@@ -23,7 +23,7 @@ trait Dot {
 
 /// # Safety
 /// As for a [`Kernel`](super::kernels::Kernel).
-pub unsafe fn portable<F: Format>(part: &Part) {
+pub(super) unsafe fn portable<F: Format>(part: &Part) {
     // SAFETY: the caller's promise.
     unsafe { tiles::<Portable, F>(part) }
 }
@@ -32,7 +32,7 @@ pub unsafe fn portable<F: Format>(part: &Part) {
 /// As for a [`Kernel`](super::kernels::Kernel).
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn avx2<F: Format>(part: &Part) {
+pub(super) unsafe fn avx2<F: Format>(part: &Part) {
     // SAFETY: the caller's promise.
     unsafe { tiles::<Avx2, F>(part) }
 }
@@ -41,7 +41,7 @@ pub unsafe fn avx2<F: Format>(part: &Part) {
 /// As for a [`Kernel`](super::kernels::Kernel).
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub unsafe fn avx512<F: Format>(part: &Part) {
+pub(super) unsafe fn avx512<F: Format>(part: &Part) {
     // SAFETY: the caller's promise.
     unsafe { tiles::<Avx512, F>(part) }
 }
@@ -142,7 +142,7 @@ impl Dot for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use x86::prefetch;
+pub(super) use x86::prefetch;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
@@ -152,7 +152,7 @@ mod x86 {
 
     use super::{Dot, Format, QuantizedSpan, Span};
 
-    pub struct Avx2;
+    pub(super) struct Avx2;
 
     impl Dot for Avx2 {
         type Sums = __m256;
@@ -244,7 +244,7 @@ mod x86 {
         }
     }
 
-    pub struct Avx512;
+    pub(super) struct Avx512;
 
     impl Dot for Avx512 {
         type Sums = [__m512; 2];
@@ -311,7 +311,7 @@ mod x86 {
     }
 
     #[inline(always)]
-    pub fn prefetch(bytes: *const u8, len: usize) {
+    pub(crate) fn prefetch(bytes: *const u8, len: usize) {
         for line in (0..len).step_by(64) {
             // SAFETY: it reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.wrapping_add(line).cast()) };

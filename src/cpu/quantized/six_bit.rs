@@ -13,7 +13,7 @@ use {
 const HEADER: usize = 16;
 
 /// The scale and the min of one of a block's 8 groups.
-pub fn six_bit(block: &[u8], group: usize) -> (f32, f32) {
+pub(super) fn six_bit(block: &[u8], group: usize) -> (f32, f32) {
     let bits = &block[4..HEADER];
     let (scale, min) = if group < 4 {
         (bits[group] & 63, bits[group + 4] & 63)
@@ -58,7 +58,7 @@ static PLACES: Places = {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn set_six_bit_avx2(block: &[u8], span: &mut Span) {
+pub(super) fn set_six_bit_avx2(block: &[u8], span: &mut Span) {
     let header = load16(block, 0);
     let numbers = |at| {
         let bits = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(header), table8(&PLACES.bytes, at));
@@ -77,7 +77,7 @@ pub fn set_six_bit_avx2(block: &[u8], span: &mut Span) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub fn set_six_bit_avx512(block: &[u8], span: &mut Span) {
+pub(super) fn set_six_bit_avx512(block: &[u8], span: &mut Span) {
     let header = _mm512_broadcast_i32x4(load16(block, 0));
     let bits = _mm512_shuffle_epi8(header, table16(&PLACES.bytes));
     let (low, high) = (_mm512_srlv_epi32(bits, table16(&PLACES.shifts)), _mm512_srli_epi32(bits, 10));

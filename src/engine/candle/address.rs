@@ -5,7 +5,7 @@ use candle_core::{CudaStorage, DType, cuda_backend::cudarc::driver::DevicePtr};
 use candle_core::{Result, Storage, Tensor};
 
 /// Where the numbers of a contiguous tensor lie.
-pub fn address(tensor: &Tensor) -> Result<u64> {
+pub(super) fn address(tensor: &Tensor) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
     let Some((start, _)) = layout.contiguous_offsets() else { candle_core::bail!("a kernel was given a view") };
     let base = match &*storage {

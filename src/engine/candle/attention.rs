@@ -12,7 +12,7 @@ use crate::gpu;
 use crate::spec::{FusedQkv, Heads, Part};
 
 /// One layer's attention with its weights.
-pub struct GroupedAttention {
+pub(super) struct GroupedAttention {
     heads: Heads,
     scale: f64,
     softcap: Option<f64>,
@@ -25,7 +25,7 @@ pub struct GroupedAttention {
 }
 
 impl GroupedAttention {
-    pub fn load(loader: &Loader, layer: usize) -> Loaded<Self> {
+    pub(super) fn load(loader: &Loader, layer: usize) -> Loaded<Self> {
         let attention = &loader.spec().attention;
         let heads = attention.heads;
         let norm = |part| if attention.qk_norm { loader.norm(part, layer).map(Some) } else { Ok(None) };
@@ -46,11 +46,11 @@ impl GroupedAttention {
         })
     }
 
-    pub fn matrices(&self) -> Vec<&Matrix> {
+    pub(super) fn matrices(&self) -> Vec<&Matrix> {
         vec![&self.query, &self.key, &self.value, &self.output]
     }
 
-    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+    pub(super) fn norms(&self) -> impl Iterator<Item = &Norm> {
         self.query_norm.iter().chain(&self.key_norm)
     }
 
@@ -67,12 +67,12 @@ impl GroupedAttention {
     }
 
     /// The matrices that take the attention's input.
-    pub fn first(&self) -> [&Matrix; 3] {
+    pub(super) fn first(&self) -> [&Matrix; 3] {
         [&self.query, &self.key, &self.value]
     }
 
     /// Puts its kernels on the plan of a decode step; gives where the results will be.
-    pub fn plan(
+    pub(super) fn plan(
         &self,
         plan: &mut StepBuilder,
         x: &Row,
@@ -127,7 +127,7 @@ impl GroupedAttention {
     }
 
     /// `x [rows, hidden]` to the same shape, appending each sequence's rows to its cache.
-    pub fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
         let rows = x.dim(0)?;
         let Heads { queries, keys: kv_heads, dim } = self.heads;
         let split = |y: Tensor, heads: usize, norm: Option<&Norm>| {
@@ -190,7 +190,7 @@ fn fused_rows(heads: Heads, fused: FusedQkv) -> [super::weights::Rows; 3] {
 /// All query heads of a group are stacked as rows of one product with their shared keys, so keys and values are never
 /// copied to the full head count. `mask [tokens, length]` is added to the scores, after `softcap` has squashed them.
 /// Gives `[kv_heads, group, tokens, dim]`.
-pub fn attend(
+pub(super) fn attend(
     queries: &Tensor,
     keys: &Tensor,
     values: &Tensor,

@@ -23,7 +23,7 @@ use crate::plan::PREFILL_CHUNK;
 use crate::spec::{self, DecoderSpec, Heads};
 
 /// A sequence, and what every layer keeps of it.
-pub struct Sequence {
+pub(super) struct Sequence {
     /// Tokens in the caches.
     position: usize,
     /// Tokens that it is to hold.
@@ -33,7 +33,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    pub fn new(spec: &DecoderSpec, room: usize, cache_type: DType, device: &Device) -> Result<Self> {
+    pub(super) fn new(spec: &DecoderSpec, room: usize, cache_type: DType, device: &Device) -> Result<Self> {
         let capacity = room.next_multiple_of(PREFILL_CHUNK);
         let cache = |_| Cache::new(&spec.attention, capacity, cache_type, device);
         let caches = (0..spec.layers.len()).map(cache).collect::<Result<_>>()?;
@@ -41,23 +41,23 @@ impl Sequence {
     }
 
     /// Whether it could hold so many tokens without growing.
-    pub fn fits(&self, room: usize) -> bool {
+    pub(super) fn fits(&self, room: usize) -> bool {
         room <= self.capacity
     }
 
     /// Forgets its tokens, to hold so many others.
-    pub fn restart(&mut self, room: usize) {
+    pub(super) fn restart(&mut self, room: usize) {
         (self.position, self.room) = (0, room);
     }
 
     /// So many more tokens are in the caches.
-    pub fn advance(&mut self, tokens: usize) {
+    pub(super) fn advance(&mut self, tokens: usize) {
         self.position += tokens;
     }
 }
 
 /// What one layer keeps of one sequence, written in place: `[heads, capacity, dim]` each.
-pub struct Cache {
+pub(super) struct Cache {
     keys: Tensor,
     /// `None` in latent attention, where they are a part of the keys.
     values: Option<Tensor>,
@@ -75,17 +75,17 @@ impl Cache {
         })
     }
 
-    pub fn keys(&self) -> &Tensor {
+    pub(super) fn keys(&self) -> &Tensor {
         &self.keys
     }
 
-    pub fn values(&self) -> Result<&Tensor> {
+    pub(super) fn values(&self) -> Result<&Tensor> {
         self.values.as_ref().ok_or_else(|| candle_core::Error::Msg("the cache is of latent attention".into()))
     }
 }
 
 /// Where the caches of a layer and the angles of its positions lie, for the kernels of a GPU.
-pub struct CachePlace {
+pub(super) struct CachePlace {
     pub keys: u64,
     pub values: u64,
     pub capacity: usize,
@@ -95,16 +95,16 @@ pub struct CachePlace {
 }
 
 impl Sequence {
-    pub fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.position
     }
 
-    pub fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         self.room
     }
 
     /// The caches of a layer with the angles of a rotary embedding.
-    pub fn place(&self, layer: usize, rope: Option<&Rope>) -> Result<CachePlace> {
+    pub(super) fn place(&self, layer: usize, rope: Option<&Rope>) -> Result<CachePlace> {
         let cache = &self.caches[layer];
         Ok(CachePlace {
             keys: address(&cache.keys)?,
@@ -118,7 +118,7 @@ impl Sequence {
 
 /// A sequence's tokens in one forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub(super) struct Piece<'a> {
     /// Which sequence.
     pub sequence: usize,
     pub ids: &'a [u32],
@@ -127,7 +127,7 @@ pub struct Piece<'a> {
 }
 
 /// Deals the new tokens of every sequence, in order, into forward passes of at most `rows`.
-pub fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
+pub(super) fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
     let mut passes = Vec::new();
     let (mut pass, mut left) = (Vec::new(), rows);
     for (sequence, mut rest) in ids.iter().copied().enumerate() {
@@ -149,7 +149,7 @@ pub fn passes<'a>(ids: &[&'a [u32]], rows: usize) -> Vec<Vec<Piece<'a>>> {
 }
 
 /// One sequence's rows in a forward pass.
-pub struct Span<'a> {
+pub(super) struct Span<'a> {
     sequence: &'a Sequence,
     rows: Range<usize>,
     /// Those that were asked for: layers with the same window share one.
@@ -158,7 +158,7 @@ pub struct Span<'a> {
 
 impl<'a> Span<'a> {
     /// The spans of a pass, each sequence's rows after those of the one before.
-    pub fn of(pass: &[Piece], sequences: &'a [Sequence]) -> Vec<Self> {
+    pub(super) fn of(pass: &[Piece], sequences: &'a [Sequence]) -> Vec<Self> {
         let mut end = 0;
         let span = |piece: &Piece| {
             let start = end;
@@ -182,7 +182,7 @@ impl<'a> Span<'a> {
 }
 
 /// The rows of a forward pass, as the attention of one layer sees them.
-pub struct Batch<'a> {
+pub(super) struct Batch<'a> {
     pub spans: &'a [Span<'a>],
     pub layer: usize,
     pub window: Option<usize>,
@@ -193,7 +193,7 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// Attends in each sequence by itself, giving `[tokens, heads, dim]`; the same of all rows.
-    pub fn each(&self, attend: impl Fn(&Context) -> Result<Tensor>) -> Result<Tensor> {
+    pub(super) fn each(&self, attend: impl Fn(&Context) -> Result<Tensor>) -> Result<Tensor> {
         let attended = |span: &Span| {
             let cache = &span.sequence.caches[self.layer];
             let mask = span.mask(self.window, cache.keys.device())?;
@@ -206,7 +206,7 @@ impl Batch<'_> {
     }
 
     /// Each sequence's rows, the position of the first of them, and its caches.
-    pub fn places(&self) -> impl Iterator<Item = Result<(Range<usize>, usize, CachePlace)>> {
+    pub(super) fn places(&self) -> impl Iterator<Item = Result<(Range<usize>, usize, CachePlace)>> {
         self.spans.iter().map(|span| {
             let place = span.sequence.place(self.layer, self.rope)?;
             Ok((span.rows.clone(), span.sequence.position, place))
@@ -216,7 +216,7 @@ impl Batch<'_> {
 
 /// What new tokens bring to the attention of a layer, `[rows, heads, dim]` each, and nobody else holds.
 #[derive(Clone, Copy)]
-pub struct New<'a> {
+pub(super) struct New<'a> {
     pub queries: &'a Tensor,
     pub keys: &'a Tensor,
     /// `None` where they are the first numbers of the keys.
@@ -229,7 +229,7 @@ pub struct New<'a> {
 impl Batch<'_> {
     /// On the host: turns queries and keys, puts keys and values into the caches, and attends in each sequence by itself.
     /// Gives `[rows, heads · value_dim]`.
-    pub fn attend(&self, new: New, scale: f64, softcap: Option<f64>) -> Result<Tensor> {
+    pub(super) fn attend(&self, new: New, scale: f64, softcap: Option<f64>) -> Result<Tensor> {
         let (rows, heads, _) = new.queries.dims3()?;
         let width = heads * new.value_dim;
         // SAFETY: the rows of the spans are all rows, and the kernel writes those that it is given.
@@ -299,7 +299,7 @@ impl Batch<'_> {
 }
 
 /// Where one sequence stands, and what its queries may see.
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     pub cache: &'a Cache,
     /// Added to the scores; `None` where nothing is hidden.
     pub mask: Option<&'a Tensor>,
@@ -309,12 +309,12 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// The sequence's own rows of those of all.
-    pub fn rows_of(&self, y: &Tensor) -> Result<Tensor> {
+    pub(super) fn rows_of(&self, y: &Tensor) -> Result<Tensor> {
         y.narrow(0, self.span.rows.start, self.span.rows.len())
     }
 
     /// Turns queries or keys `[heads, tokens, dim]` by their positions; gives them contiguous.
-    pub fn turn(&self, y: &Tensor) -> Result<Tensor> {
+    pub(super) fn turn(&self, y: &Tensor) -> Result<Tensor> {
         let Sequence { position, room, .. } = *self.span.sequence;
         match self.batch.rope {
             Some(rope) => rope.apply(y, position, room),
@@ -324,7 +324,7 @@ impl Context<'_> {
 
     /// Writes the new tokens' keys or values, `[heads, tokens, dim]`, into their cache; gives all that a query can see, as a
     /// view.
-    pub fn append(&self, cached: &Tensor, new: &Tensor) -> Result<Tensor> {
+    pub(super) fn append(&self, cached: &Tensor, new: &Tensor) -> Result<Tensor> {
         let position = self.span.sequence.position;
         cached.slice_set(&new.contiguous()?, 1, position)?;
         let from = first_visible(position, self.batch.window);

@@ -13,7 +13,7 @@ use crate::gpu::{Launch, Machine, Prepared, params};
 use crate::spec::{Activation, DecoderSpec, Heads};
 
 /// The kernels of a step, as they are put together.
-pub struct StepBuilder<'a> {
+pub(super) struct StepBuilder<'a> {
     machine: &'a dyn Machine,
     device: &'a Device,
     launches: Vec<Launch>,
@@ -29,14 +29,14 @@ pub struct StepBuilder<'a> {
 
 /// A row of numbers, and room for the same in eight bits.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
+pub(super) struct Row {
     pub numbers: u64,
     quantized: Quantized,
     pub columns: usize,
 }
 
 /// What all layers work in, one after another.
-pub struct Room {
+pub(super) struct Room {
     /// The stream as a layer's attention and its MLP take it.
     pub normed: [Row; 2],
     /// Queries, keys and values.
@@ -52,7 +52,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub fn new(plan: &mut StepBuilder, spec: &DecoderSpec) -> Result<Self> {
+    pub(super) fn new(plan: &mut StepBuilder, spec: &DecoderSpec) -> Result<Self> {
         let Heads { queries, keys, dim } = spec.attention.heads;
         let splits = (BLOCKS_OF_PROCESSOR * plan.machine.processors()).div_ceil(keys.max(1)).clamp(1, MOST_SPLITS);
         Ok(Self {
@@ -70,7 +70,7 @@ impl Room {
 
 /// What a block of a layer adds to the stream.
 #[derive(Clone, Copy)]
-pub struct Branch<'a> {
+pub(super) struct Branch<'a> {
     /// 0 for nothing.
     pub y: u64,
     /// 0 for nothing more.
@@ -79,7 +79,7 @@ pub struct Branch<'a> {
 }
 
 impl Branch<'_> {
-    pub const NONE: Self = Self { y: 0, z: 0, norm: None };
+    pub(super) const NONE: Self = Self { y: 0, z: 0, norm: None };
 }
 
 /// Blocks of the kernel `attend` for each processor: as many as run at once, since each takes 42 KiB of its shared memory.
@@ -91,7 +91,7 @@ const MOST_SPLITS: usize = 64;
 const GROUP: usize = 32;
 
 impl<'a> StepBuilder<'a> {
-    pub fn new(machine: &'a dyn Machine, device: &'a Device, hidden: usize) -> Result<Self> {
+    pub(super) fn new(machine: &'a dyn Machine, device: &'a Device, hidden: usize) -> Result<Self> {
         let state = Tensor::zeros(4, DType::U32, device)?;
         let (launches, held) = (Vec::new(), Vec::new());
         let mut plan = Self { machine, device, launches, held, x: 0, hidden, state, unfit: false };
@@ -99,21 +99,21 @@ impl<'a> StepBuilder<'a> {
         Ok(plan)
     }
 
-    pub fn state(&self) -> Result<u64> {
+    pub(super) fn state(&self) -> Result<u64> {
         address(&self.state)
     }
 
     /// This step cannot be made of these kernels.
-    pub fn refuse(&mut self) {
+    pub(super) fn refuse(&mut self) {
         self.unfit = true;
     }
 
     /// So many numbers in float32.
-    pub fn numbers(&mut self, count: usize) -> Result<u64> {
+    pub(super) fn numbers(&mut self, count: usize) -> Result<u64> {
         self.buffer(count, DType::F32)
     }
 
-    pub fn row(&mut self, columns: usize) -> Result<Row> {
+    pub(super) fn row(&mut self, columns: usize) -> Result<Row> {
         let numbers = self.numbers(columns)?;
         let mut quantized = Quantized::default();
         if columns.is_multiple_of(GROUP) {
@@ -133,12 +133,12 @@ impl<'a> StepBuilder<'a> {
         Ok(place)
     }
 
-    pub fn launch<P: params::Params>(&mut self, params: P) {
+    pub(super) fn launch<P: params::Params>(&mut self, params: P) {
         self.launches.push(Launch::new(params));
     }
 
     /// The embedding of the token that goes in.
-    pub fn embed(&mut self, table: &Matrix, scale: f64) -> Result<()> {
+    pub(super) fn embed(&mut self, table: &Matrix, scale: f64) -> Result<()> {
         let Some(weights) = self.weights(table)? else { return Ok(()) };
         let (state, columns) = (self.state()?, self.hidden as u32);
         let Weights { bytes: table, kind, .. } = weights;
@@ -147,7 +147,7 @@ impl<'a> StepBuilder<'a> {
     }
 
     /// Adds a branch to the stream, and gives the stream normed for the matrices that take it next.
-    pub fn residual(&mut self, branch: Branch, norm: Option<&Norm>, out: &Row, next: &[&Matrix]) -> Result<()> {
+    pub(super) fn residual(&mut self, branch: Branch, norm: Option<&Norm>, out: &Row, next: &[&Matrix]) -> Result<()> {
         let of = |norm: Option<&Norm>| norm.map_or(Ok(params::Norm::default()), Norm::place);
         let residual = Residual {
             x: self.x,
@@ -165,7 +165,7 @@ impl<'a> StepBuilder<'a> {
     }
 
     /// Where a row is to be quantized: nowhere if none of the matrices wants it so.
-    pub fn quantized_for(&mut self, row: &Row, next: &[&Matrix]) -> Quantized {
+    pub(super) fn quantized_for(&mut self, row: &Row, next: &[&Matrix]) -> Quantized {
         if next.iter().all(|matrix| matrix.is_dense()) {
             return Quantized::default();
         }
@@ -176,7 +176,7 @@ impl<'a> StepBuilder<'a> {
     }
 
     /// What matrices, three at the most, make of a row: one's results after another's. Those of one type go together.
-    pub fn product<const N: usize>(
+    pub(super) fn product<const N: usize>(
         &mut self,
         matrices: [&Matrix; N],
         x: &Row,
@@ -206,7 +206,7 @@ impl<'a> StepBuilder<'a> {
     }
 
     /// `act(gate x) · (up x)`, or without a gate `act(up x)`, for a matrix that takes it next.
-    pub fn activated(
+    pub(super) fn activated(
         &mut self,
         (gate, up): (Option<&Matrix>, &Matrix),
         activation: Activation,
@@ -245,7 +245,7 @@ impl<'a> StepBuilder<'a> {
     ///
     /// # Safety
     /// Weights, norms, tables and caches that were put on the plan live as long as the step.
-    pub unsafe fn prepare(mut self, logits: Tensor) -> Result<Option<DecodeStep>> {
+    pub(super) unsafe fn prepare(mut self, logits: Tensor) -> Result<Option<DecodeStep>> {
         let count = logits.elem_count() as u32;
         let pick = Pick { logits: address(&logits)?, state: self.state()?, count, unused: 0 };
         self.launch(pick);
@@ -260,7 +260,7 @@ impl<'a> StepBuilder<'a> {
 }
 
 /// A step that is ready.
-pub struct DecodeStep {
+pub(super) struct DecodeStep {
     prepared: Box<dyn Prepared>,
     launches: usize,
     logits: Tensor,
@@ -272,13 +272,13 @@ pub struct DecodeStep {
 
 impl DecodeStep {
     /// Kernels that it launches.
-    pub fn launches(&self) -> usize {
+    pub(super) fn launches(&self) -> usize {
         self.launches
     }
 
     /// Appends a token at a position; gives the logits of what follows, which the next step overwrites, and the most likely
     /// token with its logit.
-    pub fn run(&mut self, token: u32, position: usize) -> Result<(&Tensor, u32, f32)> {
+    pub(super) fn run(&mut self, token: u32, position: usize) -> Result<(&Tensor, u32, f32)> {
         let wanted = [token, position as u32];
         let state = address(&self.state)?;
         if self.stands != Some(wanted) {

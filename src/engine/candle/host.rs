@@ -11,7 +11,7 @@ use half::f16;
 use crate::cpu::attention::Cached;
 
 /// The numbers of a contiguous tensor, which nobody may write meanwhile.
-pub fn numbers<T: WithDType>(tensor: &Tensor) -> Result<impl Deref<Target = [T]>> {
+pub(super) fn numbers<T: WithDType>(tensor: &Tensor) -> Result<impl Deref<Target = [T]>> {
     let (storage, layout) = tensor.storage_and_layout();
     let range = layout.contiguous_offsets();
     let slice = StorageRef::try_map(storage, |storage| match (storage, range) {
@@ -22,7 +22,7 @@ pub fn numbers<T: WithDType>(tensor: &Tensor) -> Result<impl Deref<Target = [T]>
 }
 
 /// Writes a contiguous tensor in place: whoever else holds it sees it changed.
-pub fn in_place<T: Writable>(tensor: &Tensor, write: impl Fn(&mut [T])) -> Result<()> {
+pub(super) fn in_place<T: Writable>(tensor: &Tensor, write: impl Fn(&mut [T])) -> Result<()> {
     tensor.inplace_op1(&InPlace(|storage: &mut CpuStorage, layout: &Layout| {
         let numbers = layout.contiguous_offsets().zip(T::of(storage));
         let numbers = numbers.and_then(|((start, end), numbers)| numbers.get_mut(start..end));
@@ -34,7 +34,7 @@ pub fn in_place<T: Writable>(tensor: &Tensor, write: impl Fn(&mut [T])) -> Resul
 ///
 /// # Safety
 /// Where it does not fail, `write` writes every number.
-pub unsafe fn made(
+pub(super) unsafe fn made(
     shape: impl Into<Shape>,
     write: impl FnOnce(&mut [MaybeUninit<f32>]) -> Result<()>,
 ) -> Result<Tensor> {
@@ -48,7 +48,7 @@ pub unsafe fn made(
 }
 
 /// Types of numbers that kernels write.
-pub trait Writable: WithDType + Cached {
+pub(super) trait Writable: WithDType + Cached {
     /// The numbers of a storage; `None` if it holds others.
     fn of(storage: &mut CpuStorage) -> Option<&mut [Self]>;
 }

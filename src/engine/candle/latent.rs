@@ -13,7 +13,7 @@ use super::norm::Norm;
 use crate::spec::{Latent, Part};
 
 /// One layer's attention with its weights.
-pub struct LatentAttention {
+pub(super) struct LatentAttention {
     heads: usize,
     latent: Latent,
     scale: f64,
@@ -35,7 +35,7 @@ enum Queries {
 }
 
 impl LatentAttention {
-    pub fn load(loader: &Loader, layer: usize, latent: Latent) -> Loaded<Self> {
+    pub(super) fn load(loader: &Loader, layer: usize, latent: Latent) -> Loaded<Self> {
         let attention = &loader.spec().attention;
         let heads = attention.heads.queries;
         let query = if latent.query_rank.is_none() {
@@ -64,7 +64,7 @@ impl LatentAttention {
         })
     }
 
-    pub fn matrices(&self) -> Vec<&Matrix> {
+    pub(super) fn matrices(&self) -> Vec<&Matrix> {
         let mut matrices = match &self.query {
             Queries::Direct(query) => vec![query],
             Queries::ThroughLatent { down, up, .. } => vec![down, up],
@@ -73,7 +73,7 @@ impl LatentAttention {
         matrices
     }
 
-    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+    pub(super) fn norms(&self) -> impl Iterator<Item = &Norm> {
         let query = match &self.query {
             Queries::Direct(_) => None,
             Queries::ThroughLatent { norm, .. } => Some(norm),
@@ -82,18 +82,18 @@ impl LatentAttention {
     }
 
     /// The name of the matrix that is held as tensors, if any of its numbers is none or infinite.
-    pub fn damaged(&self) -> Result<Option<String>> {
+    pub(super) fn damaged(&self) -> Result<Option<String>> {
         let whole = all_finite(&self.key_up)? && all_finite(&self.value_up)?;
         Ok((!whole).then(|| self.up_name.clone()))
     }
 
     /// Bytes of what is held in float32 beside the matrices.
-    pub fn float_bytes(&self) -> u64 {
+    pub(super) fn float_bytes(&self) -> u64 {
         ((self.key_up.elem_count() + self.value_up.elem_count()) * size_of::<f32>()) as u64
     }
 
     /// `x [rows, hidden]` to the same shape, appending each sequence's rows to its cache.
-    pub fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, batch: &Batch) -> Result<Tensor> {
         let rows = x.dim(0)?;
         let Latent { kv_rank, nope, rope, value, .. } = self.latent;
         let query = match &self.query {

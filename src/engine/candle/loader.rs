@@ -12,7 +12,7 @@ use crate::engine::EngineError;
 use crate::spec::{DecoderSpec, Inventory, Kind, NormKind, Part, Weight};
 
 /// Takes weights by their place, and counts them. Shared by the threads that load layers side by side.
-pub struct Loader<'a> {
+pub(super) struct Loader<'a> {
     spec: &'a DecoderSpec,
     weights: HashMap<(Part, usize, Kind), &'a Weight>,
     source: &'a (dyn WeightSource + Sync),
@@ -21,13 +21,13 @@ pub struct Loader<'a> {
 }
 
 /// What is loaded, or why it is not.
-pub type Loaded<T> = Result<T, EngineError>;
+pub(super) type Loaded<T> = Result<T, EngineError>;
 
 /// Told how many parameters are loaded.
-pub type Progress<'a> = &'a mut (dyn FnMut(u64) + Send);
+pub(super) type Progress<'a> = &'a mut (dyn FnMut(u64) + Send);
 
 impl<'a> Loader<'a> {
-    pub fn new(
+    pub(super) fn new(
         spec: &'a DecoderSpec,
         inventory: &'a Inventory,
         source: &'a (dyn WeightSource + Sync),
@@ -38,12 +38,12 @@ impl<'a> Loader<'a> {
         Self { spec, weights: weights.collect(), source, device, progress: Mutex::new((0, progress)) }
     }
 
-    pub fn spec(&self) -> &'a DecoderSpec {
+    pub(super) fn spec(&self) -> &'a DecoderSpec {
         self.spec
     }
 
     /// A part's matrix with its bias if it has one; of a fused matrix only these rows.
-    pub fn matrix(&self, part: Part, layer: usize, rows: Option<&Rows>) -> Loaded<Matrix> {
+    pub(super) fn matrix(&self, part: Part, layer: usize, rows: Option<&Rows>) -> Loaded<Matrix> {
         let weight = self.known(part, layer, Kind::Weight)?;
         let matrix = self.source.matrix(weight, rows, self.device)?.named(&weight.name);
         self.count(rows.map_or(weight.rows, Rows::len) * weight.columns);
@@ -54,7 +54,7 @@ impl<'a> Loader<'a> {
         Ok(matrix.with_bias(bias))
     }
 
-    pub fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {
+    pub(super) fn norm(&self, part: Part, layer: usize) -> Loaded<Norm> {
         let weight = self.known(part, layer, Kind::Weight)?;
         let scale = self.source.vector(weight, None, self.device)?;
         let adds_one = self.spec.norm.kind == NormKind::RmsPlusOne && !self.source.norms_are_whole();

@@ -6,7 +6,7 @@ use candle_core::{Device, Result, Tensor};
 /// positions and at those `window` or more before it.
 ///
 /// `None` where nothing is hidden, as for a single query whose window starts at `from`.
-pub fn causal_mask(
+pub(super) fn causal_mask(
     tokens: usize,
     position: usize,
     from: usize,
@@ -28,7 +28,7 @@ pub fn causal_mask(
 }
 
 /// First position that a query at `position` can see.
-pub fn first_visible(position: usize, window: Option<usize>) -> usize {
+pub(super) fn first_visible(position: usize, window: Option<usize>) -> usize {
     window.map_or(0, |window| (position + 1).saturating_sub(window))
 }
 

@@ -231,17 +231,17 @@ fn host_products(weights: &[&HostMatrix], x: &Tensor) -> Result<Vec<Tensor>> {
 }
 
 /// The name of the bias beside a weight.
-pub fn bias_of(name: &str) -> String {
+pub(super) fn bias_of(name: &str) -> String {
     format!("{}.bias", name.strip_suffix(".weight").unwrap_or(name))
 }
 
 /// Whether all numbers are finite: zero times anything else is not zero.
-pub fn all_finite(tensor: &Tensor) -> Result<bool> {
+pub(super) fn all_finite(tensor: &Tensor) -> Result<bool> {
     Ok((tensor * 0.0)?.sum_all()?.to_scalar::<f32>()? == 0.0)
 }
 
 /// The type of numbers that ggml's type is, if it is no type of block.
-pub fn dense_type(kind: GgmlDType) -> Option<DType> {
+pub(super) fn dense_type(kind: GgmlDType) -> Option<DType> {
     match kind {
         GgmlDType::F32 => Some(DType::F32),
         GgmlDType::F16 => Some(DType::F16),

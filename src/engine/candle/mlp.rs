@@ -16,13 +16,13 @@ use crate::gpu::{Launch, Machine};
 use crate::spec::{Activation, Experts, Part};
 
 /// A layer's MLP with its weights.
-pub enum Mlp {
+pub(super) enum Mlp {
     Dense(Box<Dense>),
     Experts(Box<Mixture>),
 }
 
 impl Mlp {
-    pub fn load(loader: &Loader, layer: usize) -> Loaded<Self> {
+    pub(super) fn load(loader: &Loader, layer: usize) -> Loaded<Self> {
         let mlp = &loader.spec().mlp;
         match mlp.experts {
             Some(experts) if loader.spec().layers[layer].experts => {
@@ -32,7 +32,7 @@ impl Mlp {
         }
     }
 
-    pub fn matrices(&self) -> Vec<&Matrix> {
+    pub(super) fn matrices(&self) -> Vec<&Matrix> {
         match self {
             Self::Dense(dense) => dense.matrices(),
             Self::Experts(mixture) => mixture.matrices(),
@@ -40,7 +40,7 @@ impl Mlp {
     }
 
     /// The matrices that take the MLP's input.
-    pub fn first(&self) -> Vec<&Matrix> {
+    pub(super) fn first(&self) -> Vec<&Matrix> {
         match self {
             Self::Dense(dense) => dense.gate.iter().chain([&dense.up]).collect(),
             Self::Experts(_) => Vec::new(),
@@ -48,7 +48,7 @@ impl Mlp {
     }
 
     /// Puts its kernels on the plan of a decode step; gives where the results will be.
-    pub fn plan(&self, plan: &mut StepBuilder, x: &Row, room: &Room) -> Result<u64> {
+    pub(super) fn plan(&self, plan: &mut StepBuilder, x: &Row, room: &Room) -> Result<u64> {
         match self {
             Self::Dense(dense) => {
                 let (gate, up, down) = (dense.gate.as_ref(), &dense.up, &dense.down);
@@ -61,7 +61,7 @@ impl Mlp {
     }
 
     /// `x [tokens, hidden]` to the same shape.
-    pub fn forward(&self, x: &Tensor, machine: Option<&dyn Machine>) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, machine: Option<&dyn Machine>) -> Result<Tensor> {
         match self {
             Self::Dense(dense) => dense.forward(x, machine),
             Self::Experts(mixture) => mixture.forward(x, machine),
@@ -70,7 +70,7 @@ impl Mlp {
 }
 
 /// `down(act(gate(x)) · up(x))`, or without a gate `down(act(up(x)))`.
-pub struct Dense {
+pub(super) struct Dense {
     gate: Option<Matrix>,
     up: Matrix,
     down: Matrix,
@@ -154,7 +154,7 @@ fn activate_on(machine: &dyn Machine, activation: Activation, x: Tensor, factor:
 }
 
 /// Experts of which each token passes a few, and one that all tokens pass.
-pub struct Mixture {
+pub(super) struct Mixture {
     experts: Experts,
     router: Matrix,
     routed: Vec<Dense>,

@@ -11,7 +11,7 @@ use crate::cpu::pool::Pool;
 use crate::{gpu, spec};
 
 /// A norm with its weights on their device.
-pub struct Norm {
+pub(super) struct Norm {
     /// In the checkpoint.
     name: String,
     kind: spec::NormKind,
@@ -22,12 +22,12 @@ pub struct Norm {
 }
 
 impl Norm {
-    pub fn new(name: &str, norm: spec::Norm, scale: Tensor, bias: Option<Tensor>) -> Self {
+    pub(super) fn new(name: &str, norm: spec::Norm, scale: Tensor, bias: Option<Tensor>) -> Self {
         Self { name: name.to_owned(), kind: norm.kind, epsilon: norm.epsilon as f32, scale, bias }
     }
 
     /// Its name, if any of its numbers is none or infinite.
-    pub fn damaged(&self) -> Result<Option<String>> {
+    pub(super) fn damaged(&self) -> Result<Option<String>> {
         if !all_finite(&self.scale)? {
             return Ok(Some(self.name.clone()));
         }
@@ -38,14 +38,14 @@ impl Norm {
     }
 
     /// Its weights, for the kernels of a decode step.
-    pub fn place(&self) -> Result<gpu::params::Norm> {
+    pub(super) fn place(&self) -> Result<gpu::params::Norm> {
         let layer = u32::from(self.kind == spec::NormKind::Layer);
         let bias = self.bias.as_ref().filter(|_| layer == 1).map_or(Ok(0), address)?;
         Ok(gpu::params::Norm { scale: address(&self.scale)?, bias, epsilon: self.epsilon, layer })
     }
 
     /// Norms the last dimension of `x`, which is contiguous.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if x.device().is_cpu() {
             return self.on_host(x);
         }

@@ -10,14 +10,14 @@ use crate::record::PoolPhases;
 /// One of these moments lies between a prefill and its first token: a handful of calls for numbers that the driver's library
 /// has at hand, which wait for nothing on the device.
 #[derive(Default)]
-pub struct PoolMarks {
+pub(super) struct PoolMarks {
     phases: Option<PoolPhases>,
     decoding: bool,
 }
 
 impl PoolMarks {
     /// The model is loaded.
-    pub fn loaded(device: &Device) -> Self {
+    pub(super) fn loaded(device: &Device) -> Self {
         let marks = memory::pool_held(device).zip(memory::take_pool_peak(device));
         let phases =
             marks.map(|(loaded, load_peak)| PoolPhases { loaded, load_peak, prefill_peak: None, decode_peak: None });
@@ -25,18 +25,18 @@ impl PoolMarks {
     }
 
     /// The prompt of a request is computed.
-    pub fn prefilled(&mut self, device: &Device) {
+    pub(super) fn prefilled(&mut self, device: &Device) {
         self.take(device);
         self.decoding = true;
     }
 
     /// The request is answered, or failed in whichever phase it was.
-    pub fn answered(&mut self, device: &Device) {
+    pub(super) fn answered(&mut self, device: &Device) {
         self.take(device);
         self.decoding = false;
     }
 
-    pub fn phases(&self) -> Option<PoolPhases> {
+    pub(super) fn phases(&self) -> Option<PoolPhases> {
         self.phases
     }
 

@@ -51,7 +51,7 @@ fn ready(
         let preview = acquire::preview(&candidate.source, &mut fetch, settings.cancel)?;
         let fit = facts.fit.insert(fit(candidate, &preview, settings.device, steps)?);
         if fit.missing_bytes().is_some() {
-            return Err(PrepareError::DoesNotFit(Box::new(fit.clone())));
+            return Err(PrepareError::DoesNotFit(fit.clone()));
         }
     }
     let checkpoint = acquire::acquire(candidate, &mut fetch, settings.cancel)?;

@@ -9,12 +9,12 @@ use crate::gpu::{Launch, Machine};
 use crate::spec::Heads;
 
 /// Numbers of a head that the kernels have room for.
-pub const LONGEST_HEAD: usize = 256;
+pub(super) const LONGEST_HEAD: usize = 256;
 /// Rows and columns of what tensor cores multiply: queries have zeros up to whole ones.
 const TILE: usize = 16;
 
 /// How a layer attends.
-pub struct Prompt {
+pub(super) struct Prompt {
     pub heads: Heads,
     /// Of queries and of keys.
     pub norms: [params::Norm; 2],
@@ -26,7 +26,7 @@ pub struct Prompt {
 impl Prompt {
     /// Appends each sequence's rows of `queries, keys, values [rows, heads · dim]` to its cache, and attends. Gives
     /// `[rows, heads · dim]`.
-    pub fn attend(&self, machine: &dyn Machine, batch: &Batch, new: [&Tensor; 3]) -> Result<Tensor> {
+    pub(super) fn attend(&self, machine: &dyn Machine, batch: &Batch, new: [&Tensor; 3]) -> Result<Tensor> {
         let Heads { queries: heads, keys: kv_heads, dim } = self.heads;
         let [queries, ..] = new;
         let (rows, device) = (queries.dim(0)?, queries.device());

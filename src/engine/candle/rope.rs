@@ -14,7 +14,7 @@ use crate::gpu;
 use crate::spec::RopeSpec;
 
 /// Cosines and sines of every position up to a limit.
-pub struct Rope {
+pub(super) struct Rope {
     dims: usize,
     interleaved: bool,
     table: Table,
@@ -30,7 +30,7 @@ struct Table {
 
 impl Rope {
     /// Tables of so many positions.
-    pub fn new(spec: &RopeSpec, positions: usize, device: &Device) -> Result<Self> {
+    pub(super) fn new(spec: &RopeSpec, positions: usize, device: &Device) -> Result<Self> {
         let table = |frequencies: &[f64]| -> Result<Table> {
             // The product is taken in double precision: position 4095 in float32 would already lose three digits of its
             // angle.
@@ -52,7 +52,7 @@ impl Rope {
 
     /// Turns the first numbers of each head of `x [heads, tokens, head_dim]`, whose first token stands at `position` of a
     /// sequence that is to hold `room` tokens.
-    pub fn apply(&self, x: &Tensor, position: usize, room: usize) -> Result<Tensor> {
+    pub(super) fn apply(&self, x: &Tensor, position: usize, room: usize) -> Result<Tensor> {
         let (_, tokens, head_dim) = x.dims3()?;
         let Table { cos, sin } = self.angles(position, tokens, room)?;
         let turn = |x: &Tensor| {
@@ -72,7 +72,7 @@ impl Rope {
     }
 
     /// On the host, and in place: turns the numbers from `first` on of each head of `x [tokens, heads, head_dim]`.
-    pub fn turn(&self, x: &Tensor, first: usize, position: usize, room: usize) -> Result<()> {
+    pub(super) fn turn(&self, x: &Tensor, first: usize, position: usize, room: usize) -> Result<()> {
         let (tokens, heads, dim) = x.dims3()?;
         let Table { cos, sin } = self.angles(position, tokens, room)?;
         let (cos, sin) = (host::numbers(&cos)?, host::numbers(&sin)?);
@@ -81,7 +81,7 @@ impl Rope {
     }
 
     /// How a sequence that is to hold `room` tokens is turned, for the kernels of a GPU.
-    pub fn place(&self, room: usize) -> Result<gpu::params::Turn> {
+    pub(super) fn place(&self, room: usize) -> Result<gpu::params::Turn> {
         let Table { cos, sin } = self.table(room);
         Ok(gpu::params::Turn {
             cos: address(cos)?,
@@ -92,7 +92,7 @@ impl Rope {
     }
 
     /// Whether a sequence that is to hold `room` tokens has the table of long ones.
-    pub fn is_long(&self, room: usize) -> bool {
+    pub(super) fn is_long(&self, room: usize) -> bool {
         self.long.as_ref().is_some_and(|(limit, _)| room > *limit)
     }
 

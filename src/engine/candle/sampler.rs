@@ -11,7 +11,7 @@ use super::host;
 use crate::engine::Sampling;
 
 /// Draws token ids; seeded, so that a run can be repeated.
-pub enum Sampler {
+pub(super) enum Sampler {
     /// The most likely token is always the next one.
     Greedy,
     /// Tokens by their probability, out of the nucleus of `top_p`.
@@ -22,7 +22,7 @@ pub enum Sampler {
 const COLDEST: f64 = 1e-7;
 
 impl Sampler {
-    pub fn new(sampling: Sampling) -> Self {
+    pub(super) fn new(sampling: Sampling) -> Self {
         match sampling {
             Sampling::Greedy => Self::Greedy,
             Sampling::Random { temperature, .. } if temperature < COLDEST => Self::Greedy,
@@ -33,7 +33,7 @@ impl Sampler {
     }
 
     /// The next token; `None` if no token can be drawn, since the logits are not numbers.
-    pub fn next(&mut self, next: &Next) -> Result<Option<u32>> {
+    pub(super) fn next(&mut self, next: &Next) -> Result<Option<u32>> {
         match self {
             Self::Greedy => {
                 let likeliest = match next.likeliest {

@@ -70,7 +70,7 @@ fn taken(weight: &Weight, rows: Option<&Rows>) -> (usize, usize) {
 }
 
 /// Files in which a published checkpoint keeps its tensors by name.
-pub enum Files {
+pub(super) enum Files {
     Safetensors(Vec<SafetensorsFile>),
     Pytorch(Vec<PytorchFile>),
 }
@@ -91,7 +91,7 @@ impl Files {
 }
 
 /// A LoRA adapter with its matrices at hand.
-pub struct LoadedAdapter {
+pub(super) struct LoadedAdapter {
     file: SafetensorsFile,
     rank: usize,
     scale: f64,
@@ -102,7 +102,7 @@ impl LoadedAdapter {
     ///
     /// # Errors
     /// A file that cannot be read, or one that would change what the checkpoint does not have.
-    pub fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
+    pub(super) fn open(adapter: &Adapter, inventory: &Inventory) -> Result<Self, EngineError> {
         let failed = |source| EngineError::AdapterFile { path: adapter.file.clone(), source: Box::new(source) };
         let file = SafetensorsFile::open(&adapter.file).map_err(failed)?;
         let known: HashSet<String> = inventory.weights.iter().flat_map(lora_names).collect();
@@ -138,7 +138,7 @@ fn lora_names(weight: &Weight) -> [String; 2] {
 }
 
 /// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
-pub struct Published<'a> {
+pub(super) struct Published<'a> {
     pub files: Files,
     pub adapter: Option<LoadedAdapter>,
     /// `None` holds every matrix at the precision in which it is stored.
@@ -259,7 +259,7 @@ fn placed(
 }
 
 /// A GGUF file, held as it is.
-pub struct Gguf<'a> {
+pub(super) struct Gguf<'a> {
     pub file: GgufFile,
     /// Dimension of a head whose rows the file holds in pairs: llama.cpp permutes the query and key rows of `llama` files
     /// for its rotary embedding of neighbours, where Hugging Face's checkpoints pair halves.
@@ -377,7 +377,7 @@ fn unpair(bytes: &[u8], rows: usize, head_dim: usize) -> io::Result<WeightBytes>
 }
 
 /// Random weights, the same for the same seed and name.
-pub struct Synthetic<'a> {
+pub(super) struct Synthetic<'a> {
     pub quantization: Quantization,
     pub seed: u64,
     pub observer: &'a dyn LoadObserver,

@@ -27,14 +27,14 @@ pub(super) struct NewLevel {
 
 impl NewLevel {
     /// After ÷ before − 1: 0.08 is a rise by 8 %. `None` unless both are positive.
-    pub fn change(&self) -> Option<f64> {
+    pub(super) fn change(&self) -> Option<f64> {
         (self.before > 0.0 && self.after > 0.0).then(|| self.after / self.before - 1.0)
     }
 }
 
 impl Series {
     /// Of a figure's medians; `None` where a run has none.
-    pub fn of(runs: &[&Run], values: Vec<Option<f64>>) -> Self {
+    pub(super) fn of(runs: &[&Run], values: Vec<Option<f64>>) -> Self {
         let breaks: Vec<usize> = (1..runs.len())
             .filter(|index| {
                 !difference::environments(&runs[index - 1].environment, &runs[*index].environment).is_empty()
@@ -46,7 +46,7 @@ impl Series {
         Self { values, breaks, levels }
     }
 
-    pub fn new_level_at(&self, index: usize) -> Option<&NewLevel> {
+    pub(super) fn new_level_at(&self, index: usize) -> Option<&NewLevel> {
         self.levels.iter().find(|level| level.index == index)
     }
 }

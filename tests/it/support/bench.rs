@@ -133,6 +133,7 @@ impl Bench {
         if let Some(bytes) = self.memory {
             use std::os::unix::process::CommandExt;
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+            // SAFETY: the limit is read before the call returns.
             let set = move || match unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
