@@ -13,14 +13,14 @@ use super::gpu_memory::GpuMemory;
 use crate::record::PoolMemory;
 
 /// Lets the pool hold all that it ever had, and starts its high-water marks anew.
-pub fn keep_freed(device: &CudaDevice) -> Result<()> {
+pub(super) fn keep_freed(device: &CudaDevice) -> Result<()> {
     let Some(pool) = pool(device)? else { return Ok(()) };
     set(pool, Attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX)?;
     start_marks(pool)
 }
 
 /// What the pool holds now.
-pub fn held(device: &CudaDevice) -> Result<Option<PoolMemory>> {
+pub(super) fn held(device: &CudaDevice) -> Result<Option<PoolMemory>> {
     let Some(pool) = pool(device)? else { return Ok(None) };
     Ok(Some(PoolMemory {
         used_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?,
@@ -29,7 +29,7 @@ pub fn held(device: &CudaDevice) -> Result<Option<PoolMemory>> {
 }
 
 /// The most that it held since its marks were started, which starts them anew.
-pub fn take_peak(device: &CudaDevice) -> Result<Option<PoolMemory>> {
+pub(super) fn take_peak(device: &CudaDevice) -> Result<Option<PoolMemory>> {
     let Some(pool) = pool(device)? else { return Ok(None) };
     let peak = PoolMemory {
         used_bytes: get(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)?,
@@ -46,7 +46,7 @@ fn start_marks(pool: CUmemoryPool) -> Result<()> {
 }
 
 /// Returns to the driver what the pool holds and no tensor uses.
-pub fn give_back(device: &CudaDevice) -> Result<()> {
+pub(super) fn give_back(device: &CudaDevice) -> Result<()> {
     let Some(pool) = pool(device)? else { return Ok(()) };
     // A block whose freeing the host has not seen done counts as used.
     device.synchronize()?;
@@ -54,7 +54,7 @@ pub fn give_back(device: &CudaDevice) -> Result<()> {
     unsafe { mem_pool::trim_to(pool, 0) }.w()
 }
 
-pub fn memory(device: &CudaDevice) -> Result<GpuMemory> {
+pub(super) fn memory(device: &CudaDevice) -> Result<GpuMemory> {
     let (free, total) = device.cuda_stream().context().mem_get_info().w()?;
     let peak = pool(device)?.map(|pool| get(pool, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)).transpose()?;
     Ok(GpuMemory { total: total as u64, free: free as u64, peak })
