@@ -59,7 +59,7 @@ impl<'r> Answer<'r> {
             _ => &[],
         });
         figures.any(|figure| {
-            figure.metric.key == metric.key && figure.work == *work && figure.rows.iter().any(|tied| tied == row)
+            figure.metric == *metric && figure.work == *work && figure.rows.iter().any(|tied| tied == row)
         })
     }
 }
