@@ -46,7 +46,7 @@ use bench::record::{CheckpointFacts, Row, Run, Settings, Trial};
 use bench::run::{Instruments, RunListener, execute};
 use bench::spec::Config;
 use bench::store::{Store, new_run_id};
-use bench::suite::{Body, Prompt};
+use bench::suite::{Body, Expected, Prompt};
 use bench::summarize::Interval;
 use bench::telemetry::{Host, environment};
 use bench::text::TextModel;
@@ -239,6 +239,7 @@ impl Bench {
                 language: None,
                 body: Body::Tokens { count: PROMPT_TOKENS },
                 max_new_tokens: tokens,
+                expected: Expected::default(),
             }),
             repetition: 0,
             warmup: false,
@@ -421,6 +422,8 @@ fn run() -> Run {
             ..Settings::default()
         },
         requirements: Requirements::default(),
+        stated: None,
+        prompts: Vec::new(),
         rows: vec![Row::pending(support::candidate())],
     }
 }

@@ -64,6 +64,8 @@ pub enum Command {
     Pull(Pull),
     /// Recommend again from a stored run under other requirements, without measuring
     Recommend(Recommend),
+    /// Judge stored answers again, or those of a file, without running anything
+    Judge(Judge),
     /// Write a stored run as CSV, JSON or Markdown, answers included
     Export(Export),
     /// Fail if a run is worse than a baseline by more than the tolerance and by more than chance explains
@@ -92,6 +94,17 @@ pub struct Results {
     /// Use the results in this folder; its bench.db holds them
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub results: PathBuf,
+}
+
+/// Which prompts to ask.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Prompts {
+    /// Take the prompts of this folder instead of the shipped ones
+    #[arg(long, value_name = "DIR")]
+    pub prompts: Option<PathBuf>,
+    /// Ask the prompts of this file too: JSON lines with checks, a suite named as the file is; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub quality: Vec<PathBuf>,
 }
 
 /// What to compute on.
@@ -134,9 +147,8 @@ pub struct Compare {
     /// Run only texts in this language; may be repeated
     #[arg(long, value_name = "LANGUAGE")]
     pub language: Vec<Language>,
-    /// Take the prompts of this folder instead of the shipped ones
-    #[arg(long, value_name = "DIR")]
-    pub prompts: Option<PathBuf>,
+    #[command(flatten)]
+    pub prompts: Prompts,
     #[command(flatten)]
     pub device: Device,
     /// Run every candidate at this precision, whatever models.toml says
@@ -463,6 +475,27 @@ pub struct Recommend {
 #[derive(Debug, Args)]
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
+  bench judge                     the answers of the latest run, and which verdicts changed
+  bench judge 20261120-051733 --format json
+  bench judge --answers answers.jsonl   lines with language, text and answer")]
+pub struct Judge {
+    /// The id of a run, an unambiguous beginning of one, or latest
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Judge the answers of this file instead: JSON lines with language, text and answer, and optionally id, system, cut,
+    /// copies_prompt and checks
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "results"])]
+    pub answers: Option<PathBuf>,
+    /// Print in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: RunFormat,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
   bench export --format csv --output results.csv
   bench export latest --format json | jq '.run.rows[].trials[].text'
   bench export 20261120-051733 --format markdown")]
@@ -552,9 +585,8 @@ pub struct Check {
     /// [kinds: table, json, junit, markdown, github]
     #[arg(long, value_name = "KIND[=FILE]", value_parser = check_format)]
     pub format: Vec<CheckOutput>,
-    /// Take the prompts of this folder instead of the shipped ones, with --measure, --ab and --calibrate
-    #[arg(long, value_name = "DIR")]
-    pub prompts: Option<PathBuf>,
+    #[command(flatten)]
+    pub prompts: Prompts,
     #[command(flatten)]
     pub results: Results,
 }

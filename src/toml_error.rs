@@ -43,6 +43,11 @@ impl TomlError {
         Self { nearest, ..Self::at(file, text, span, message) }
     }
 
+    /// With the right word that is nearest to the wrong one that the message names.
+    pub fn with_nearest(self) -> Self {
+        Self { nearest: nearest_in(&self.message), ..self }
+    }
+
     /// What the user can do about it: the right word, where one is near.
     pub fn hint(&self) -> Option<String> {
         self.nearest.as_ref().map(|word| format!("did you mean `{word}`?"))

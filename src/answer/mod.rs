@@ -8,6 +8,7 @@ mod machine;
 mod note;
 mod outcomes;
 mod pick;
+mod quality;
 mod sampling;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -72,7 +73,7 @@ fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -
         found.map(|(row, kind)| of_row(&row, kind)).collect()
     };
     let impossible = |summary: &RowSummary| Some(of_row(&summary.row, figures::impossible(run, summary)?));
-    let pick = recommendation.pick().and_then(|pick| summaries.iter().find(|summary| summary.row == pick.row));
+    let pick = recommendation.first().and_then(|pick| summaries.iter().find(|summary| summary.row == pick.row));
 
     let mut notes: Vec<Note> = outcomes::not_finished(run).map(of_run).into_iter().collect();
     notes.extend(of_rows(&|row| outcomes::not_run(row).into_iter().collect()));
@@ -86,6 +87,7 @@ fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -
     notes.extend(
         pick.into_iter().flat_map(|pick| pick::notes(run, pick).into_iter().map(|kind| of_row(&pick.row, kind))),
     );
+    notes.extend(quality::notes(run, summaries, recommendation));
     notes.extend(recommendation.flags.iter().cloned().map(|flag| of_run(Kind::Flag(flag))));
     notes
 }

@@ -4,9 +4,10 @@ use serde::{Serialize, Serializer};
 
 use crate::measure::EnergySource;
 use crate::metric::Metric;
-use crate::recommend::Flag;
+use crate::recommend::{Flag, Undecided};
 use crate::record::FailureKind;
-use crate::summarize::{Capacity, ColdStart, Impossible, Interval, MachineState};
+use crate::suite::Language;
+use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState};
 
 /// Something to know, and what it is about.
 #[derive(Debug, Clone)]
@@ -102,6 +103,12 @@ pub enum Kind {
     ColdStart(ColdStart),
     /// How many chats the device holds beside the pick's weights.
     Capacity { device: String, capacity: Capacity },
+    /// A floor under the quality of answers on which the row's answers do not decide.
+    UndecidedFloor(Undecided),
+    /// Answers that are not in the language that is due, and are in no speed of that language.
+    OtherLanguage { language: Language, answers: usize, of: usize },
+    /// Answers that break a gate or a check, and the first of them.
+    FailedAnswers { failed: usize, of: usize, shown: Vec<Failed> },
     /// What a reader of the ranking must know. Its fields are the recommendation's.
     Flag(Flag),
 }
@@ -150,6 +157,9 @@ names! {
     Kind::WithinLimits { .. } => "within_limits",
     Kind::ColdStart(_) => "cold_start",
     Kind::Capacity { .. } => "capacity",
+    Kind::UndecidedFloor(_) => "undecided_floor",
+    Kind::OtherLanguage { .. } => "other_language",
+    Kind::FailedAnswers { .. } => "failed_answers",
     Kind::Flag(Flag::MixedPrecision(_)) => "mixed_precision",
     Kind::Flag(Flag::QualityNotJudged { .. }) => "quality_not_judged",
     Kind::Flag(Flag::CriterionDropped { .. }) => "criterion_dropped",
@@ -176,6 +186,9 @@ impl Kind {
             | Kind::TooShort { .. }
             | Kind::Drift { .. }
             | Kind::TooFewTrials { .. }
+            | Kind::UndecidedFloor(_)
+            | Kind::OtherLanguage { .. }
+            | Kind::FailedAnswers { .. }
             | Kind::Flag(Flag::MixedPrecision(_) | Flag::QualityNotJudged { .. } | Flag::CriterionDropped { .. }) => {
                 Severity::Caution
             }

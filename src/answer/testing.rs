@@ -5,12 +5,14 @@ use crate::record::{
     BusyProgram, CheckpointFacts, FailureKind, FitEstimate, GpuVerdict, LoadFacts, LoadParts, PoolMemory, PoolPhases,
     Precision, Row, RowOutcome, Run, Settings, Trial,
 };
+use crate::suite::Check;
 use crate::summarize::testing::{
-    beside, beyond_an_l4, failed, llama_8b, load, on_gpu, ran, row, run, run_on_l4, speed_trial, text_trial, warmup,
+    asked, beside, beyond_an_l4, failed, llama_8b, load, on_gpu, ran, row, run, run_on_l4, speed_trial, text_trial,
+    warmup,
 };
 
 pub(crate) fn runs() -> Vec<Run> {
-    vec![alike(), unwell(), on_a_gpu(), settling(), screened()]
+    vec![alike(), unwell(), on_a_gpu(), settling(), screened(), judged()]
 }
 
 fn requests(trials: usize, ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
@@ -93,6 +95,28 @@ fn settling() -> Run {
     let rising = of(&[1000, 1010, 1020, 1030, 1040, 1050, 1060, 1070, 1080, 1090, 3000]);
     let mut run = run(vec![ran("restless", cold.chain(rising).collect())]);
     run.settings = Settings { precision: Some(0.001), min_seconds: Some(600.0), max_repeat: Some(11), ..run.settings };
+    run
+}
+
+/// Answers that are judged: some in another language, one without what was asked for, and a floor that they do not decide.
+fn judged() -> Run {
+    let texts = ["긍정입니다.", "The review is positive.", "부정 | <b>입니다</b>.", "긍정으로 봅니다.", "긍정이에요."];
+    let trial = |(number, text): (usize, &str)| {
+        let mut trial = text_trial(200, 50, 5, text);
+        trial.key.prompt = format!("p{number}");
+        trial
+    };
+    let answers = || texts.into_iter().enumerate().map(trial).collect();
+    // Of the second nobody knows what memory it takes.
+    let mut run = run(vec![ran("talks", answers()), Row { load: None, ..ran("whispers", answers()) }]);
+    let asked = |number: usize| {
+        let mut asked = asked();
+        asked.prompt.id = format!("p{number}");
+        asked.prompt.expected.checks = vec![Check::Contains(vec!["긍정".into()])];
+        asked
+    };
+    run.prompts = (0..texts.len()).map(asked).collect();
+    run.requirements.korean_pass_rate = Some(0.5);
     run
 }
 

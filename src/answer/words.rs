@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::note::{Drifted, Kind, Note, Place, Reached, RequestLimit, Scarce, Subject, Took, WarmedUp};
 use crate::measure::{EnergySource, other_programs};
-use crate::summarize::{ColdStart, MachineState};
+use crate::recommend::Undecided;
+use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState};
 use crate::units::{Bytes, Count, Rate, Seconds, Share, UNKNOWN};
 
 /// The sentence after its row's name, if it is about one.
@@ -116,6 +117,18 @@ impl fmt::Display for Kind {
                 Count(capacity.context_tokens),
                 Bytes(capacity.weights_bytes)
             ),
+            Kind::UndecidedFloor(undecided) => {
+                let Undecided { of, required, rate, more, .. } = undecided;
+                write!(f, "{of} {rate} does not decide on at least {}: undecided", Share(*required))?;
+                more.iter().try_for_each(|more| write!(f, ", {} more prompts would decide", Count(*more as u64)))
+            }
+            Kind::OtherLanguage { language, answers, of } => {
+                write!(f, "{answers} of {of} answers are not {}", language.name())
+            }
+            Kind::FailedAnswers { failed, of, shown } => {
+                write!(f, "{failed} of {of} answers fail: {}", listed(shown, "; ", failed_answer))?;
+                if failed > &shown.len() { write!(f, "; …") } else { Ok(()) }
+            }
             Kind::Flag(flag) => flag.fmt(f),
         }
     }
@@ -218,6 +231,17 @@ fn parts_of_load(cold: &ColdStart) -> String {
     ];
     let said: Vec<String> = said.into_iter().flatten().collect();
     if said.is_empty() { String::new() } else { format!(". Of the load: {}", said.join("; ")) }
+}
+
+/// `review-analysis ko delivery: echo, 62 % of the letters are the prompt's (“뜨끈한 국밥”)`.
+fn failed_answer(failed: &Failed) -> String {
+    let language = failed.language.map(|language| format!(" {}", language.tag())).unwrap_or_default();
+    let broken = |broken: &BrokenRule| {
+        let place = broken.place.as_ref().map(|place| format!(" (“{}”)", place.replace('\n', " "))).unwrap_or_default();
+        format!("{}, {}{place}", broken.rule, broken.reason)
+    };
+    let broken: Vec<String> = failed.broken.iter().take(1).map(broken).collect();
+    format!("{}{language} {}: {}", failed.suite, failed.prompt, broken.join(", "))
 }
 
 #[cfg(test)]

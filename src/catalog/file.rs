@@ -18,6 +18,8 @@ const SHIPPED: &str = include_str!("../../models.toml");
 /// The candidates under consideration and what they must satisfy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
+    /// Where it was read from; `None` of the file that ships with the program, also where a copy of it was read.
+    pub file: Option<PathBuf>,
     pub requirements: Requirements,
     /// One for each row: a candidate with several quantizations is there once for each.
     pub candidates: Vec<Candidate>,
@@ -86,7 +88,8 @@ impl Catalog {
     pub fn parse(file: &Path, text: &str, base: &Path) -> Result<Self, TomlError> {
         let parsed: File = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
         let mut rows = HashMap::new();
-        let mut catalog = Self::default();
+        let own = (text != SHIPPED).then(|| file.to_owned());
+        let mut catalog = Self { file: own, ..Self::default() };
         if let Some(requirements) = parsed.requirements {
             let span = requirements.span();
             catalog.requirements = requirements.into_inner();

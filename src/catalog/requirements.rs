@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::metric::{Aspect, CHARACTERS, DECODE, LATENCY, Metric, TTFT};
+use crate::metric::{Aspect, CHARACTERS, DECODE, FIDELITY, LATENCY, Metric, PASS_RATE, TTFT};
 use crate::suite::Language;
 use crate::toml_error::nearest;
 
@@ -29,6 +29,14 @@ pub struct Requirements {
     pub attainment: Option<f64>,
     /// Korean characters per second as a reader sees them.
     pub korean_characters_per_second: Option<f64>,
+    /// Share of the answers due in Korean that break no gate, 0 to 1.
+    pub korean_fidelity: Option<f64>,
+    /// Share of the answers due in English that break no gate, 0 to 1.
+    pub english_fidelity: Option<f64>,
+    /// Share of all answers that break neither a gate nor a check, 0 to 1.
+    pub pass_rate: Option<f64>,
+    /// Share of the answers due in Korean that break neither, 0 to 1.
+    pub korean_pass_rate: Option<f64>,
     /// Licences that are acceptable, as the candidates state them; empty accepts all.
     pub licences: Vec<String>,
     pub budget: Option<Budget>,
@@ -96,10 +104,42 @@ impl Requirements {
         [(TTFT, self.ttft_seconds), (DECODE, self.decode_tokens_per_second), (LATENCY, self.latency_seconds)]
     }
 
+    /// The stated floors under the quality of answers, each a share.
+    pub fn floors(&self) -> Vec<(Aspect, f64)> {
+        self.each_floor().into_iter().filter_map(|(aspect, floor)| Some((aspect, floor?))).collect()
+    }
+
+    fn each_floor(&self) -> [(Aspect, Option<f64>); 4] {
+        [
+            (Aspect::in_language(FIDELITY, Language::Ko), self.korean_fidelity),
+            (Aspect::in_language(FIDELITY, Language::En), self.english_fidelity),
+            (Aspect::overall(PASS_RATE), self.pass_rate),
+            (Aspect::in_language(PASS_RATE, Language::Ko), self.korean_pass_rate),
+        ]
+    }
+
+    /// These requirements without limits on speed and cost, but for the keys that are kept.
+    pub fn without_speed_and_cost(&self, is_kept: impl Fn(&str) -> bool) -> Self {
+        let kept = |key: &str, limit: Option<f64>| limit.filter(|_| is_kept(key));
+        let of = |aspect: Aspect, limit| kept(&aspect.key(), limit);
+        let budget = self
+            .budget
+            .clone()
+            .filter(|_| is_kept("budget") || Budget::KEYS.iter().any(|key| is_kept(&format!("budget.{key}"))));
+        Self {
+            ttft_seconds: of(Aspect::overall(TTFT), self.ttft_seconds),
+            decode_tokens_per_second: of(Aspect::overall(DECODE), self.decode_tokens_per_second),
+            latency_seconds: of(Aspect::overall(LATENCY), self.latency_seconds),
+            korean_characters_per_second: of(KOREAN_SPEED, self.korean_characters_per_second),
+            budget,
+            ..self.clone()
+        }
+    }
+
     /// Every limit that is one on a metric; its key in models.toml is the metric's.
     fn on_metrics(&self) -> impl Iterator<Item = (Aspect, Option<f64>)> {
         let requests = self.each_request().map(|(metric, limit)| (Aspect::overall(metric), limit));
-        requests.into_iter().chain([(KOREAN_SPEED, self.korean_characters_per_second)])
+        requests.into_iter().chain([(KOREAN_SPEED, self.korean_characters_per_second)]).chain(self.each_floor())
     }
 
     /// Refuses numbers that mean nothing as a limit.
@@ -110,6 +150,9 @@ impl Requirements {
         within("memory_gib".into(), self.memory_gib, f64::MAX)?;
         for (aspect, limit) in self.on_metrics() {
             within(aspect.key(), limit, f64::MAX)?;
+        }
+        for (aspect, floor) in self.each_floor() {
+            within(aspect.key(), floor, 1.0)?;
         }
         within("attainment".into(), self.attainment, 1.0)?;
         for (key, number) in self.budget.iter().flat_map(|budget| Budget::KEYS.into_iter().zip(budget.numbers())) {
@@ -188,6 +231,10 @@ mod tests {
             latency_seconds: Some(4.0),
             attainment: Some(0.5),
             korean_characters_per_second: Some(6.0),
+            korean_fidelity: Some(0.6),
+            english_fidelity: Some(0.7),
+            pass_rate: Some(0.8),
+            korean_pass_rate: Some(0.9),
             licences: vec!["mit".into()],
             budget: Some(budget.clone()),
         };

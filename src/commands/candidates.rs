@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::record::Stated;
 use crate::ui::Printer;
 
 /// The catalog of a file, of `./models.toml`, or the shipped one.
@@ -21,4 +22,10 @@ pub(super) fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog,
     let text = text.map_err(|source| Error::ReadCatalog { path: path.into(), source })?;
     let base = path.parent().unwrap_or(Path::new(""));
     Catalog::parse(path, &text, base).map_err(Error::Catalog)
+}
+
+/// Where the requirements come from: the file, and the keys that were given by hand.
+pub(super) fn stated(file: Option<&Path>, by_hand: &[String]) -> Stated {
+    let key = |change: &String| change.split_once('=').map_or(change.as_str(), |(key, _)| key).trim().to_owned();
+    Stated { file: file.map(|file| file.display().to_string()), by_hand: by_hand.iter().map(key).collect() }
 }

@@ -14,6 +14,7 @@ mod export;
 mod gpu;
 mod history;
 mod interrupt;
+mod judge;
 mod plan;
 mod pull;
 mod recommend;
@@ -44,6 +45,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Pull(args) => pull::run(&args, printer),
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
+        Command::Judge(args) => judge::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Baseline(args) => baseline::run(&args, printer),
         Command::History(args) => history::run(&args, printer),

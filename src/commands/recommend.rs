@@ -1,8 +1,8 @@
 //! `bench recommend`: a stored run under other requirements.
 
-use super::candidates::catalog;
+use super::candidates::{catalog, stated};
 use super::deliver::deliver;
-use super::status::Status;
+use super::status::{Status, qualifies};
 use crate::answer::Answer;
 use crate::cli;
 use crate::error::Error;
@@ -12,10 +12,14 @@ use crate::ui::Printer;
 pub(super) fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
     let mut run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
     if let Some(models) = &args.models {
-        run.requirements = catalog(Some(models), printer)?.requirements;
+        let catalog = catalog(Some(models), printer)?;
+        run.requirements = catalog.requirements;
+        run.stated = Some(stated(catalog.file.as_deref(), &[]));
     }
     run.requirements = run.requirements.with(&args.require.require).map_err(Error::Requirement)?;
+    let by_hand = stated(None, &args.require.require).by_hand;
+    run.stated.get_or_insert_default().by_hand.extend(by_hand);
     let answer = Answer::of(&run);
     deliver(&answer, args.format, args.output.as_deref(), printer)?;
-    Ok(if answer.recommendation.pick().is_some() { Status::Yes } else { Status::No })
+    Ok(if qualifies(&answer.recommendation) { Status::Yes } else { Status::No })
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::recommend::{Recommendation, Standing};
+
 /// Exit status of a question that could not be answered.
 pub const NO_ANSWER: u8 = 2;
 
@@ -15,6 +17,13 @@ pub enum Status {
     Unanswered,
     /// The evidence does not decide.
     Inconclusive,
+}
+
+/// Whether some row qualifies, and answered at least one request as the limits ask: a row of which none was within them is no
+/// answer, also where the limits were not enforced.
+pub(super) fn qualifies(recommendation: &Recommendation) -> bool {
+    let served = |standing: &Standing| standing.attainment.as_ref().is_none_or(|attained| attained.met > 0);
+    recommendation.first().is_some_and(served)
 }
 
 impl From<Status> for ExitCode {

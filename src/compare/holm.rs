@@ -2,7 +2,7 @@
 
 /// What Holm's procedure says of one of several p-values.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Adjustment {
+pub(crate) struct Adjustment {
     /// Smallest level for all questions together at which this one is answered yes: it is, if this is below that level.
     pub adjusted: f64,
     /// The level that its own p-value was held to.
@@ -12,7 +12,7 @@ pub(super) struct Adjustment {
 /// Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979: the smallest of m p-values is held to `level` ÷ m,
 /// the next to `level` ÷ (m − 1), and so on up to the first that is not below; all after that are held to what that was.
 /// The probability of any wrong yes is at most `level`, however the questions depend on each other.
-pub(super) fn holm(p_values: &[f64], level: f64) -> Vec<Adjustment> {
+pub(crate) fn holm(p_values: &[f64], level: f64) -> Vec<Adjustment> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
     let mut adjustments = vec![Adjustment { adjusted: 1.0, tail: level }; p_values.len()];

@@ -26,6 +26,7 @@ pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, chec
 pub use difference::Difference;
 pub use digest::{Digest, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
+pub(crate) use holm::holm;
 pub use noise::{Noise, NoiseFigure};
 pub use subject::Subject;
 pub use verdict::{Comparison, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge};

@@ -113,6 +113,14 @@ pub const LOAD: Metric =
 pub const MEMORY: Metric =
     Metric { key: "memory_bytes", label: "memory", unit: Unit::Bytes, direction: Direction::Lower };
 
+/// Share of answers that broke no gate of their language; see [`crate::quality::Gate`].
+pub const FIDELITY: Metric =
+    Metric { key: "fidelity", label: "fidelity", unit: Unit::Share, direction: Direction::Higher };
+
+/// Share of answers that broke neither a gate nor a check; see [`crate::suite::Check`].
+pub const PASS_RATE: Metric =
+    Metric { key: "pass_rate", label: "passed", unit: Unit::Share, direction: Direction::Higher };
+
 /// Every metric of a trial, in the order in which a reader wants them.
 pub const METRICS: &[Metric] = &[
     TTFT,
@@ -134,6 +142,9 @@ pub const METRICS: &[Metric] = &[
 /// What a process has once: it loads a candidate a single time.
 pub const ONCE: &[Metric] = &[LOAD, MEMORY];
 
+/// What is counted over answers: each is as it should be, or not.
+pub const RATES: &[Metric] = &[FIDELITY, PASS_RATE];
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -142,7 +153,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static Metric> {
-        METRICS.iter().chain(ONCE)
+        METRICS.iter().chain(ONCE).chain(RATES)
     }
 
     #[test]
@@ -164,6 +175,7 @@ mod tests {
                 Unit::Joules => "_joules",
                 Unit::JoulesPerToken => "_joules_per_token",
                 Unit::Bytes => "_bytes",
+                Unit::Share if RATES.contains(metric) => metric.key,
                 Unit::Share => "_share",
             };
             assert!(metric.key.ends_with(suffix), "{} should end in {suffix}", metric.key);

@@ -1,7 +1,22 @@
-//! Quality: what a model makes of text, apart from how fast.
+//! Quality: what an answer is worth, and what a model makes of text, apart from how fast.
+//!
+//! Everything here is a pure function of a text, so that an answer can be judged again without a new run.
 
+mod check;
 mod divergence;
+mod exchange;
+mod gate;
+mod hanja;
+mod judgement;
 mod likelihood;
+mod parts;
+mod python;
+mod script;
+mod verdict;
 
 pub use divergence::{Agreement, Divergence};
+pub use exchange::Exchange;
+pub use gate::Gate;
+pub use judgement::{Judgement, RULES};
 pub use likelihood::Likelihood;
+pub use verdict::Verdict;

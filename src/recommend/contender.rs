@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::metric::{Aspect, DECODE, LATENCY, MEMORY, TTFT};
+use crate::metric::{Aspect, DECODE, LATENCY, MEMORY, RATES, TTFT};
 use crate::record::{RowOutcome, Run};
 use crate::summarize::{Attainment, Distribution, Figures, RowSummary, Summary};
 
@@ -36,7 +36,7 @@ impl Basis {
 }
 
 /// A row with the figures that it is judged by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Contender<'a> {
     pub summary: &'a RowSummary,
     /// Of all requests of the basis.
@@ -47,7 +47,7 @@ pub(super) struct Contender<'a> {
     pub latency: Option<&'a Distribution>,
     /// Memory that it will take on the service's device, in bytes.
     pub memory_bytes: Option<u64>,
-    pub attainment: Option<&'a Attainment>,
+    pub attainment: Option<Attainment>,
     /// Requests that failed, of so many.
     pub failed: (usize, usize),
 }
@@ -74,7 +74,7 @@ impl<'a> Contender<'a> {
             } else {
                 summary.memory.measured_bytes.or(summary.memory.estimated_bytes)
             },
-            attainment: group.attainment.as_ref(),
+            attainment: group.attainment.clone(),
             failed: (group.failed, group.measured),
         })
     }
@@ -83,6 +83,7 @@ impl<'a> Contender<'a> {
     /// [`Self::ttft`]'s.
     pub(super) fn value(&self, aspect: Aspect) -> Option<f64> {
         match (aspect.metric, aspect.language) {
+            (metric, _) if RATES.contains(&metric) => self.summary.quality.as_ref()?.rate(aspect)?.share(),
             (MEMORY, _) => self.memory_bytes.map(|bytes| bytes as f64),
             (TTFT, None) => Some(self.ttft.median),
             (metric, None) => self.overall.median(&metric),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::rank::TIE_MARGIN;
-use super::{Basis, Broken, Flag, Limit, Reason, Recommendation, Standing};
+use super::{Basis, Broken, Flag, Limit, Reason, Recommendation, Screening, Standing};
 use crate::metric::MEMORY;
 use crate::units::Won;
 
@@ -18,7 +18,52 @@ pub fn explain(recommendation: &Recommendation) -> Vec<String> {
     lines
 }
 
+/// Where the requirements come from; `None` of runs stored before that was kept.
+pub fn provenance(recommendation: &Recommendation) -> Option<String> {
+    let stated = recommendation.stated.as_ref()?;
+    let file = match &stated.file {
+        Some(file) => format!("those of {file}"),
+        None => "those that ship with bench".to_owned(),
+    };
+    let by_hand = match stated.by_hand.as_slice() {
+        [] => String::new(),
+        keys => format!(", and by hand {}", keys.join(", ")),
+    };
+    Some(format!("Requirements: {file}{by_hand}."))
+}
+
+/// An order by speed and size, where nothing is known of the answers.
+fn screening(recommendation: &Recommendation, screening: &Screening, lines: &mut Vec<String>) {
+    lines.push(
+        "Screening: nothing is known of the answers, so this is an order by speed and size, no recommendation.".into(),
+    );
+    let named = [("fastest", &screening.fastest), ("smallest", &screening.smallest)];
+    let named: Vec<String> =
+        named.into_iter().filter_map(|(what, row)| Some(format!("{what}: {}", row.as_ref()?))).collect();
+    lines.push(format!("  {}", named.join("; ")));
+    if let Some(first) = recommendation.first() {
+        lines.push(format!("First: {}", first.row));
+        lines.push(format!("  {}", figures(first, recommendation)));
+    }
+    lines.extend(tie(recommendation));
+}
+
+/// Which rows are not told apart from the first, and why.
+fn tie(recommendation: &Recommendation) -> Option<String> {
+    let tie = recommendation.tie.as_ref()?;
+    let why = if tie.too_few_trials {
+        "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
+    } else {
+        "the intervals of decode rate and time to first token overlap"
+    };
+    Some(format!("  A tie with {}: {why}, and the scores are within {TIE_MARGIN}.", tie.rows.join(", ")))
+}
+
 fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
+    if let Some(found) = &recommendation.screening {
+        screening(recommendation, found, lines);
+        return;
+    }
     let Some(pick) = recommendation.pick() else {
         let unmet = match enforced(recommendation) {
             None => "meets the requirements".to_owned(),
@@ -34,15 +79,7 @@ fn verdict(recommendation: &Recommendation, lines: &mut Vec<String>) {
     let provisional = if recommendation.provisional.is_some() { ", provisionally" } else { "" };
     lines.push(format!("Recommendation{provisional}: {}", pick.row));
     lines.push(format!("  {}", figures(pick, recommendation)));
-    if let Some(tie) = &recommendation.tie {
-        let why = if tie.too_few_trials {
-            "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
-        } else {
-            "the intervals of decode rate and time to first token overlap"
-        };
-        let names = tie.rows.join(", ");
-        lines.push(format!("  A tie with {names}: {why}, and the scores are within {TIE_MARGIN}."));
-    }
+    lines.extend(tie(recommendation));
 }
 
 /// The reason that weighs most, after a colon.
@@ -62,8 +99,10 @@ fn rejected_for(recommendation: &Recommendation, row: &str) -> String {
 
 fn others(recommendation: &Recommendation, lines: &mut Vec<String>) {
     if let Some(second) = recommendation.runner_up() {
-        lines.push(format!("Runner-up: {}", second.row));
+        let place = if recommendation.screening.is_some() { "Second" } else { "Runner-up" };
+        lines.push(format!("{place}: {}", second.row));
         lines.push(format!("  {}", figures(second, recommendation)));
+        lines.extend(quality_against(second, recommendation).map(|line| format!("  {line}")));
     }
     let rest = recommendation.ranking.iter().skip(2);
     let rest: Vec<String> =
@@ -75,6 +114,24 @@ fn others(recommendation: &Recommendation, lines: &mut Vec<String>) {
         });
         lines.extend(rest);
     }
+}
+
+/// What the pick's answers are beside a row's.
+fn quality_against(other: &Standing, recommendation: &Recommendation) -> Option<String> {
+    let against = recommendation.quality_differences.iter().find(|against| against.row == other.row)?;
+    let points = |share: f64| format!("{:+.1}", 100.0 * share);
+    let (low, high) = (points(against.interval.low), points(against.interval.high));
+    let difference = points(against.difference);
+    let verdict = match against.more_to_decide {
+        _ if against.is_shown() => String::new(),
+        Some(more) => format!(": a tie, {more} more prompts would decide"),
+        None => ": a tie".to_owned(),
+    };
+    let (pick, its) = against.passed;
+    Some(format!(
+        "of the same {} answers {its} pass, of the pick's {pick}: {difference} points ({low} to {high}){verdict}",
+        against.prompts
+    ))
 }
 
 /// The limits that rows were held to, where that was not all that is stated.
@@ -131,6 +188,7 @@ fn reason(reason: &Reason, basis: Basis) -> String {
         Reason::Requirements(broken) => broken.iter().map(Broken::to_string).collect::<Vec<_>>().join("; "),
         Reason::Skipped { reason } => format!("skipped, {reason}"),
         Reason::Failed { message, .. } => format!("failed, {message}"),
+        Reason::NotJudged => "nothing is known of its answers, unlike of the others'".to_owned(),
         Reason::Pending => "not run yet (`--resume` goes on)".to_owned(),
         Reason::Impossible(figures) => {
             let figures: Vec<String> = figures.iter().map(ToString::to_string).collect();
@@ -161,7 +219,7 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         let not_judged = list(&recommendation.not_judged);
         lines.push(format!("Enforced: {enforced}. Not enforced: {not_judged}, because {why}."));
     }
-    if let Some(pick) = recommendation.pick() {
+    if let Some(pick) = recommendation.first() {
         let weights: Vec<String> = pick
             .criteria
             .iter()

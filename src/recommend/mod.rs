@@ -5,6 +5,7 @@
 
 mod contender;
 mod cost;
+mod difference;
 mod explain;
 mod pareto;
 mod rank;
@@ -12,25 +13,32 @@ mod requirements;
 
 use serde::Serialize;
 
-use crate::metric::{Aspect, MEMORY};
-use crate::record::{FailureKind, RowOutcome, Run};
-use crate::summarize::{Impossible, RowSummary};
+use crate::metric::{Aspect, DECODE, MEMORY};
+use crate::record::{FailureKind, RowOutcome, Run, Stated};
+use crate::summarize::{Impossible, Rate, RowSummary, attainment, judged};
 
 use contender::Contender;
 
 pub use contender::Basis;
 pub use cost::{MonthlyCost, affordable_hours};
-pub use explain::explain;
-pub use rank::{CRITERIA, Criterion, Scored, Standing, TIE_MARGIN, Tie};
-pub use requirements::{Broken, Limit};
+pub use difference::QualityDifference;
+pub use explain::{explain, provenance};
+pub use rank::{CRITERIA, Criterion, INSTANT, SCREENING, Scored, Standing, TIE_MARGIN, Tie, reading_pace};
+pub use requirements::{Broken, Limit, Undecided};
 
 /// What to put behind the service, and why not the others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
     /// Which requests the figures are of; the same for every row.
     pub basis: Basis,
+    /// Nothing is known of the answers, so the ranking is an order by speed and size, and recommends nobody.
+    pub screening: Option<Screening>,
     /// Rows that break no enforced limit, best score first.
     pub ranking: Vec<Standing>,
+    /// The pick's answers beside those of each other ranked row.
+    pub quality_differences: Vec<QualityDifference>,
+    /// Floors on which the answers of ranked rows do not decide.
+    pub undecided: Vec<Undecided>,
     /// Rows that are not told apart from the pick.
     pub tie: Option<Tie>,
     /// In the order of the plan.
@@ -44,13 +52,20 @@ pub struct Recommendation {
     /// Stated limits that this run could not judge, and that were not enforced.
     pub not_judged: Vec<Limit>,
     pub flags: Vec<Flag>,
+    /// Where the requirements come from; `None` for runs stored before this was kept.
+    pub stated: Option<Stated>,
     /// GPU hours that a month's budget buys; `None` without a budget.
     pub affordable_hours: Option<f64>,
 }
 
 impl Recommendation {
-    /// The recommended row; `None` if nothing qualifies.
+    /// The recommended row; `None` if nothing qualifies, and of a screening.
     pub fn pick(&self) -> Option<&Standing> {
+        self.ranking.first().filter(|_| self.screening.is_none())
+    }
+
+    /// The first of the ranking, recommended or not; `None` if nothing qualifies.
+    pub fn first(&self) -> Option<&Standing> {
         self.ranking.first()
     }
 
@@ -58,6 +73,15 @@ impl Recommendation {
     pub fn runner_up(&self) -> Option<&Standing> {
         self.ranking.get(1)
     }
+}
+
+/// What an order by speed and size says, where nothing is known of the answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Screening {
+    /// The row of the highest decode rate; `None` where none is known.
+    pub fastest: Option<String>,
+    /// The row that takes the least memory; likewise.
+    pub smallest: Option<String>,
 }
 
 /// A row that is not recommended.
@@ -83,6 +107,8 @@ pub enum Reason {
     Pending,
     /// It ran, and took more of the GPU than there is, so that its figures are not to be believed.
     Impossible(Vec<Impossible>),
+    /// It ran, and nothing is known of its answers, unlike of the others'.
+    NotJudged,
     /// It ran, and no request of the basis gave a token.
     NotMeasured {
         measured: usize,
@@ -123,7 +149,17 @@ pub enum Flag {
 pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     let basis = Basis::of_run(run, summaries);
     let elsewhere = elsewhere(run);
-    let (enforced, not_judged) = requirements::limits(&run.requirements, |limit| is_judged(limit, basis, elsewhere));
+    let by_hand = |key: &str| run.stated.as_ref().is_some_and(|stated| stated.is_by_hand(key));
+    // What is given by hand is a limit on this machine, whatever the service will run on.
+    let held = if elsewhere { run.requirements.without_speed_and_cost(by_hand) } else { run.requirements.clone() };
+    let is_known = |limit: Limit| match limit.floor() {
+        Some(aspect) => summaries.iter().any(|summary| rate(summary, aspect).is_some()),
+        None => limit != Limit::Budget || basis == Basis::Text,
+    };
+    let (enforced, mut not_judged) = requirements::limits(&held, is_known);
+    let (stated, _) = requirements::limits(&run.requirements, |_| true);
+    not_judged.extend(stated.into_iter().filter(|limit| *limit != Limit::Answered && !enforced.contains(limit)));
+    not_judged.dedup();
     let mut qualified = Vec::new();
     let mut rejected = Vec::new();
     for (row, summary) in run.rows.iter().zip(summaries) {
@@ -134,13 +170,11 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             RowOutcome::Ran if !summary.impossible.is_empty() => Reason::Impossible(summary.impossible.clone()),
             RowOutcome::Ran => match Contender::of(summary, basis, elsewhere) {
                 None => not_measured(summary, basis),
-                Some(contender) => {
-                    let broken = requirements::broken(
-                        &contender,
-                        row.candidate.licence.as_deref(),
-                        &run.requirements,
-                        &enforced,
-                    );
+                Some(mut contender) => {
+                    if elsewhere && enforced.contains(&Limit::Attainment) {
+                        contender.attainment = attainment(row, basis == Basis::Text, &held);
+                    }
+                    let broken = requirements::broken(&contender, row.candidate.licence.as_deref(), &held, &enforced);
                     if broken.is_empty() {
                         qualified.push(contender);
                         continue;
@@ -152,11 +186,27 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
         rejected.push(Rejected { row: summary.row.clone(), reason });
     }
 
-    let budget = run.requirements.budget.as_ref().filter(|_| !not_judged.contains(&Limit::Budget));
-    let ranking = rank::rank(&qualified, budget);
+    let is_judged = |contender: &Contender| basis == Basis::Text && contender.summary.quality.is_some();
+    let screens = !qualified.iter().any(is_judged);
+    if !screens {
+        let unknown = |contender: &Contender| !is_judged(contender);
+        for contender in qualified.iter().filter(|contender| unknown(contender)) {
+            rejected.push(Rejected { row: contender.summary.row.clone(), reason: Reason::NotJudged });
+        }
+        qualified.retain(is_judged);
+    }
+    let criteria: &[Criterion] = if screens { &SCREENING } else { &CRITERIA };
+    let budget = held.budget.as_ref().filter(|_| !not_judged.contains(&Limit::Budget));
+    let ranking = rank::rank(criteria, &qualified, budget);
+    let quality_differences = if screens { Vec::new() } else { quality_differences(run, &ranking) };
+    let undecided =
+        qualified.iter().flat_map(|contender| requirements::undecided(contender, &held, &enforced)).collect();
     Recommendation {
         basis,
-        tie: rank::tie(&ranking),
+        screening: (screens && !ranking.is_empty()).then(|| screening(&qualified)),
+        tie: rank::tie(&ranking, &quality_differences),
+        quality_differences,
+        undecided,
         nearest_miss: if ranking.is_empty() { nearest_miss(run, &rejected) } else { None },
         provisional: run
             .requirements
@@ -166,7 +216,8 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             .map(|wanted_device| Provisional { wanted_device, run_device: run.environment.device_name.clone() }),
         enforced,
         not_judged,
-        flags: flags(run, summaries, &qualified),
+        stated: run.stated.clone(),
+        flags: flags(run, summaries, criteria, &qualified),
         affordable_hours: run.requirements.budget.as_ref().and_then(affordable_hours),
         ranking,
         rejected,
@@ -181,9 +232,29 @@ fn elsewhere(run: &Run) -> bool {
         .is_some_and(|wanted| !run.environment.device_name.to_lowercase().contains(&wanted.to_lowercase()))
 }
 
-/// Limits on speed and cost say nothing of another device, and a cost needs requests that are the service's.
-fn is_judged(limit: Limit, basis: Basis, elsewhere: bool) -> bool {
-    !(limit.is_on_speed_or_cost() && elsewhere || limit == Limit::Budget && basis == Basis::Tokens)
+fn rate(summary: &RowSummary, aspect: Aspect) -> Option<Rate> {
+    summary.quality.as_ref()?.rate(aspect)
+}
+
+/// The fastest and the smallest of some rows.
+fn screening(qualified: &[Contender]) -> Screening {
+    let best = |aspect: Aspect| {
+        let known = qualified.iter().filter_map(|contender| Some((contender.value(aspect)?, contender)));
+        let better = aspect.metric.direction;
+        let best = known.reduce(|a, b| if better.better(a.0, b.0) == a.0 { a } else { b })?;
+        Some(best.1.summary.row.clone())
+    };
+    Screening { fastest: best(Aspect::overall(DECODE)), smallest: best(Aspect::overall(MEMORY)) }
+}
+
+fn quality_differences(run: &Run, ranking: &[Standing]) -> Vec<QualityDifference> {
+    let judged = |name: &str| {
+        let row = run.rows.iter().find(|row| row.candidate.row() == name);
+        row.map_or(Vec::new(), |row| judged(run, row))
+    };
+    let Some((pick, others)) = ranking.split_first() else { return Vec::new() };
+    let others: Vec<_> = others.iter().map(|other| (other.row.clone(), judged(&other.row))).collect();
+    difference::differences(&judged(&pick.row), &others)
 }
 
 fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {
@@ -215,7 +286,7 @@ fn nearest_miss(run: &Run, rejected: &[Rejected]) -> Option<NearestMiss> {
     misses.min_by(|a, b| a.excess.total_cmp(&b.excess))
 }
 
-fn flags(run: &Run, summaries: &[RowSummary], qualified: &[Contender]) -> Vec<Flag> {
+fn flags(run: &Run, summaries: &[RowSummary], criteria: &[Criterion], qualified: &[Contender]) -> Vec<Flag> {
     let ran = || run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
     let precisions: std::collections::BTreeSet<&str> =
         ran().filter_map(|(_, summary)| summary.precision_type()).collect();
@@ -225,8 +296,10 @@ fn flags(run: &Run, summaries: &[RowSummary], qualified: &[Contender]) -> Vec<Fl
     if precisions.len() > 1 {
         flags.push(Flag::MixedPrecision(precisions.into_iter().map(String::from).collect()));
     }
-    flags.extend(rank::dropped(qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.aspect }));
-    if ran().next().is_some() {
+    flags.extend(
+        rank::dropped(criteria, qualified).map(|criterion| Flag::CriterionDropped { criterion: criterion.aspect }),
+    );
+    if ran().next().is_some() && ran().all(|(_, summary)| summary.quality.is_none()) {
         flags.push(Flag::QualityNotJudged { synthetic });
     }
     if run.environment.debug_build {

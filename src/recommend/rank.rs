@@ -4,9 +4,10 @@ use serde::{Serialize, Serializer};
 
 use super::contender::Contender;
 use super::cost::MonthlyCost;
+use super::difference::QualityDifference;
 use super::pareto;
 use crate::catalog::Budget;
-use crate::metric::{Aspect, CHARACTERS, DECODE, Direction, MEMORY, TTFT};
+use crate::metric::{Aspect, CHARACTERS, DECODE, Direction, FIDELITY, MEMORY, PASS_RATE, RATES, TTFT};
 use crate::suite::Language;
 use crate::summarize::{Attainment, Interval};
 
@@ -25,10 +26,21 @@ impl Serialize for Criterion {
     }
 }
 
-/// The criteria and their weights, which sum to 1. A judgement, not a finding, and so printed with every ranking: waiting
-/// for the answer, watching it being decoded and reading it weigh the same; memory weighs little, because the limit on it
-/// is a requirement already.
-pub const CRITERIA: [Criterion; 5] = [
+/// The criteria of a recommendation and their weights, which sum to 1. A judgement, not a finding, and so printed with every
+/// ranking: what the answers are worth weighs more than all speed together, because a fast wrong answer serves nobody; of the
+/// speeds, waiting for the answer weighs as much as reading it in either language.
+pub const CRITERIA: [Criterion; 6] = [
+    Criterion { aspect: Aspect::overall(PASS_RATE), weight: 0.4 },
+    Criterion { aspect: Aspect::overall(FIDELITY), weight: 0.2 },
+    Criterion { aspect: Aspect::overall(TTFT), weight: 0.15 },
+    Criterion { aspect: Aspect::in_language(CHARACTERS, Language::Ko), weight: 0.075 },
+    Criterion { aspect: Aspect::in_language(CHARACTERS, Language::En), weight: 0.075 },
+    Criterion { aspect: Aspect::overall(MEMORY), weight: 0.1 },
+];
+
+/// The criteria of a screening, where nothing is known of the answers, and their weights: waiting for the answer, watching it
+/// being decoded and reading it weigh the same; memory weighs little, because the limit on it is a requirement already.
+pub const SCREENING: [Criterion; 5] = [
     Criterion { aspect: Aspect::overall(DECODE), weight: 0.3 },
     Criterion { aspect: Aspect::overall(TTFT), weight: 0.3 },
     Criterion { aspect: Aspect::in_language(CHARACTERS, Language::Ko), weight: 0.15 },
@@ -39,6 +51,20 @@ pub const CRITERIA: [Criterion; 5] = [
 /// Rows whose scores differ by no more than this are tied, if their intervals overlap as well. 0.05 is a sixth faster in
 /// one of the heavier criteria.
 pub const TIE_MARGIN: f64 = 0.05;
+
+/// Characters per second that a reader takes in: text that comes faster is worth no more.
+///
+/// English: 238 words a minute (Brysbaert 2019, 190 studies), of six characters with the space. Korean: 202 words a minute (Rhiu et
+/// al. 2017, doi:10.3341/kjo.2016.0042), of four characters with the space.
+pub fn reading_pace(language: Language) -> f64 {
+    match language {
+        Language::Ko => 202.0 * 4.0 / 60.0,
+        Language::En => 238.0 * 6.0 / 60.0,
+    }
+}
+
+/// A wait that a person takes for none, in seconds (Miller 1968; Nielsen 1993).
+pub const INSTANT: f64 = 0.1;
 
 /// One criterion's part of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -81,13 +107,12 @@ pub struct Tie {
 
 /// Every qualified row with its score, best first. What dominates a row scores higher in the criterion that it is better
 /// in and as high in the others, so the first is always of the Pareto set.
-pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Standing> {
-    let criteria: Vec<Criterion> =
-        CRITERIA.into_iter().filter(|criterion| known_of_all(criterion, qualified)).collect();
+pub(super) fn rank(of: &[Criterion], qualified: &[Contender], budget: Option<&Budget>) -> Vec<Standing> {
+    let criteria: Vec<Criterion> = of.iter().copied().filter(|criterion| known_of_all(criterion, qualified)).collect();
     let directions: Vec<Direction> = criteria.iter().map(|criterion| criterion.aspect.metric.direction).collect();
     let values: Vec<Vec<f64>> = qualified
         .iter()
-        .map(|contender| criteria.iter().filter_map(|criterion| value(criterion, contender)).collect())
+        .map(|contender| criteria.iter().filter_map(|criterion| worth(criterion, contender)).collect())
         .collect();
     let dominators = pareto::dominators(&directions, &values);
 
@@ -105,7 +130,7 @@ pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Stan
                 ttft_interval: contender.ttft.interval,
                 memory_estimated: contender.memory_bytes != contender.summary.memory.measured_bytes,
                 dominated_by: dominator.map(|index| qualified[index].summary.row.clone()),
-                attainment: contender.attainment.cloned(),
+                attainment: contender.attainment.clone(),
                 cost: budget.and_then(|budget| Some(MonthlyCost::of(budget, contender.latency?.median))),
             }
         })
@@ -115,17 +140,19 @@ pub(super) fn rank(qualified: &[Contender], budget: Option<&Budget>) -> Vec<Stan
 }
 
 /// Criteria that some of the qualified rows have and others do not.
-pub(super) fn dropped<'a>(qualified: &'a [Contender]) -> impl Iterator<Item = Criterion> + 'a {
-    CRITERIA.into_iter().filter(|criterion| {
+pub(super) fn dropped<'a>(of: &'a [Criterion], qualified: &'a [Contender]) -> impl Iterator<Item = Criterion> + 'a {
+    of.iter().copied().filter(|criterion| {
         !known_of_all(criterion, qualified) && qualified.iter().any(|contender| value(criterion, contender).is_some())
     })
 }
 
 /// Rows that the figures do not tell from the pick.
-pub(super) fn tie(ranking: &[Standing]) -> Option<Tie> {
+pub(super) fn tie(ranking: &[Standing], quality: &[QualityDifference]) -> Option<Tie> {
     let (pick, others) = ranking.split_first()?;
+    let is_worse = |other: &&Standing| quality.iter().any(|against| against.row == other.row && against.is_shown());
     let tied: Vec<&Standing> = others
         .iter()
+        .filter(|other| !is_worse(other))
         .filter(|other| pick.score - other.score <= TIE_MARGIN)
         .filter(|other| !differ(pick.decode_interval, other.decode_interval))
         .filter(|other| !differ(pick.ttft_interval, other.ttft_interval))
@@ -146,17 +173,38 @@ fn known_of_all(criterion: &Criterion, qualified: &[Contender]) -> bool {
     qualified.iter().all(|contender| value(criterion, contender).is_some())
 }
 
-/// Only what is above zero can be scored as a ratio.
+/// Only what is above zero can be scored as a ratio; a rate of zero scores nothing.
 fn value(criterion: &Criterion, contender: &Contender) -> Option<f64> {
-    contender.value(criterion.aspect).filter(|value| *value > 0.0)
+    let is_rate = RATES.contains(&criterion.aspect.metric);
+    contender.value(criterion.aspect).filter(|value| *value > 0.0 || is_rate)
+}
+
+/// A value as far as it is worth something: speed beyond what a reader takes in adds nothing. A screening, which knows of no
+/// reader, takes it as it is.
+fn worth(criterion: &Criterion, contender: &Contender) -> Option<f64> {
+    let value = value(criterion, contender)?;
+    if contender.summary.quality.is_none() {
+        return Some(value);
+    }
+    Some(match (criterion.aspect.metric, criterion.aspect.language) {
+        (CHARACTERS, Some(language)) => value.min(reading_pace(language)),
+        (TTFT, None) => value.max(INSTANT),
+        _ => value,
+    })
 }
 
 fn scored(criterion: &Criterion, contender: &Contender, qualified: &[Contender]) -> Option<Scored> {
     let direction = criterion.aspect.metric.direction;
-    let own = value(criterion, contender)?;
+    let own = worth(criterion, contender)?;
     let best =
-        qualified.iter().filter_map(|contender| value(criterion, contender)).reduce(|a, b| direction.better(a, b))?;
-    Some(Scored { criterion: *criterion, value: own, score: direction.score(own, best)? })
+        qualified.iter().filter_map(|contender| worth(criterion, contender)).reduce(|a, b| direction.better(a, b))?;
+    // Of rates that are all zero none is better than another.
+    let score = if RATES.contains(&criterion.aspect.metric) {
+        if best > 0.0 { own / best } else { 1.0 }
+    } else {
+        direction.score(own, best)?
+    };
+    Some(Scored { criterion: *criterion, value: value(criterion, contender)?, score })
 }
 
 fn weighted_mean(criteria: &[Criterion], scored: &[Scored]) -> f64 {

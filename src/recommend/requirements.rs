@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::contender::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::{KOREAN_SPEED, Requirements};
-use crate::metric::{Direction, MEMORY};
-use crate::summarize::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
+use crate::metric::{Aspect, Direction, FIDELITY, MEMORY, PASS_RATE};
+use crate::suite::Language;
+use crate::summarize::{self, Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 use crate::units::{Bytes, Rate, Share, Won};
 
 /// A limit that a row can break.
@@ -24,12 +25,24 @@ pub enum Limit {
     /// The share of requests that must be answered at all. It holds where nothing is stated, and on every device.
     Answered,
     Licence,
+    KoreanFidelity,
+    EnglishFidelity,
+    PassRate,
+    KoreanPassRate,
 }
 
+/// The floors under the quality of answers.
+const FLOORS: [(Limit, Aspect); 4] = [
+    (Limit::KoreanFidelity, Aspect::in_language(FIDELITY, Language::Ko)),
+    (Limit::EnglishFidelity, Aspect::in_language(FIDELITY, Language::En)),
+    (Limit::PassRate, Aspect::overall(PASS_RATE)),
+    (Limit::KoreanPassRate, Aspect::in_language(PASS_RATE, Language::Ko)),
+];
+
 impl Limit {
-    /// Whether only the service's own device can be held to it.
-    pub(super) fn is_on_speed_or_cost(self) -> bool {
-        matches!(self, Limit::Attainment | Limit::KoreanSpeed | Limit::Budget)
+    /// What it is a floor under; `None` of limits on something else.
+    pub(super) fn floor(self) -> Option<Aspect> {
+        FLOORS.into_iter().find(|(limit, _)| *limit == self).map(|(_, aspect)| aspect)
     }
 }
 
@@ -42,6 +55,9 @@ impl fmt::Display for Limit {
             Limit::Budget => f.write_str("budget"),
             Limit::Answered => f.write_str("requests answered"),
             Limit::Licence => f.write_str("licence"),
+            Limit::KoreanFidelity | Limit::EnglishFidelity | Limit::PassRate | Limit::KoreanPassRate => {
+                self.floor().iter().try_for_each(|aspect| aspect.fmt(f))
+            }
         }
     }
 }
@@ -80,6 +96,23 @@ pub enum Broken {
         accepted: Vec<String>,
         stated: Option<String>,
     },
+    /// Fewer answers are as they should be: the whole interval lies below. `None` if no answer was judged.
+    Floor {
+        of: Aspect,
+        required: f64,
+        rate: Option<summarize::Rate>,
+    },
+}
+
+/// A floor on which a row's answers do not decide: their interval straddles it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Undecided {
+    pub row: String,
+    pub of: Aspect,
+    pub required: f64,
+    pub rate: summarize::Rate,
+    /// Answers that would decide it; `None` where no number that anyone asks would.
+    pub more: Option<usize>,
 }
 
 impl Broken {
@@ -92,6 +125,9 @@ impl Broken {
             Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
             Broken::Budget { .. } => Limit::Budget,
             Broken::Licence { .. } => Limit::Licence,
+            Broken::Floor { of, .. } => {
+                FLOORS.into_iter().find(|(_, aspect)| aspect == of).map_or(Limit::PassRate, |(limit, _)| limit)
+            }
         }
     }
 
@@ -114,6 +150,10 @@ impl Broken {
             }
             Broken::Budget { krw_per_month, cost } => Direction::Lower.excess((*cost)?.krw, *krw_per_month),
             Broken::Licence { .. } => None,
+            Broken::Floor { required, rate, .. } => {
+                // An answer in ten thousand at least: none at all is as far off as a number says.
+                Direction::Higher.excess((*rate)?.share()?.max(1e-4), *required)
+            }
         }
     }
 }
@@ -138,8 +178,37 @@ pub(super) fn broken(
         Limit::Budget => budget(contender, requirements),
         Limit::Answered => failures(contender, requirements),
         Limit::Licence => self::licence(licence, requirements),
+        Limit::KoreanFidelity | Limit::EnglishFidelity | Limit::PassRate | Limit::KoreanPassRate => {
+            floor(contender, *limit, requirements)
+        }
     };
     enforced.iter().filter_map(one).collect()
+}
+
+/// A floor rejects only what lies below it with its whole interval, or is not known.
+fn floor(contender: &Contender, limit: Limit, requirements: &Requirements) -> Option<Broken> {
+    let (of, required) = stated_floor(limit, requirements)?;
+    let rate = contender.summary.quality.as_ref().and_then(|quality| quality.rate(of));
+    let is_below = rate.and_then(|rate| rate.interval()).is_none_or(|interval| interval.high < required);
+    is_below.then_some(Broken::Floor { of, required, rate })
+}
+
+fn stated_floor(limit: Limit, requirements: &Requirements) -> Option<(Aspect, f64)> {
+    let aspect = limit.floor()?;
+    requirements.floors().into_iter().find(|(of, _)| *of == aspect)
+}
+
+/// The enforced floors that a row's answers do not decide.
+pub(super) fn undecided(contender: &Contender, requirements: &Requirements, enforced: &[Limit]) -> Vec<Undecided> {
+    let of = |limit: &Limit| {
+        let (of, required) = stated_floor(*limit, requirements)?;
+        let rate = contender.summary.quality.as_ref()?.rate(of)?;
+        let interval = rate.interval()?;
+        let straddles = interval.low < required && interval.high >= required;
+        let row = contender.summary.row.clone();
+        straddles.then(|| Undecided { row, of, required, rate, more: rate.more_to_decide(required) })
+    };
+    enforced.iter().filter_map(of).collect()
 }
 
 /// The limits that rows are held to, and those that are stated and that a run cannot judge.
@@ -152,7 +221,9 @@ pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> b
         (Limit::Answered, true),
         (Limit::Licence, !requirements.licences.is_empty()),
     ];
-    let stated = stated.into_iter().filter(|(_, stated)| *stated).map(|(limit, _)| limit);
+    let floors = FLOORS.map(|(limit, aspect)| (limit, requirements.floors().iter().any(|(of, _)| *of == aspect)));
+    let stated = stated.into_iter().chain(floors);
+    let stated = stated.filter(|(_, stated)| *stated).map(|(limit, _)| limit);
     let (mut enforced, not_judged): (Vec<Limit>, Vec<Limit>) = stated.partition(|limit| is_judged(*limit));
     // A row whose requests attain their limits has answered as many.
     if enforced.contains(&Limit::Attainment) {
@@ -171,9 +242,9 @@ fn memory(contender: &Contender, requirements: &Requirements) -> Option<Broken> 
 
 fn attainment(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
     let required = requirements.attainment.unwrap_or(DEFAULT_ATTAINMENT);
-    let attained = contender.attainment;
-    let met = attained.is_some_and(|attained| attained.share() >= required);
-    (!met).then(|| Broken::Attainment { required, attained: attained.cloned() })
+    let attained = contender.attainment.clone();
+    let met = attained.as_ref().is_some_and(|attained| attained.share() >= required);
+    (!met).then_some(Broken::Attainment { required, attained })
 }
 
 /// Requests that were not answered break the share that must be, whatever the limits on those that were.
@@ -246,6 +317,12 @@ impl fmt::Display for Broken {
             Broken::Budget { krw_per_month, cost: Some(cost) } => {
                 write!(f, "{} a month, budget {}", Won(cost.krw), Won(*krw_per_month))?;
                 write_beyond(f, Direction::Lower, cost.krw, *krw_per_month)
+            }
+            Broken::Floor { of, required, rate: None } => {
+                write!(f, "{of} unknown, so not shown to reach {}", Share(*required))
+            }
+            Broken::Floor { of, required, rate: Some(rate) } => {
+                write!(f, "{of} {rate}, at least {} required", Share(*required))
             }
             Broken::Licence { accepted, stated } => {
                 match stated {

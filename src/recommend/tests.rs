@@ -29,6 +29,14 @@ fn judge_on(device: &str, rows: Vec<Row>, requirements: Requirements) -> Recomme
     recommend(&run, &summarize(&run))
 }
 
+/// Of a run in which nothing is known of the answers.
+fn screen(rows: Vec<Row>) -> Recommendation {
+    let mut run = run(rows);
+    run.environment.device_name = "NVIDIA L4".into();
+    run.prompts.clear();
+    recommend(&run, &summarize(&run))
+}
+
 fn ranked(recommendation: &Recommendation) -> Vec<&str> {
     recommendation.ranking.iter().map(|standing| standing.row.as_str()).collect()
 }
@@ -58,10 +66,12 @@ fn the_faster_of_two_is_picked() {
 fn the_score_is_the_weighted_mean_of_ratios() {
     // Half as fast in everything but memory; English is known of neither.
     let rows = vec![ran("slow", requests(800, 100)), ran("fast", requests(400, 50))];
-    let recommendation = judge(rows, Requirements::default());
+    let recommendation = screen(rows);
     let expected = ((0.3 + 0.3 + 0.15) * 0.5 + 0.1) / (0.3 + 0.3 + 0.15 + 0.1);
     assert!((recommendation.ranking[1].score - expected).abs() < 1e-9);
-    assert!((CRITERIA.iter().map(|criterion| criterion.weight).sum::<f64>() - 1.0).abs() < 1e-9);
+    for criteria in [CRITERIA.as_slice(), SCREENING.as_slice()] {
+        assert!((criteria.iter().map(|criterion| criterion.weight).sum::<f64>() - 1.0).abs() < 1e-9);
+    }
 }
 
 #[test]
@@ -71,7 +81,7 @@ fn a_criterion_unknown_of_one_is_left_out_for_all() {
         trial.text = None;
     }
     let rows = vec![ran("silent", silent), ran("speaking", requests(800, 100))];
-    let recommendation = judge(rows, Requirements::default());
+    let recommendation = screen(rows);
     let keys: Vec<_> = recommendation.ranking[0].criteria.iter().map(|scored| scored.criterion.aspect.key()).collect();
     assert_eq!(keys, ["decode_tokens_per_second", "ttft_seconds", "memory_bytes"]);
     assert!(recommendation.flags.contains(&Flag::CriterionDropped { criterion: KOREAN_SPEED }));
@@ -220,15 +230,16 @@ fn rows_that_break_a_limit_which_was_not_enforced_are_not_said_to_meet_the_requi
     let elsewhere = judge_on("AMD EPYC", late_rows(), requirements.clone());
     insta::assert_snapshot!(text(&elsewhere), @"
     Recommendation, provisionally: a
-      score 1.00: decode 20.0 tok/s, TTFT 9.00 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
+      score 1.00: fidelity 100 %, TTFT 9.00 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
     Runner-up: b
-      score 0.96, no better than a in anything: decode 20.0 tok/s, TTFT 10.0 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
+      score 0.97, no better than a in anything: fidelity 100 %, TTFT 10.0 s, 40.0 Korean chars/s, memory 4.00 GiB; 0 of 12 requests within the limits, which were not enforced
+      of the same 1 answers 1 pass, of the pick's 1: +0.0 points (+0.0 to +0.0): a tie
     Also within the limits that were enforced (memory, requests answered):
-      c: score 0.94, no better than a in anything
-      d: score 0.91, no better than a in anything
+      c: score 0.95, no better than a in anything
+      d: score 0.93, no better than a in anything
     Provisional: the service is to run on L4, this run was on AMD EPYC, whose speed says nothing of it.
     Enforced: memory, requests answered. Not enforced: attainment of the request limits, budget, because another device's speed and cost are not the service's.
-    Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3, Korean chars/s 0.15, memory 0.1.
+    Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted fidelity 0.2, TTFT 0.15, Korean chars/s 0.075, memory 0.1.
     The budget buys 1 of a month's 730 GPU hours.
     ");
     let licences = vec!["mit".into()];
@@ -314,7 +325,7 @@ fn mixed_precisions_and_random_weights_are_flagged() {
     half.load.as_mut().unwrap().precision = Some(Precision::of([("bf16", 1)]));
     let mut random = ran("random", requests(400, 50));
     random.candidate.source = Source::Synthetic { shape: "llama".into() };
-    let flags = judge(vec![half, random], Requirements::default()).flags;
+    let flags = screen(vec![half, random]).flags;
     assert!(flags.contains(&Flag::MixedPrecision(vec!["bf16".into(), "q4_k".into()])), "{flags:?}");
     assert!(flags.contains(&Flag::QualityNotJudged { synthetic: vec!["random".into()] }), "{flags:?}");
 }

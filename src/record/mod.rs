@@ -23,6 +23,6 @@ pub use memory::{PoolMemory, PoolPhases};
 pub use precision::{HeldType, MainType, Precision};
 pub use reading::{BusyProgram, GpuReading, Reading};
 pub use row::{Row, RowOutcome};
-pub use run::{Run, Settings};
+pub use run::{Asked, Run, Settings, Stated};
 pub use throttle::GpuVerdict;
 pub use trial::{FailureKind, FinishReason, Outcome, Phase, Timeline, Trial, TrialKey};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Environment, Row};
 use crate::catalog::Requirements;
+use crate::suite::Prompt;
 
 /// One invocation of `compare` and everything that it observed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +17,41 @@ pub struct Run {
     pub environment: Environment,
     pub settings: Settings,
     pub requirements: Requirements,
+    /// Where the requirements come from; `None` for runs stored before this was kept.
+    #[serde(default)]
+    pub stated: Option<Stated>,
+    /// The texts that were asked, with what their answers are held to: answers can be judged again without the files.
+    /// Empty for runs stored before this was kept, and of prompts of token ids.
+    #[serde(default)]
+    pub prompts: Vec<Asked>,
     /// In the order of the plan.
     pub rows: Vec<Row>,
+}
+
+/// A text that was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The suite's name.
+    pub suite: String,
+    /// What was asked, and what the answer is held to.
+    #[serde(flatten)]
+    pub prompt: Prompt,
+}
+
+/// Where requirements come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stated {
+    /// The file that states them; `None` where it is the one that ships with the program.
+    pub file: Option<String>,
+    /// Keys that the user gave by hand, which are limits on this machine too.
+    pub by_hand: Vec<String>,
+}
+
+impl Stated {
+    /// Whether the user gave a key by hand.
+    pub fn is_by_hand(&self, key: &str) -> bool {
+        self.by_hand.iter().any(|given| given == key)
+    }
 }
 
 /// What the user chose for the whole run; a resumed run must have the same.

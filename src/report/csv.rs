@@ -10,10 +10,10 @@ use super::{ReportError, figure};
 use crate::answer::{Answer, Subject};
 use crate::catalog::Quantization;
 use crate::measure::{Energy, EnergySource};
-use crate::metric::{LOAD, METRICS, Metric};
+use crate::metric::{Aspect, LOAD, METRICS, Metric, RATES};
 use crate::record::{FailureKind, GpuVerdict, LoadFacts, Phase, PoolMemory, PoolPhases, Row, RowOutcome, Run, Trial};
 use crate::suite::Language;
-use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+use crate::summarize::{Distribution, Rate, RowSummary, SuiteSummary};
 
 /// Writes an answer. A row without a measured trial is there too, with an empty suite and its reason.
 ///
@@ -163,10 +163,34 @@ fn columns() -> Vec<Column> {
         column("load_quantize_seconds", |line| number(line.load()?.parts.map(|parts| parts.quantize_seconds))),
         column("load_transfer_seconds", |line| number(line.load()?.parts.map(|parts| parts.transfer_seconds))),
         column("tenth_ttft_seconds", |line| number(line.summary.cold_start?.tenth_ttft_seconds)),
+    ]);
+    for metric in RATES.iter().copied() {
+        for language in [None, Some(Language::Ko), Some(Language::En)] {
+            columns.extend(rates(Aspect { metric, language }));
+        }
+    }
+    columns.extend([
         column("notes", |line| line.notes(&Subject::Row(line.summary.row.clone()))),
         column("run_notes", |line| line.notes(&Subject::Run)),
     ]);
     columns
+}
+
+/// How many of the suite's answers are as they should be, and where that share lies.
+fn rates(aspect: Aspect) -> Vec<Column> {
+    type Take = fn(Rate) -> Option<String>;
+    let parts: [(&str, Take); 4] = [
+        ("share", |rate| Some(rate.share()?.to_string())),
+        ("low", |rate| Some(rate.interval()?.low.to_string())),
+        ("high", |rate| Some(rate.interval()?.high.to_string())),
+        ("n", |rate| Some(rate.of.to_string())),
+    ];
+    let named = |(part, take): (&str, Take)| {
+        column(format!("{}_{part}", aspect.key()), move |line| {
+            take(line.summary.quality.as_ref()?.rate_of_suite(&line.suite?.suite, aspect)?).map(Cow::Owned)
+        })
+    };
+    parts.into_iter().map(named).collect()
 }
 
 /// Memory of the GPU's pool, by phase.

@@ -14,7 +14,7 @@ use crate::answer::{Answer, Note};
 use crate::metric::METRICS;
 use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
-use crate::summarize::{Capacity, Figures, Impossible, RowSummary, SuiteSummary};
+use crate::summarize::{Capacity, Figures, Impossible, Quality, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
 pub const SCHEMA_VERSION: u64 = 2;
@@ -38,6 +38,7 @@ struct Derived<'a> {
     measured_kv_bytes_per_token: Option<u64>,
     capacity: Option<Capacity>,
     impossible: &'a [Impossible],
+    quality: Option<&'a Quality>,
 }
 
 impl<'a> Derived<'a> {
@@ -53,6 +54,7 @@ impl<'a> Derived<'a> {
             measured_kv_bytes_per_token: summary.memory.measured_kv_bytes_per_token,
             capacity: summary.capacity,
             impossible: &summary.impossible,
+            quality: summary.quality.as_ref(),
         }
     }
 }
@@ -188,8 +190,9 @@ mod tests {
 
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
-        // Any key names a suite, or is what some model's config says; medians are by work.
-        let of_run = ["/run/settings/suites", "/load/config", "/medians"];
+        // Any key names a suite or a language, or is what some model's config says; medians are by work.
+        let by_name = ["/quality/languages", "/quality/in_language", "/quality/suites", "/quality/suites/interview"];
+        let of_run = [["/run/settings/suites", "/load/config", "/medians"].as_slice(), &by_name].concat();
         let works = |document: &Value| -> Vec<String> {
             let rows = document["derived"].as_array().expect("rows").iter();
             let works = rows.filter_map(|row| row["medians"].as_object()).flat_map(|medians| medians.keys());

@@ -14,6 +14,7 @@ mod figure;
 mod grid;
 pub mod history;
 pub mod json;
+pub mod judge;
 mod machine;
 mod markdown;
 mod page;

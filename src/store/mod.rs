@@ -5,6 +5,7 @@
 
 mod columns;
 mod error;
+mod judgements;
 mod open;
 mod read;
 mod select;
@@ -18,6 +19,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
+pub use judgements::StoredJudgement;
 pub use open::database;
 pub use read::RunHead;
 pub use select::new_run_id;

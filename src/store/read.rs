@@ -68,6 +68,8 @@ fn read_run(connection: &Connection, id: &str) -> Result<Run, StoreError> {
             environment: columns.json("environment")?,
             settings: columns.json("settings")?,
             requirements: columns.json("requirements")?,
+            stated: columns.json_or_null("stated")?,
+            prompts: columns.json_or_null("prompts")?.unwrap_or_default(),
             rows: read_rows(connection, id)?,
         })
     })?;

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 
 use crate::catalog::{Budget, Candidate, PromptFormat, Quantization, Requirements, Source};
 use crate::record::{
-    CheckpointFacts, Environment, FailureKind, FileFacts, FinishReason, FitEstimate, LoadFacts, Outcome, Precision,
-    Reading, Row, RowOutcome, Run, Settings, Timeline, Trial, TrialKey,
+    Asked, CheckpointFacts, Environment, FailureKind, FileFacts, FinishReason, FitEstimate, LoadFacts, Outcome,
+    Precision, Reading, Row, RowOutcome, Run, Settings, Stated, Timeline, Trial, TrialKey,
 };
-use crate::suite::Language;
+use crate::suite::{Body, Check, Expected, Language, Prompt};
 
 pub(crate) const ID: &str = "20261120-051733-4f2a";
 
@@ -63,6 +63,22 @@ pub(crate) fn run() -> Run {
             budget: Some(Budget { krw_per_month: 150_000.0, krw_per_gpu_hour: 1_250.0, requests_per_month: 3_000.0 }),
             ..Requirements::default()
         },
+        stated: Some(Stated { file: Some("my.toml".into()), by_hand: vec![crate::metric::TTFT.key.into()] }),
+        prompts: vec![Asked {
+            suite: "review".into(),
+            prompt: Prompt {
+                id: "a".into(),
+                language: Some(Language::Ko),
+                body: Body::Text { system: "친절하게.".into(), text: "감성은?".into() },
+                max_new_tokens: 4,
+                expected: Expected {
+                    language: Some(Language::Ko),
+                    checks: vec![Check::Contains(vec!["긍정".into()]), Check::Complete],
+                    fails: vec![None, None],
+                    ..Expected::default()
+                },
+            },
+        }],
         rows: vec![ran(), failed(), skipped(), pending()],
     }
 }

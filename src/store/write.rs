@@ -19,8 +19,8 @@ impl Store {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         transaction
             .execute(
-                "INSERT INTO runs (id, started_at, finished_at, environment, settings, requirements)
-                 VALUES (:id, :started_at, :finished_at, :environment, :settings, :requirements)",
+                "INSERT INTO runs (id, started_at, finished_at, environment, settings, requirements, stated, prompts)
+                 VALUES (:id, :started_at, :finished_at, :environment, :settings, :requirements, :stated, :prompts)",
                 named_params! {
                     ":id": run.id,
                     ":started_at": instant(run.started_at),
@@ -28,6 +28,8 @@ impl Store {
                     ":environment": json(&what, &run.environment)?,
                     ":settings": json(&what, &run.settings)?,
                     ":requirements": json(&what, &run.requirements)?,
+                    ":stated": json_or_null(&what, &run.stated)?,
+                    ":prompts": json(&what, &run.prompts)?,
                 },
             )
             .map_err(|source| match extended_code(&source) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::catalog::Requirements;
 use crate::measure::Measurement;
 use crate::metric::{Direction, Metric};
-use crate::record::{Outcome, Trial};
+use crate::record::{Outcome, Phase, Row, Trial};
 
 /// Share of requests that must meet the limits where the requirements do not say.
 pub const DEFAULT_ATTAINMENT: f64 = 0.95;
@@ -82,6 +82,14 @@ impl Attainment {
     pub fn share(&self) -> f64 {
         self.met as f64 / self.of as f64
     }
+}
+
+/// Of a row's measured requests of one kind, texts or prompts of token ids, under other limits than the run's.
+pub fn attainment(row: &Row, is_text: bool, requirements: &Requirements) -> Option<Attainment> {
+    let measured = |trial: &&Trial| trial.key.phase() == Phase::Measured && trial.key.language.is_some() == is_text;
+    let trials: Vec<(&Trial, Measurement)> =
+        row.trials.iter().filter(measured).map(|trial| (trial, Measurement::under(trial, None))).collect();
+    Attainment::of(&trials, requirements)
 }
 
 fn answered(trial: &Trial, measurement: &Measurement) -> bool {

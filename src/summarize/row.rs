@@ -9,9 +9,10 @@ use super::cold_start::ColdStart;
 use super::impossible::Impossible;
 use super::machine::MachineState;
 use super::memory::Memory;
+use super::quality::{Quality, is_random};
 use super::suite::SuiteSummary;
 use super::summary::Summary;
-use crate::catalog::{Requirements, Source};
+use crate::catalog::Requirements;
 use crate::measure::Ceiling;
 use crate::record::{Environment, MainType, Phase, Row, Run, Trial};
 
@@ -37,6 +38,8 @@ pub struct RowSummary {
     pub machine: MachineState,
     /// Those with a measured trial, by name.
     pub suites: Vec<SuiteSummary>,
+    /// What its answers are worth; `None` of random weights, of prompts of token ids, and where no answer came.
+    pub quality: Option<Quality>,
     /// Over all prompts in a natural language.
     pub text: Option<Summary>,
     /// Over all prompts of token ids.
@@ -52,10 +55,11 @@ impl RowSummary {
 
 /// Summarizes every row of a run, in its order.
 pub fn summarize(run: &Run) -> Vec<RowSummary> {
-    run.rows.iter().map(|row| summarize_row(row, &run.requirements, &run.environment)).collect()
+    run.rows.iter().map(|row| summarize_row(run, row)).collect()
 }
 
-fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environment) -> RowSummary {
+fn summarize_row(run: &Run, row: &Row) -> RowSummary {
+    let (requirements, environment): (&Requirements, &Environment) = (&run.requirements, &run.environment);
     let ceiling = Ceiling::of(row, environment);
     let summary = |belongs: &dyn Fn(&Trial) -> bool| {
         Summary::of(row.trials.iter().filter(|trial| belongs(trial)), requirements, ceiling.as_ref())
@@ -72,8 +76,7 @@ fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environme
     RowSummary {
         row: row.candidate.row(),
         precision: precision(row),
-        synthetic: matches!(row.candidate.source, Source::Synthetic { .. })
-            || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic),
+        synthetic: is_random(row),
         memory,
         load_seconds: row.load.as_ref().map(|load| load.load_seconds),
         cold_start: ColdStart::of(row),
@@ -85,6 +88,7 @@ fn summarize_row(row: &Row, requirements: &Requirements, environment: &Environme
             .and_then(|(load, ceiling)| Some(Capacity::of(&memory, load.weights_bytes?, ceiling))),
         impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
         suites,
+        quality: Quality::of(run, row),
         text: summary(&|trial| trial.key.language.is_some()),
         tokens: summary(&|trial| trial.key.language.is_none()),
     }

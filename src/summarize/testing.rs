@@ -3,10 +3,10 @@
 use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::measure::Measurement;
 use crate::record::{
-    Environment, FailureKind, FinishReason, GpuReading, LoadFacts, Outcome, Precision, Reading, Row, RowOutcome, Run,
-    Settings, Timeline, Trial, TrialKey,
+    Asked, Environment, FailureKind, FinishReason, GpuReading, LoadFacts, Outcome, Precision, Reading, Row, RowOutcome,
+    Run, Settings, Timeline, Trial, TrialKey,
 };
-use crate::suite::Language;
+use crate::suite::{Body, Expected, Language, Prompt};
 
 const MS: u64 = 1_000_000;
 
@@ -35,6 +35,20 @@ pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> 
         text: Some(text.into()),
         readings: Vec::new(),
         repeated: None,
+    }
+}
+
+/// What [`text_trial`] answers: any Korean text passes.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        suite: "interview".into(),
+        prompt: Prompt {
+            id: "p1".into(),
+            language: Some(Language::Ko),
+            body: Body::Text { system: String::new(), text: "질문".into() },
+            max_new_tokens: 64,
+            expected: Expected { language: Some(Language::Ko), ..Expected::default() },
+        },
     }
 }
 
@@ -189,6 +203,8 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
         },
         settings: Settings { seed: 7, ..Settings::default() },
         requirements: Requirements::default(),
+        stated: None,
+        prompts: vec![asked()],
         rows,
     }
 }

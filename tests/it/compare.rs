@@ -6,7 +6,12 @@ use crate::snapshot;
 use crate::support::bench::Bench;
 
 /// Limits that a tiny checkpoint meets on any machine, however busy.
-const EASY: &str = "--require ttft_seconds=60 --require decode_tokens_per_second=0.001";
+const EASY: &str = "--require ttft_seconds=60 --require decode_tokens_per_second=0.001 --require korean_fidelity=none \
+                    --require english_fidelity=none --require pass_rate=none --require korean_pass_rate=none";
+
+/// A checkpoint of random weights on disk says nothing that any floor lets through.
+const NO_FLOORS: &str = "--require korean_fidelity=none --require english_fidelity=none --require pass_rate=none \
+                         --require korean_pass_rate=none";
 
 /// A shape larger than any machine's memory.
 const HUGE: &str = r#"{"model_type": "llama", "vocab_size": 1000000, "hidden_size": 1000000, "intermediate_size": 1000000,
@@ -114,7 +119,7 @@ fn says_what_its_load_was_made_of(row: &Value) {
 fn options_choose_what_runs() {
     let bench = Bench::with(&["llama-gqa"]);
     let keys = |options: &str| -> Vec<String> {
-        bench.run(&format!("compare --local llama-gqa --prompts prompts {options}")).exits(0);
+        bench.run(&format!("compare --local llama-gqa --prompts prompts {NO_FLOORS} {options}")).exits(0);
         let run = bench.export("latest");
         let key = |trial: &Value| {
             let language = trial["language"].as_str().unwrap_or("tokens");
@@ -191,13 +196,13 @@ fn a_prompt_longer_than_the_context_fails_its_trial_alone() {
 #[test]
 fn the_formats_are_the_exports() {
     let bench = Bench::with(&["llama-gqa"]);
-    let line = "compare --local llama-gqa --prompts prompts --suite greeting";
+    let line = format!("compare --local llama-gqa --prompts prompts --suite greeting {NO_FLOORS}");
     for format in ["csv", "json", "markdown"] {
         let ran = bench.run(&format!("{line} --format {format}")).exits(0);
         let exported = bench.run(&format!("export --format {format}")).exits(0);
         assert!(ran.stdout == exported.stdout, "{ran}\n{exported}");
     }
-    let ran = bench.run(line).exits(0);
+    let ran = bench.run(&line).exits(0);
     let exported = bench.run("export --format table").exits(0);
     assert!(ran.stdout == exported.stdout, "{ran}\n{exported}");
 }
@@ -205,8 +210,10 @@ fn the_formats_are_the_exports() {
 #[test]
 fn an_output_file_takes_the_answer_in_place_of_standard_output() {
     let bench = Bench::with(&["llama-gqa"]);
-    let line = "compare --local llama-gqa --prompts prompts --suite greeting --format csv --output out.csv";
-    let ran = bench.run(line).exits(0).says("written to out.csv");
+    let line = format!(
+        "compare --local llama-gqa --prompts prompts --suite greeting {NO_FLOORS} --format csv --output out.csv"
+    );
+    let ran = bench.run(&line).exits(0).says("written to out.csv");
     assert!(ran.stdout.is_empty(), "{ran}");
     assert_eq!(std::fs::read_to_string(bench.path("out.csv")).unwrap(), bench.run("export").exits(0).stdout);
 }

@@ -177,7 +177,13 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
         Event::Token(2, "나".into()),
     ];
     let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
-    let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
+    let prompt = Prompt {
+        id: "p".into(),
+        language: None,
+        body: Body::Tokens { count: 7 },
+        max_new_tokens: 2,
+        expected: Default::default(),
+    };
     let step = |repetition| PlannedTrial {
         suite: "speed".into(),
         prompt: Arc::new(prompt.clone()),

@@ -51,7 +51,13 @@ fn beside(seconds: u64) -> Trial {
     let token = |id, text: &str| [Event::Wait(Duration::from_secs(2)), Event::Token(id, text.into())];
     let script = [token(1, "가"), token(2, "나")].concat();
     let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
-    let prompt = Prompt { id: "p".into(), language: None, body: Body::Tokens { count: 7 }, max_new_tokens: 2 };
+    let prompt = Prompt {
+        id: "p".into(),
+        language: None,
+        body: Body::Tokens { count: 7 },
+        max_new_tokens: 2,
+        expected: Default::default(),
+    };
     let (suite, prompt) = ("speed".into(), Arc::new(prompt));
     let step = PlannedTrial { suite, prompt, repetition: 0, warmup: false, seed: 0, max_new_tokens: 2 };
     let instruments = Instruments { host: host.host(), ..Instruments::on_cpu(clock) };

@@ -194,7 +194,7 @@ fn trials_of_another_checkpoint_are_not_added() {
 #[test]
 fn other_prompts_or_another_environment_are_refused() {
     let bench = killed();
-    bench.run("compare --resume").exits(2).says("the prompts of run").says("give the folder");
+    bench.run("compare --resume").exits(2).says("the prompts of run").says("give what it was started with");
     let database = rusqlite::Connection::open(bench.path("results/bench.db")).unwrap();
     let environment: String = database.query_row("SELECT environment FROM runs", [], |row| row.get(0)).unwrap();
     let mut environment: Value = serde_json::from_str(&environment).unwrap();

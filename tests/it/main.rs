@@ -39,6 +39,7 @@ mod precisions;
 mod prompt_kernels;
 mod prompts;
 mod pull;
+mod quality;
 mod quirks;
 mod real_models;
 mod recommend;

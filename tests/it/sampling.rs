@@ -224,7 +224,13 @@ fn a_suite_that_wants_more_warm_up_gets_it() {
 fn a_suite_with_a_text_in_it_keeps_its_numbers() {
     let mut suites = speed();
     let text = Body::Text { system: String::new(), text: "안녕하세요?".into() };
-    suites[0].prompts.push(Prompt { id: "hello".into(), language: None, body: text, max_new_tokens: 8 });
+    suites[0].prompts.push(Prompt {
+        id: "hello".into(),
+        language: None,
+        body: text,
+        max_new_tokens: 8,
+        expected: Default::default(),
+    });
     let choices = Choices { max_repeat: Some(100), ..Choices::default() };
     assert!(!Schedule::of(&suites, &choices).is_open());
 }

@@ -76,6 +76,7 @@ fn step(repetition: u32, warmup: bool) -> PlannedTrial {
         language: Some(Language::Ko),
         body: Body::Text { system: "친절하게.".into(), text: "안녕하세요?".into() },
         max_new_tokens: 4,
+        expected: Default::default(),
     };
     PlannedTrial { suite: "greeting".into(), prompt: Arc::new(prompt), repetition, warmup, seed: 0, max_new_tokens: 4 }
 }

@@ -57,7 +57,7 @@ fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(
         (None, None) => baselines::only(results)?.1,
     };
     if let Some(other) = &args.ab {
-        let processes = Processes::new(&baseline.digest, args.prompts.as_deref(), results)?;
+        let processes = Processes::new(&baseline.digest, &args.prompts, results)?;
         let sides = processes.alternate(other, args.rounds, printer)?;
         return Ok(sides.map(|(before, after)| (Baseline { digest: before, noise: None }, after)));
     }
@@ -67,9 +67,9 @@ fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(
     let run = match stored {
         Some(run) => run,
         None => {
-            let mut task = Task::like(&baseline.digest, args.repeat, args.prompts.as_deref(), &database)?;
+            let mut task = Task::like(&baseline.digest, args.repeat, &args.prompts, &database)?;
             if task.measure(printer)? == Ended::Cancelled {
-                let stopped = task.stopped(results, args.prompts.as_deref());
+                let stopped = task.stopped(results, &args.prompts);
                 printer.warn(&format!("{stopped}\nthen check with --run {} in place of --measure", task.run.id));
                 return Ok(None);
             }
@@ -90,7 +90,7 @@ fn calibrate(args: &cli::Check, printer: &Printer) -> Result<Status, Error> {
         }
         None => baselines::only(results)?,
     };
-    let processes = Processes::new(&baseline.digest, args.prompts.as_deref(), results)?;
+    let processes = Processes::new(&baseline.digest, &args.prompts, results)?;
     let Some(runs) = processes.again(args.rounds, printer)? else { return Ok(Status::Unanswered) };
     let noise = Noise::of(&runs);
     printer.answer(&terminal(printer).render(&report::noise::page(&noise)))?;

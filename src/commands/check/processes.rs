@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli;
 use crate::clock::wall_time;
 use crate::commands::interrupt::on_interrupt;
 use crate::compare::{Baseline, Digest};
@@ -22,16 +23,16 @@ use crate::ui::{PassProgress, Printer};
 pub(super) struct Processes {
     /// Holds what each process ran, and stays for those who want to look into it.
     folder: PathBuf,
-    prompts: Option<PathBuf>,
+    prompts: cli::Prompts,
     cancel: Arc<AtomicBool>,
 }
 
 impl Processes {
     /// # Errors
     /// A folder that cannot be written to.
-    pub(super) fn new(digest: &Digest, prompts: Option<&Path>, results: &Path) -> Result<Self, Error> {
+    pub(super) fn new(digest: &Digest, prompts: &cli::Prompts, results: &Path) -> Result<Self, Error> {
         let folder = results.join(format!("processes-{}", new_run_id(wall_time(), rand::random())));
-        let this = Self { folder, prompts: prompts.map(Path::to_owned), cancel: on_interrupt() };
+        let this = Self { folder, prompts: prompts.clone(), cancel: on_interrupt() };
         let failed = |source| Error::Write { path: this.folder.clone(), source };
         std::fs::create_dir_all(&this.folder).map_err(failed)?;
         let baseline = Baseline { digest: digest.clone(), noise: None };
@@ -100,7 +101,8 @@ impl Processes {
         command.args(["compare", "--quiet", "--format", "json", "--like"]).arg(self.baseline());
         command.arg("--output").arg(&export).arg("--results").arg(self.folder.join(side));
         command.args(repeat.iter().flat_map(|repeat| [OsString::from("--repeat"), repeat.to_string().into()]));
-        command.args(self.prompts.iter().flat_map(|prompts| [OsString::from("--prompts"), prompts.into()]));
+        command.args(self.prompts.prompts.iter().flat_map(|folder| [OsString::from("--prompts"), folder.into()]));
+        command.args(self.prompts.quality.iter().flat_map(|file| [OsString::from("--quality"), file.into()]));
         let output = command.stdin(Stdio::null()).output();
         if self.cancel.load(Ordering::Relaxed) {
             return Ok(None);

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use crate::catalog::{Candidate, Quantization, Requirements, Source};
 use crate::cli;
-use crate::commands::candidates::catalog;
+use crate::commands::candidates::{catalog, stated};
 use crate::commands::checkpoint;
 use crate::compare::difference;
 use crate::error::Error;
 use crate::plan::{Choices, Schedule};
-use crate::record::{Environment, Row, Run, Settings};
-use crate::suite::{self, Suite};
+use crate::quality::{Judgement, Verdict};
+use crate::record::{Asked, Environment, Row, Run, Settings, Stated};
+use crate::suite::{self, Language, Prompt, Suite};
 use crate::telemetry::environment;
 use crate::toml_error::nearest;
 use crate::ui::Printer;
@@ -23,7 +24,9 @@ const MAX_REPEAT: u32 = 100;
 pub(super) struct Chosen {
     candidates: Vec<Candidate>,
     requirements: Requirements,
+    stated: Option<Stated>,
     settings: Settings,
+    prompts: Vec<Asked>,
     /// The trials of every candidate.
     pub schedule: Schedule,
 }
@@ -32,7 +35,13 @@ impl Chosen {
     /// What the command line asks for.
     pub(super) fn from_args(args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
         let catalog = catalog(args.models.models.as_deref(), printer)?;
-        let requirements = catalog.requirements.with(&args.require.require).map_err(Error::Requirement)?;
+        let mut requirements = catalog.requirements;
+        if catalog.file.is_none() && !args.local.is_empty() {
+            // The service that the shipped file describes is not the one that the user's own models are for.
+            requirements = Requirements { device: None, budget: None, ..requirements };
+        }
+        let requirements = requirements.with(&args.require.require).map_err(Error::Requirement)?;
+        let stated = stated(catalog.file.as_deref(), &args.require.require);
         let mut candidates = if args.local.is_empty() {
             chosen(catalog.candidates, &args.candidate)?
         } else {
@@ -47,7 +56,7 @@ impl Chosen {
         if let Some(twice) = duplicate(&candidates) {
             return Err(Error::usage(format!("`{twice}` would be run twice"), "name each candidate once".to_owned()));
         }
-        let suites = named_suites(suites(args.prompts.as_deref())?, &args.suite, args.synthetic)?;
+        let suites = named_suites(suites(&args.prompts)?, &args.suite, args.synthetic)?;
         let until = args.precision.is_some() || args.min_seconds.is_some();
         // Random weights screen candidates: one round tells those apart that differ by enough to matter then.
         let once = (args.synthetic && args.repeat.is_none() && !until).then_some(1);
@@ -66,7 +75,8 @@ impl Chosen {
         if schedule.least().is_empty() {
             return Err(Error::usage("these suites have no prompts in that language", None));
         }
-        Ok(Self { candidates, requirements, settings, schedule })
+        let prompts = asked(&suites, &settings.languages);
+        Ok(Self { candidates, requirements, stated: Some(stated), settings, prompts, schedule })
     }
 
     /// What run `id` was to do; its prompts must still be the same.
@@ -75,16 +85,17 @@ impl Chosen {
         candidates: Vec<Candidate>,
         settings: Settings,
         requirements: Requirements,
-        prompts: Option<&Path>,
+        prompts: &cli::Prompts,
     ) -> Result<Self, Error> {
         let mut suites = suites(prompts)?;
         suites.retain(|suite| settings.suites.contains_key(&suite.name));
         if hashes(&suites) != settings.suites {
-            let hint = "give the folder that it was started with as --prompts, or start a new run".to_owned();
+            let hint = "give what it was started with as --prompts and --quality, or start a new run".to_owned();
             return Err(Error::usage(format!("the prompts of run {id} are not these any more"), hint));
         }
         let schedule = Schedule::of(&suites, &choices(&settings));
-        Ok(Self { candidates, requirements, settings, schedule })
+        let prompts = asked(&suites, &settings.languages);
+        Ok(Self { candidates, requirements, stated: None, settings, prompts, schedule })
     }
 
     /// A run of it in which nothing has happened yet.
@@ -96,6 +107,8 @@ impl Chosen {
             environment,
             settings: self.settings.clone(),
             requirements: self.requirements.clone(),
+            stated: self.stated.clone(),
+            prompts: self.prompts.clone(),
             rows: self.candidates.iter().cloned().map(Row::pending).collect(),
         }
     }
@@ -124,8 +137,50 @@ pub(super) fn same_environment(begun: &Environment) -> Result<(), Error> {
     Err(Error::usage(message, "resume it where it was started, or start a new run".to_owned()))
 }
 
-fn suites(prompts: Option<&Path>) -> Result<Vec<Suite>, Error> {
-    prompts.map_or_else(suite::shipped, suite::read).map_err(Error::Suite)
+/// The suites of a folder, or the shipped ones, and those of JSON lines.
+fn suites(prompts: &cli::Prompts) -> Result<Vec<Suite>, Error> {
+    let mut suites = prompts.prompts.as_deref().map_or_else(suite::shipped, suite::read).map_err(Error::Suite)?;
+    for file in &prompts.quality {
+        let own = suite::read_lines(file).map_err(Error::Suite)?;
+        if suites.iter().any(|suite| suite.name == own.name) {
+            let hint = "name the file otherwise: a suite is named as its file is".to_owned();
+            return Err(Error::usage(format!("there is a suite `{}` already", own.name), hint));
+        }
+        suites.push(own);
+    }
+    judgeable(&suites)?;
+    Ok(suites)
+}
+
+/// Refuses suites in which the reference answer of a prompt is not good enough for its own checks.
+fn judgeable(suites: &[Suite]) -> Result<(), Error> {
+    for suite in suites {
+        for prompt in &suite.prompts {
+            let Some(reference) = &prompt.expected.reference else { continue };
+            let Some(judgement) = Judgement::of(prompt, reference, false) else { continue };
+            if let Some((check, Verdict::Fail { reason, .. })) = judgement.failures().next() {
+                let language = prompt.language.map_or("", |language| language.tag());
+                let what = format!(
+                    "the reference answer of `{}` ({} {language}) fails its own `{check}`: {reason}",
+                    prompt.id, suite.name
+                );
+                return Err(Error::usage(what, "mend the check or the reference".to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The texts that will be asked, in the languages asked for.
+fn asked(suites: &[Suite], languages: &[Language]) -> Vec<Asked> {
+    let wanted = |prompt: &&Prompt| {
+        prompt.language.is_some_and(|language| languages.is_empty() || languages.contains(&language))
+    };
+    let of = |suite: &Suite| -> Vec<Asked> {
+        let asked = |prompt: &Prompt| Asked { suite: suite.name.clone(), prompt: prompt.clone() };
+        suite.prompts.iter().filter(wanted).map(asked).collect()
+    };
+    suites.iter().flat_map(of).collect()
 }
 
 /// The suites of these names; all if none is named, or without texts where there will be no tokenizer for them.

@@ -9,8 +9,8 @@ use candle_core::Device;
 use super::card::{occupied, settings};
 use super::deliver::{deliver, reserve};
 use super::interrupt::on_interrupt;
-use super::status::Status;
-use super::{baselines, threads};
+use super::status::{Status, qualifies};
+use super::{baselines, judge, threads};
 use crate::acquire::known_config;
 use crate::answer::Answer;
 use crate::catalog::Requirements;
@@ -35,18 +35,19 @@ pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Erro
     reserve(args.output.as_deref())?;
     let path = store::database(&args.results.results);
     let mut task = match (&args.resume, &args.like) {
-        (Some(selector), _) => Task::again(selector, &path, args.prompts.as_deref())?,
+        (Some(selector), _) => Task::again(selector, &path, &args.prompts)?,
         (None, Some(word)) => {
             let digest = baselines::named(word, &args.results.results)?.digest;
-            Task::like(&digest, args.repeat, args.prompts.as_deref(), &path)?
+            Task::like(&digest, args.repeat, &args.prompts, &path)?
         }
         (None, None) => Task::new(&path, args, printer)?,
     };
     if task.measure(printer)? == Ended::Cancelled {
-        printer.warn(&task.stopped(&args.results.results, args.prompts.as_deref()));
+        printer.warn(&task.stopped(&args.results.results, &args.prompts));
         return Ok(Status::Unanswered);
     }
 
+    judge::keep(&mut task.store, &task.run)?;
     let run = &task.run;
     let answer = Answer::of(run);
     deliver(&answer, args.format, args.output.as_deref(), printer)?;
@@ -86,7 +87,7 @@ impl Task {
     pub(super) fn like(
         digest: &Digest,
         repeat: Option<u32>,
-        prompts: Option<&Path>,
+        prompts: &cli::Prompts,
         path: &Path,
     ) -> Result<Self, Error> {
         let candidates = digest.rows.iter().map(|row| row.candidate.clone()).collect();
@@ -111,7 +112,7 @@ impl Task {
     }
 
     /// The rest of a stored run.
-    fn again(selector: &str, path: &Path, prompts: Option<&Path>) -> Result<Self, Error> {
+    fn again(selector: &str, path: &Path, prompts: &cli::Prompts) -> Result<Self, Error> {
         let store = Store::open_existing(path)?;
         let run = store.load_run(selector)?;
         let candidates = run.rows.iter().map(|row| row.candidate.clone()).collect();
@@ -124,9 +125,10 @@ impl Task {
     }
 
     /// That the user stopped it, and the command that goes on with it.
-    pub(super) fn stopped(&self, results: &Path, prompts: Option<&Path>) -> String {
-        let prompts = prompts.map(|folder| format!(" --prompts {}", quoted(folder))).unwrap_or_default();
-        let places = results_option(results) + &prompts;
+    pub(super) fn stopped(&self, results: &Path, prompts: &cli::Prompts) -> String {
+        let folder = prompts.prompts.iter().map(|folder| format!(" --prompts {}", quoted(folder)));
+        let files = prompts.quality.iter().map(|file| format!(" --quality {}", quoted(file)));
+        let places = results_option(results) + &folder.chain(files).collect::<String>();
         format!("stopped; every finished trial is stored. Go on with: bench compare --resume {}{places}", self.run.id)
     }
 
@@ -234,8 +236,7 @@ fn opening(run: &Run, chosen: &Chosen) -> String {
 
 fn status(answer: &Answer) -> Status {
     let failed = answer.run.rows.iter().any(|row| matches!(row.outcome, RowOutcome::Failed { .. }));
-    let qualified = answer.recommendation.pick().is_some();
-    if failed || !qualified { Status::No } else { Status::Yes }
+    if failed || !qualifies(&answer.recommendation) { Status::No } else { Status::Yes }
 }
 
 /// What a row is expected to cost, for the time left; of a model whose shape is not known yet, as much as one of 7B.

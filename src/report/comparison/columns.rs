@@ -2,14 +2,15 @@
 
 use crate::answer::{Answer, Work};
 use crate::metric::{
-    CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, LATENCY, LOAD, MBU, MEMORY, MFU, Metric, PREFILL, TTFT,
+    Aspect, CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, ENERGY_PER_TOKEN, FIDELITY, LATENCY, LOAD, MBU, MEMORY, MFU,
+    Metric, PASS_RATE, PREFILL, TTFT,
 };
 use crate::record::{Row, RowOutcome};
 use crate::report::figure;
 use crate::report::page::{Align, Cell, Column, Form, Role};
 use crate::suite::Language;
-use crate::summarize::{Attainment, Distribution, Figures, RowSummary, Summary};
-use crate::units::{Bytes, Known, Rate, Seconds, Share, UNKNOWN};
+use crate::summarize::{Attainment, Distribution, Figures, Rate, RowSummary, Summary};
+use crate::units::{self, Bytes, Known, Seconds, Share, UNKNOWN};
 
 /// A row of the run with its summary.
 pub(super) type Line<'a> = (&'a Row, &'a RowSummary);
@@ -95,6 +96,7 @@ impl<'a> Columns<'a> {
                 columns.extend(self.decode(group));
             }
             Group::Text => {
+                columns.extend(self.passed());
                 columns.extend(self.waits());
                 columns.extend(self.decode(group));
                 columns.extend(self.reading());
@@ -111,6 +113,43 @@ impl<'a> Columns<'a> {
             }));
         }
         columns
+    }
+
+    /// Beside the speeds: the share of answers that pass, by language.
+    fn passed(&self) -> Vec<Column> {
+        if self.form == Form::Document {
+            return Vec::new();
+        }
+        let of = |language: Language| {
+            let aspect = Aspect::in_language(PASS_RATE, language);
+            self.rate_column(format!("{}\n{}", PASS_RATE.label, language.tag()), aspect, |rate| {
+                Known(rate.share().map(Share)).to_string()
+            })
+        };
+        let columns: Vec<Column> = Language::ALL.into_iter().filter_map(of).collect();
+        columns.into_iter().enumerate().map(|(at, column)| if at == 0 { column } else { column.joined() }).collect()
+    }
+
+    /// What the answers are worth: each rate with where it lies, by language.
+    pub(super) fn quality(&self) -> Vec<Column> {
+        let judged = |(_, summary): &Line<'a>| {
+            Known(summary.quality.as_ref().map(|quality| quality.overall.fidelity.of)).to_string()
+        };
+        let mut columns = vec![self.column("answers", Align::Right, judged)];
+        for metric in [PASS_RATE, FIDELITY] {
+            for language in Language::ALL {
+                let heading = format!("{}\n{}", metric.label, language.tag());
+                columns.extend(self.rate_column(heading, Aspect::in_language(metric, language), with_interval));
+            }
+        }
+        columns
+    }
+
+    /// A column of a rate; none where no row has it.
+    fn rate_column(&self, heading: String, aspect: Aspect, show: impl Fn(Rate) -> String) -> Option<Column> {
+        let rate = |summary: &RowSummary| summary.quality.as_ref()?.rate(aspect);
+        let is_known = self.lines.iter().any(|(_, summary)| rate(summary).is_some());
+        is_known.then(|| self.column(heading, Align::Right, |(_, summary)| Known(rate(summary).map(&show)).to_string()))
     }
 
     fn attained(&self, attained: &Attainment) -> String {
@@ -184,7 +223,8 @@ impl<'a> Columns<'a> {
             self.column(heading(&DECODE), Align::Right, median),
             self.column("95 %\ninterval", Align::Left, |(_, summary)| {
                 let interval = decode(summary).and_then(|distribution| distribution.interval);
-                let text = interval.map(|interval| format!("{}–{}", Rate(interval.low), Rate(interval.high)));
+                let text =
+                    interval.map(|interval| format!("{}–{}", units::Rate(interval.low), units::Rate(interval.high)));
                 Known(text).to_string()
             })
             .joined(),
@@ -265,6 +305,17 @@ impl<'a> Columns<'a> {
 
     fn column<C: Into<Cell>>(&self, heading: impl Into<String>, align: Align, cell: impl Fn(&Line<'a>) -> C) -> Column {
         Column::new(heading, align, self.lines.iter().map(cell))
+    }
+}
+
+/// `62 % (55–69)`.
+fn with_interval(rate: Rate) -> String {
+    let percent = |share: f64| (100.0 * share).round();
+    match (rate.share(), rate.interval()) {
+        (Some(share), Some(interval)) => {
+            format!("{} % ({}–{})", percent(share), percent(interval.low), percent(interval.high))
+        }
+        _ => UNKNOWN.to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ mod tests;
 use super::machine;
 use super::page::{Align, Block, Column, Form, Item, Note, Page, Table};
 use crate::answer::{self, Answer, Kind, Severity};
-use crate::recommend::explain;
+use crate::recommend::{explain, provenance};
 use crate::summarize::RowSummary;
 
 use columns::{Columns, Group, Line};
@@ -86,7 +86,17 @@ fn figures(answer: &Answer, form: Form) -> Vec<Block> {
         let all = [resources, columns.figures(*group, limits)].concat();
         [Block::Heading(title), Block::Table(table(&columns, all, |summary| group.of(summary).is_some()))]
     };
-    groups.iter().enumerate().flat_map(table_of).collect()
+    let mut blocks: Vec<Block> = groups.iter().enumerate().flat_map(table_of).collect();
+    let judged: Vec<Line> = lines.iter().filter(|(_, summary)| summary.quality.is_some()).copied().collect();
+    if !judged.is_empty() {
+        let columns = Columns { answer, lines: judged, form };
+        let quality = columns.quality();
+        blocks.push(Block::Heading(
+            "Answers: share that pass their checks, and that are faithful to the language".to_owned(),
+        ));
+        blocks.push(Block::Table(table(&columns, quality, |_| true)));
+    }
+    blocks
 }
 
 fn table(columns: &Columns, figures: Vec<Column>, is_measured: impl Fn(&RowSummary) -> bool) -> Table {
@@ -139,7 +149,8 @@ fn recommendation(answer: &Answer) -> Vec<Block> {
     let verdict = lines.next().map(Block::Heading);
     let items = lines.map(|line| Item { nested: line.starts_with("  "), text: line.trim_start().to_owned() });
     let items: Vec<Item> = items.collect();
-    verdict.into_iter().chain((!items.is_empty()).then_some(Block::List(items))).collect()
+    let provenance = provenance(&answer.recommendation).map(Block::Paragraph);
+    provenance.into_iter().chain(verdict).chain((!items.is_empty()).then_some(Block::List(items))).collect()
 }
 
 /// Candidates and requests that came to nothing, each with its reason.

@@ -115,7 +115,7 @@ fn lines_trimmed(text: &str) -> Vec<&str> {
 
 #[test]
 fn the_whole_report() {
-    insta::assert_snapshot!(show(&realistic(), Some(130)), @r#"
+    insta::assert_snapshot!(show(&realistic(), Some(130)), @"
     Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
 
     Speed: medians on prompts of so many (@) token ids, prefill in tok/s
@@ -149,7 +149,9 @@ fn the_whole_report() {
     mixed precision (bf16, q4_k): speed and memory of these rows do not compare the models alone
     quality is not judged: read the answers before you decide (`bench export`)
 
-    Recommendation: qwen2.5-7b q4_k
+    Screening: nothing is known of the answers, so this is an order by speed and size, no recommendation.
+      fastest: qwen2.5-7b q4_k; smallest: qwen2.5-7b q4_k
+    First: qwen2.5-7b q4_k
       score 1.00: decode 38.5 tok/s, TTFT 314 ms, 35.3 Korean chars/s, 70.5 English chars/s, memory 4.00 GiB; 40 of 40 requests
         within the limits; 15,373 KRW a month
     Rejected:
@@ -162,12 +164,12 @@ fn the_whole_report() {
     Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT
       0.3, Korean chars/s 0.15, English chars/s 0.15, memory 0.1.
     The budget buys 127 of a month's 730 GPU hours; costs above count only the time spent answering.
-    "#);
+    ");
 }
 
 #[test]
 fn few_trials_of_random_weights() {
-    insta::assert_snapshot!(show(&few_and_synthetic(), Some(100)), @r#"
+    insta::assert_snapshot!(show(&few_and_synthetic(), Some(100)), @"
     Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
 
     Speed: medians on prompts of so many (@) token ids, prefill in tok/s
@@ -184,12 +186,15 @@ fn few_trials_of_random_weights() {
     quality is not judged: 2 rows have random weights, whose speed and memory are real and whose text
       is not
 
-    Recommendation, provisionally: qwen2.5-7b q4_k
+    Screening: nothing is known of the answers, so this is an order by speed and size, no
+      recommendation.
+      fastest: qwen2.5-7b q4_k; smallest: qwen2.5-7b q4_k
+    First: qwen2.5-7b q4_k
       score 1.00: decode 40.0 tok/s, TTFT 1.20 s, memory 4.00 GiB; 3 of 3 requests within the limits,
         which were not enforced
       A tie with mistral-7b-v0.3 q4_k: too few trials for intervals of decode rate and time to first
         token (see `--repeat`), and the scores are within 0.05.
-    Runner-up: mistral-7b-v0.3 q4_k
+    Second: mistral-7b-v0.3 q4_k
       score 0.97, no better than qwen2.5-7b q4_k in anything: decode 38.5 tok/s, TTFT 1.24 s, memory
         4.00 GiB; 3 of 3 requests within the limits, which were not enforced
     Provisional: the service is to run on L4, this run was on AMD EPYC 9B45, whose speed says nothing
@@ -198,7 +203,7 @@ fn few_trials_of_random_weights() {
       another device's speed and cost are not the service's.
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one,
       weighted decode 0.3, TTFT 0.3, memory 0.1.
-    "#);
+    ");
 }
 
 #[test]
@@ -308,7 +313,7 @@ fn a_busy_machine_is_told() {
 fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     let possible = [speed_trial("pp512+tg64", 512, 500, 80), text_trial(200, 80, 11, "가")].into();
     let run = run_on_l4([beyond_an_l4().rows, vec![llama_8b("b", possible)]].concat());
-    insta::assert_snapshot!(show(&run, Some(130)), @r#"
+    insta::assert_snapshot!(show(&run, Some(130)), @"
     Run 20261120-051733-4f2a on NVIDIA L4 (cuda:0, 2 threads)
 
     Speed: medians on prompts of so many (@) token ids, prefill in tok/s
@@ -324,6 +329,12 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
     b          bf16       1     —     —      500    12.5  —            1.25        —     0.0909          —   62.7 %
 
+    Answers: share that pass their checks, and that are faithful to the language
+    candidate  precision  answers        fidelity
+                                               ko
+    ─────────────────────────────────────────────
+    b          bf16             1  100 % (21–100)
+
     the run is not finished: the figures are of the trials so far
     ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
       pp512+tg64 needs 722 TFLOPS, 5.96 times the card's 121; suspect the card's row in gpus.toml, the count of tokens, or the clock
@@ -331,16 +342,17 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     — p95 needs 130 requests and there are 1: `--repeat 130` gives 130
     — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
     b bf16: capacity: NVIDIA L4 holds 26 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of its weights
-    quality is not judged: read the answers before you decide (`bench export`)
 
-    Recommendation: b bf16
+    Screening: nothing is known of the answers, so this is an order by speed and size, no recommendation.
+      fastest: b bf16; smallest: b bf16
+    First: b bf16
       score 1.00: decode 12.5 tok/s, TTFT 500 ms, 1.25 Korean chars/s, memory 17.0 GiB
     Rejected:
       a bf16: impossible, decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed pp512+tg64 needs
         722 TFLOPS, 5.96 times the card's 121: its figures are not to be believed
     Compared by prompts of token ids. Score: mean of each figure against the best qualified one, weighted decode 0.3, TTFT 0.3,
       Korean chars/s 0.15, memory 0.1.
-    "#);
+    ");
 }
 
 #[test]
@@ -349,6 +361,8 @@ fn a_run_as_a_comment() {
     ### Run 20261120-051733-4f2a
 
     Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC
+
+    Requirements: those of my.toml, and by hand ttft_seconds.
 
     #### Recommendation: none. No candidate meets the requirements.
 
@@ -462,6 +476,8 @@ fn a_run_without_candidates_still_says_where_it_was_made() {
     Example CPU, "two cores" · cpu · 2 threads · bench 0.1.0 · started 2026-11-20 05:17 UTC
 
     - **Warning:** debug build: these speeds are not the program's, build with --release
+
+    Requirements: those of my.toml, and by hand ttft_seconds.
 
     #### Recommendation: none. No candidate meets the requirements.
 

@@ -53,6 +53,8 @@ pub fn run_of(row: Row, settings: Settings) -> Run {
         environment: environment::detect("cpu", 1),
         settings,
         requirements: Requirements::default(),
+        stated: None,
+        prompts: Vec::new(),
         rows: vec![Row { outcome: RowOutcome::Ran, ..row }],
     }
 }

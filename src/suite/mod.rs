@@ -1,8 +1,12 @@
-//! Suites: named, fixed sets of prompts.
+//! Suites: named, fixed sets of prompts, and what their answers are held to.
 //!
 //! The shipped suites are compiled in from `prompts/`, so that two people who compare figures ran the same text;
 //! `--prompts DIR` reads others of the same layout: `ko/NAME.toml` and `en/NAME.toml` for text, `NAME.toml` for suites
-//! of token ids.
+//! of token ids. `--quality FILE` adds one of JSON lines.
+
+mod check;
+mod language;
+mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,35 +18,11 @@ use toml::Spanned;
 
 use crate::toml_error::TomlError;
 
+pub use check::{Bounds, Check, CheckKind, Pattern, Register, Schema};
+pub use language::Language;
+pub use lines::read_lines;
+
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
-
-/// A natural language that prompts are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    Ko,
-    En,
-}
-
-impl Language {
-    pub const ALL: [Language; 2] = [Language::Ko, Language::En];
-
-    /// The BCP 47 tag, which is also the folder's name.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Language::Ko => "ko",
-            Language::En => "en",
-        }
-    }
-
-    /// The language's English name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Language::Ko => "Korean",
-            Language::En => "English",
-        }
-    }
-}
 
 /// A named set of prompts.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,23 +45,56 @@ impl Suite {
 }
 
 /// One input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prompt {
     /// Unique within its suite and language; the same id in both languages is a pair that asks the same.
     pub id: String,
-    /// `None` for token ids.
+    /// The language that it is asked in; `None` for token ids.
     pub language: Option<Language>,
+    /// What is asked.
     pub body: Body,
+    /// The longest answer, in tokens.
     pub max_new_tokens: u32,
+    /// What the answer is held to.
+    #[serde(default)]
+    pub expected: Expected,
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Body {
     /// A turn of a conversation, answered until the model ends it or the limit is reached.
-    Text { system: String, text: String },
+    Text {
+        /// The system message; empty for none.
+        system: String,
+        /// The user's message.
+        text: String,
+    },
     /// So many random token ids, answered with exactly `max_new_tokens` tokens: every candidate does the same work.
-    Tokens { count: u32 },
+    Tokens {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// What an answer is held to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// The language that the answer is due in; `None` for token ids.
+    pub language: Option<Language>,
+    /// Whether the prompt wants its own text back: correct this, extract, quote, rewrite.
+    #[serde(default)]
+    pub copies_prompt: bool,
+    /// An answer that passes all checks.
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// What it is held to beside the gates of its language.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// For each check, an answer that fails only that one; `None` where none is stated.
+    #[serde(default)]
+    pub fails: Vec<Option<String>>,
 }
 
 /// A file of texts in one language.
@@ -91,7 +104,7 @@ struct TextFile {
     description: String,
     system: String,
     max_new_tokens: u32,
-    prompt: Vec<TextEntry>,
+    prompt: Vec<Spanned<TextEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +112,14 @@ struct TextFile {
 struct TextEntry {
     id: String,
     text: String,
+    max_new_tokens: Option<u32>,
+    /// The language that the answer is due in, where it is not the prompt's.
+    language: Option<Language>,
+    #[serde(default)]
+    copies_prompt: bool,
+    reference: Option<String>,
+    #[serde(default)]
+    check: Vec<Spanned<check::Stated>>,
 }
 
 /// A file of token counts.
@@ -185,15 +206,14 @@ fn parse(root: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Vec<Suite>, T
             Some(language) => text_suite(&file, text, &name, language)?,
             None => token_suite(&file, text, &name)?,
         };
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = part.prompts.iter().find(|prompt| !seen.insert(&prompt.id)) {
-            return Err(TomlError::at(&file, text, 0..0, format!("prompt `{}` is there twice", twice.id)));
-        }
         let (suite, hash) =
             suites.entry(name).or_insert_with(|| (Suite { prompts: Vec::new(), ..part.clone() }, Sha256::new()));
-        suite.prompts.extend(part.prompts);
         hash.update(path.to_string_lossy().as_bytes());
-        hash.update(text.as_bytes());
+        match language {
+            Some(_) => part.prompts.iter().for_each(|prompt| asked(hash, prompt)),
+            None => hash.update(text.as_bytes()),
+        }
+        suite.prompts.extend(part.prompts);
     }
     let finished = |(suite, hash): (Suite, Sha256)| {
         let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -202,20 +222,54 @@ fn parse(root: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Vec<Suite>, T
     Ok(suites.into_values().map(finished).collect())
 }
 
+/// What a model sees of a prompt, and how much it may answer: the same prompts under other checks are the same work.
+fn asked(hash: &mut Sha256, prompt: &Prompt) {
+    let (system, text) = match &prompt.body {
+        Body::Text { system, text } => (system.as_str(), text.as_str()),
+        Body::Tokens { .. } => ("", ""),
+    };
+    for part in [&prompt.id, system, text, &prompt.max_new_tokens.to_string()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+}
+
 fn text_suite(file: &Path, text: &str, name: &str, language: Language) -> Result<Suite, TomlError> {
     let parsed: TextFile = toml::from_str(text).map_err(|error| TomlError::parse(file, text, &error))?;
-    let prompt = |entry: TextEntry| Prompt {
-        id: entry.id,
-        language: Some(language),
-        body: Body::Text { system: parsed.system.clone(), text: entry.text.trim().to_owned() },
-        max_new_tokens: parsed.max_new_tokens,
-    };
+    let mut prompts = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entry in parsed.prompt {
+        let span = entry.span();
+        let entry = entry.into_inner();
+        if !seen.insert(entry.id.clone()) {
+            return Err(TomlError::at(file, text, span, format!("prompt `{}` is there twice", entry.id)));
+        }
+        let mut expected = Expected {
+            language: entry.language.or(Some(language)),
+            copies_prompt: entry.copies_prompt,
+            reference: entry.reference.map(|reference| reference.trim().to_owned()),
+            ..Expected::default()
+        };
+        for stated in entry.check {
+            let span = stated.span();
+            let mut stated = stated.into_inner();
+            expected.fails.push(stated.fails.take().map(|fails| fails.trim().to_owned()));
+            expected.checks.push(Check::try_from(stated).map_err(|message| TomlError::at(file, text, span, message))?);
+        }
+        prompts.push(Prompt {
+            id: entry.id,
+            language: Some(language),
+            body: Body::Text { system: parsed.system.clone(), text: entry.text.trim().to_owned() },
+            max_new_tokens: entry.max_new_tokens.unwrap_or(parsed.max_new_tokens),
+            expected,
+        });
+    }
     Ok(Suite {
         name: name.into(),
         description: parsed.description,
         repeat: TEXT_REPEAT,
         warmup: TEXT_WARMUP,
-        prompts: parsed.prompt.into_iter().map(prompt).collect(),
+        prompts,
         sha256: String::new(),
     })
 }
@@ -228,11 +282,16 @@ fn token_suite(file: &Path, text: &str, name: &str) -> Result<Suite, TomlError> 
             return Err(TomlError::at(file, text, rounds.span(), message));
         }
     }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = parsed.prompt.iter().find(|prompt| !seen.insert(&prompt.id)) {
+        return Err(TomlError::at(file, text, 0..0, format!("prompt `{}` is there twice", twice.id)));
+    }
     let prompt = |entry: TokenEntry| Prompt {
         id: entry.id,
         language: None,
         body: Body::Tokens { count: entry.prompt_tokens },
         max_new_tokens: entry.output_tokens,
+        expected: Expected::default(),
     };
     Ok(Suite {
         name: name.into(),

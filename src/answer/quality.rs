@@ -1,0 +1,34 @@
+//! Quality: what the answers are worth, where that says less than it seems to, or needs an example.
+
+use super::note::{Kind, Note, Subject};
+use crate::recommend::Recommendation;
+use crate::record::Run;
+use crate::summarize::RowSummary;
+
+/// Answers that fail and are shown of each row: a reader sees what kind of fault it is, and the exports have all.
+const SHOWN: usize = 5;
+
+pub(super) fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for undecided in &recommendation.undecided {
+        let subject = Subject::Row(undecided.row.clone());
+        notes.push(Note { subject, kind: Kind::UndecidedFloor(undecided.clone()) });
+    }
+    for (row, summary) in run.rows.iter().zip(summaries) {
+        let subject = || Subject::Row(row.candidate.row());
+        let Some(quality) = &summary.quality else { continue };
+        for (language, in_language) in &quality.in_language {
+            let (language, of) = (*language, in_language.of);
+            let answers = of - in_language.passed;
+            if answers > 0 {
+                notes.push(Note { subject: subject(), kind: Kind::OtherLanguage { language, answers, of } });
+            }
+        }
+        if !quality.failures.is_empty() {
+            let shown = quality.failures.iter().take(SHOWN).cloned().collect();
+            let kind = Kind::FailedAnswers { failed: quality.failures.len(), of: quality.overall.fidelity.of, shown };
+            notes.push(Note { subject: subject(), kind });
+        }
+    }
+    notes
+}

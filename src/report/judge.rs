@@ -1,0 +1,130 @@
+//! What was judged: each row's rates, verdicts that changed, and answers that fail.
+
+use serde::Serialize;
+
+use super::ReportError;
+use super::page::{Align, Block, Column, Page, Table};
+use crate::metric::{FIDELITY, PASS_RATE};
+use crate::suite::Language;
+use crate::summarize::{BrokenRule, Rate};
+use crate::units::UNKNOWN;
+
+/// What judging a run again gave.
+#[derive(Debug, Serialize)]
+pub struct Judged {
+    pub schema_version: u64,
+    pub run: String,
+    /// Version of the rules.
+    pub rules: u32,
+    /// Answers that were judged, of all rows.
+    pub answers: usize,
+    /// Answers that had been judged before.
+    pub judged_before: usize,
+    pub rows: Vec<JudgedRow>,
+    pub changes: Vec<Change>,
+}
+
+/// A row's rates.
+#[derive(Debug, Serialize)]
+pub struct JudgedRow {
+    pub row: String,
+    pub language: Option<Language>,
+    pub fidelity: Rate,
+    pub pass_rate: Rate,
+}
+
+/// A verdict that is another than the stored one.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub row: String,
+    pub suite: String,
+    pub language: Option<Language>,
+    pub prompt: String,
+    /// The gate or the check.
+    pub rule: String,
+    /// `pass`, `fail` or `not_applicable`; `None` where the rule was not there.
+    pub before: Option<&'static str>,
+    pub after: Option<&'static str>,
+    /// Why it fails now.
+    pub reason: Option<String>,
+}
+
+/// An answer of a file, judged.
+#[derive(Debug, Serialize)]
+pub struct JudgedLine {
+    pub id: String,
+    pub passes: bool,
+    pub faithful: bool,
+    pub broken: Vec<BrokenRule>,
+}
+
+/// One JSON document on a line.
+///
+/// # Errors
+/// What the encoder gives.
+pub fn json(judged: &impl Serialize) -> Result<String, ReportError> {
+    super::json::line("the judgement", judged)
+}
+
+/// The rates of each row, then what changed.
+pub fn page(judged: &Judged) -> Page {
+    let Judged { run, rules, answers, judged_before, rows, changes, .. } = judged;
+    let head = format!("Run {run}: {answers} answers judged by version {rules} of the rules");
+    let cell = |rate: &Rate| if rate.of == 0 { UNKNOWN.to_owned() } else { rate.to_string() };
+    let table = Table {
+        names: vec![
+            Column::new("candidate", Align::Left, rows.iter().map(|row| row.row.clone())),
+            Column::new("language", Align::Left, rows.iter().map(|row| tag(row.language))),
+        ],
+        columns: vec![
+            Column::new(PASS_RATE.label, Align::Right, rows.iter().map(|row| cell(&row.pass_rate))),
+            Column::new(FIDELITY.label, Align::Right, rows.iter().map(|row| cell(&row.fidelity))),
+        ],
+    };
+    let changed = match (judged_before, changes.len()) {
+        (0, _) => "They had not been judged before.".to_owned(),
+        (_, 0) => "No verdict changed.".to_owned(),
+        (_, 1) => "1 verdict changed:".to_owned(),
+        (_, count) => format!("{count} verdicts changed:"),
+    };
+    let lines = changes.iter().map(change).collect();
+    let table = (!rows.is_empty()).then_some(Block::Table(table));
+    Page::new(
+        [Block::Paragraph(head)].into_iter().chain(table).chain([Block::Paragraph(changed)]).chain(Block::list(lines)),
+    )
+}
+
+/// Each answer that fails, then how many do not.
+pub fn lines(lines: &[JudgedLine]) -> Page {
+    let failing: Vec<&JudgedLine> = lines.iter().filter(|line| !line.passes).collect();
+    let rate = |count: usize| Rate { passed: count, of: lines.len() };
+    let faithful = rate(lines.iter().filter(|line| line.faithful).count());
+    let summary = format!("Passed {}. Fidelity {faithful}.", rate(lines.len() - failing.len()));
+    let broken: Vec<(&str, &BrokenRule)> =
+        failing.iter().flat_map(|line| line.broken.iter().map(|broken| (line.id.as_str(), broken))).collect();
+    let column = |heading: &str, of: &dyn Fn(&BrokenRule) -> String| {
+        Column::new(heading, Align::Left, broken.iter().map(|(_, rule)| of(rule)))
+    };
+    let table = Table {
+        names: vec![Column::new("answer", Align::Left, broken.iter().map(|(id, _)| (*id).to_owned()))],
+        columns: vec![
+            column("breaks", &|rule| rule.rule.to_owned()),
+            column("reason", &|rule| rule.reason.clone()),
+            column("place", &|rule| rule.place.clone().unwrap_or_default().replace('\n', " ")),
+        ],
+    };
+    let table = (!broken.is_empty()).then_some(Block::Table(table));
+    Page::new(table.into_iter().chain([Block::Paragraph(summary)]))
+}
+
+fn tag(language: Option<Language>) -> String {
+    language.map_or("all", |language| language.tag()).to_owned()
+}
+
+fn change(change: &Change) -> String {
+    let Change { row, suite, language, prompt, rule, before, after, reason } = change;
+    let word = |verdict: &Option<&'static str>| verdict.unwrap_or("no such rule").replace('_', " ");
+    let reason = reason.as_ref().map(|reason| format!(", {reason}")).unwrap_or_default();
+    let language = language.map(|language| format!(" {}", language.tag())).unwrap_or_default();
+    format!("{row}, {suite}{language} {prompt}: {rule} from {} to {}{reason}", word(before), word(after))
+}

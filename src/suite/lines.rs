@@ -1,0 +1,156 @@
+//! A suite of JSON lines: the user's own prompts with what their answers are held to, an object a line.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::check::Stated;
+use super::{Body, Check, Expected, Language, Prompt, Suite, SuiteError, TEXT_REPEAT, TEXT_WARMUP, asked};
+use crate::toml_error::TomlError;
+
+/// Bytes of a file that are read: more is no set of prompts.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The longest answer where a line states none, in tokens.
+const MAX_NEW_TOKENS: u32 = 96;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: String,
+    text: String,
+    /// The language that it is asked in, and that the answer is due in.
+    language: Language,
+    #[serde(default)]
+    system: String,
+    max_new_tokens: Option<u32>,
+    #[serde(default)]
+    copies_prompt: bool,
+    reference: Option<String>,
+    #[serde(default)]
+    checks: Vec<Stated>,
+}
+
+/// Reads a suite, named as the file is.
+///
+/// # Errors
+/// A file that cannot be read or is over 64 MiB, a line that is no object of the right form, two prompts with one id in one
+/// language: with the line, and the column where it is known.
+pub fn read_lines(path: &Path) -> Result<Suite, SuiteError> {
+    let failed = |source| SuiteError::Read { path: path.into(), source };
+    let size = std::fs::metadata(path).map_err(failed)?;
+    if !size.is_file() || size.len() > MOST_BYTES {
+        let what = if size.is_file() { "larger than 64 MiB" } else { "not a file" };
+        return Err(failed(std::io::Error::other(what)));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(parse(path, &name, text.strip_prefix('\u{feff}').unwrap_or(&text))?)
+}
+
+fn parse(file: &Path, name: &str, text: &str) -> Result<Suite, TomlError> {
+    let mut prompts = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut hash = Sha256::new();
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let start = offset;
+        offset += line.len();
+        if line.trim().is_empty() {
+            continue;
+        }
+        let at = |column: usize, message: String| {
+            // serde_json counts bytes from 1.
+            let byte = start + line.floor_char_boundary(column.saturating_sub(1));
+            TomlError::at(file, text, byte..byte, message)
+        };
+        let parsed: Line = serde_json::from_str(line).map_err(|error| {
+            let message = error.to_string();
+            // Line and column of its own, within the line.
+            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+            at(error.column(), message).with_nearest()
+        })?;
+        if !seen.insert((parsed.language, parsed.id.clone())) {
+            return Err(at(1, format!("prompt `{}` is there twice in {}", parsed.id, parsed.language.name())));
+        }
+        let mut expected = Expected {
+            language: Some(parsed.language),
+            copies_prompt: parsed.copies_prompt,
+            reference: parsed.reference,
+            ..Expected::default()
+        };
+        for (number, mut stated) in parsed.checks.into_iter().enumerate() {
+            expected.fails.push(stated.fails.take());
+            // The place of the check: its kind.
+            let place = line.match_indices("\"kind\"").nth(number).map_or(0, |(byte, _)| byte);
+            expected.checks.push(Check::try_from(stated).map_err(|message| at(place + 1, message))?);
+        }
+        let prompt = Prompt {
+            id: parsed.id,
+            language: Some(parsed.language),
+            body: Body::Text { system: parsed.system, text: parsed.text },
+            max_new_tokens: parsed.max_new_tokens.unwrap_or(MAX_NEW_TOKENS),
+            expected,
+        };
+        asked(&mut hash, &prompt);
+        prompts.push(prompt);
+    }
+    if prompts.is_empty() {
+        return Err(TomlError::at(
+            file,
+            text,
+            0..0,
+            "no prompts: expected a JSON object a line, with `id`, `language` and `text`",
+        ));
+    }
+    Ok(Suite {
+        name: name.into(),
+        description: format!("The prompts of {}.", file.display()),
+        repeat: TEXT_REPEAT,
+        warmup: TEXT_WARMUP,
+        prompts,
+        sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::CheckKind;
+
+    fn read(text: &str) -> Result<Suite, String> {
+        parse(Path::new("mine.jsonl"), "mine", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_is_a_prompt_with_its_checks() {
+        let line = r#"{"id":"a","language":"ko","text":"몇 개?","checks":[{"kind":"number","is":3,"fails":"4"}],"reference":"3"}"#;
+        let suite = read(&format!("{line}\n\n")).unwrap();
+        let [prompt] = &suite.prompts[..] else { panic!() };
+        assert_eq!((prompt.expected.language, prompt.max_new_tokens), (Some(Language::Ko), 96));
+        assert_eq!(prompt.expected.checks[0].kind(), CheckKind::Number);
+        assert_eq!(prompt.expected.fails, [Some("4".to_owned())]);
+    }
+
+    #[test]
+    fn mistakes_are_refused_at_their_line_and_column() {
+        let good = r#"{"id":"a","language":"ko","text":"가"}"#;
+        for (line, message) in [
+            ("[1]", "mine.jsonl:2:"),
+            ("not json", "mine.jsonl:2:2: expected ident"),
+            (good, "mine.jsonl:2:1: prompt `a` is there twice in Korean"),
+            (r#"{"id":"b","language":"kr","text":"가"}"#, "mine.jsonl:2:25: unknown variant `kr`"),
+            (r#"{"id":"가","language":"ko","test":"가"}"#, "mine.jsonl:2:32: unknown field `test`"),
+            (
+                r#"{"id":"b","language":"ko","text":"가","checks":[{"kind":"list","min":1},{"kind":"list"}]}"#,
+                "mine.jsonl:2:73: `list` needs `min` or `max`",
+            ),
+        ] {
+            let error = read(&format!("{good}\n{line}\n")).unwrap_err();
+            assert!(error.contains(message), "{line}: {error}");
+        }
+        assert!(read(" \n").unwrap_err().contains("no prompts"));
+    }
+}

@@ -1,0 +1,208 @@
+//! Quality, summarized: how many answers keep the gates and pass the checks, each language and each service apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::rate::Rate;
+use crate::metric::{Aspect, FIDELITY, Metric, PASS_RATE};
+use crate::quality::{Gate, Judgement, Verdict};
+use crate::record::{Asked, FinishReason, Outcome, Phase, Row, Run, Trial};
+use crate::suite::Language;
+
+/// What one candidate's answers are worth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Quality {
+    /// Of all answers.
+    pub overall: Rates,
+    /// Of the answers that are due in a language.
+    pub languages: BTreeMap<Language, Rates>,
+    /// Answers that are in the language that they are due in: the others are in no speed of that language.
+    pub in_language: BTreeMap<Language, Rate>,
+    /// Of each suite's answers, by language. A service that a model cannot do is not made up for by one that it can.
+    pub suites: BTreeMap<String, BTreeMap<Language, Rates>>,
+    /// Every answer that fails, in the order of the prompts.
+    pub failures: Vec<Failed>,
+}
+
+/// Rates over the same answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Rates {
+    /// Answers that broke no gate.
+    pub fidelity: Rate,
+    /// Answers that broke neither a gate nor a check, of prompts that have checks.
+    pub pass_rate: Rate,
+}
+
+/// An answer that fails, and everything that it breaks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failed {
+    pub suite: String,
+    /// The language that the answer is due in.
+    pub language: Option<Language>,
+    pub prompt: String,
+    pub broken: Vec<BrokenRule>,
+}
+
+/// A gate or a check that an answer breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenRule {
+    /// Its name: `stray_script`, `label`.
+    pub rule: &'static str,
+    pub reason: String,
+    /// Where in the answer; `None` where something is missing.
+    pub place: Option<String>,
+}
+
+/// An answer that was judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedAnswer<'a> {
+    pub asked: &'a Asked,
+    pub trial: &'a Trial,
+    pub judgement: Judgement,
+}
+
+impl JudgedAnswer<'_> {
+    /// The language that it is due in.
+    pub fn language(&self) -> Option<Language> {
+        self.asked.prompt.expected.language
+    }
+
+    /// Whether it is in that language: the gate of that name is not broken.
+    fn is_in_its_language(&self) -> bool {
+        !self.judgement.gates.iter().any(|(gate, verdict)| *gate == Gate::Language && verdict.is_fail())
+    }
+}
+
+/// The answers of a row that can be judged: the first one of each prompt, because a greedy answer is the same each time. None of
+/// random weights, whose answers say nothing, and none of requests that failed.
+pub fn judged<'a>(run: &'a Run, row: &'a Row) -> Vec<JudgedAnswer<'a>> {
+    if is_random(row) {
+        return Vec::new();
+    }
+    let prompts: BTreeMap<(&str, Option<Language>, &str), &Asked> = run
+        .prompts
+        .iter()
+        .map(|asked| ((asked.suite.as_str(), asked.prompt.language, asked.prompt.id.as_str()), asked))
+        .collect();
+    let mut seen = BTreeSet::new();
+    let measured = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+    measured
+        .filter_map(|trial| {
+            let key = (trial.key.suite.as_str(), trial.key.language, trial.key.prompt.as_str());
+            let asked = *prompts.get(&key)?;
+            let Outcome::Completed { finish } = trial.outcome else { return None };
+            let text = trial.text.as_deref()?;
+            if !seen.insert(key) {
+                return None;
+            }
+            let judgement = Judgement::of(&asked.prompt, text, finish != FinishReason::Stop)?;
+            Some(JudgedAnswer { asked, trial, judgement })
+        })
+        .collect()
+}
+
+/// Whether a row has random weights.
+pub(super) fn is_random(row: &Row) -> bool {
+    matches!(row.candidate.source, crate::catalog::Source::Synthetic { .. })
+        || row.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.synthetic)
+}
+
+impl Rates {
+    fn of<'j>(judged: impl Iterator<Item = &'j JudgedAnswer<'j>> + Clone) -> Self {
+        let with_checks = judged.clone().filter(|answer| !answer.judgement.checks.is_empty());
+        Self {
+            fidelity: Rate::of(judged.map(|answer| answer.judgement.is_faithful())),
+            pass_rate: Rate::of(with_checks.map(|answer| answer.judgement.passes())),
+        }
+    }
+}
+
+impl Quality {
+    /// Of a row's answers; `None` if none could be judged.
+    pub(super) fn of(run: &Run, row: &Row) -> Option<Self> {
+        let judged = judged(run, row);
+        if judged.is_empty() {
+            return None;
+        }
+        let in_language = |language| judged.iter().filter(move |answer| answer.language() == Some(language));
+        let by_language = |suite: Option<&str>| -> BTreeMap<Language, Rates> {
+            let rates = |language| {
+                Rates::of(
+                    in_language(language).filter(move |answer| suite.is_none_or(|suite| answer.asked.suite == suite)),
+                )
+            };
+            Language::ALL
+                .into_iter()
+                .map(|language| (language, rates(language)))
+                .filter(|(_, rates)| rates.fidelity.of > 0)
+                .collect()
+        };
+        let suites: BTreeSet<&str> = judged.iter().map(|answer| answer.asked.suite.as_str()).collect();
+        Some(Self {
+            overall: Rates::of(judged.iter()),
+            languages: by_language(None),
+            in_language: Language::ALL
+                .into_iter()
+                .map(|language| (language, Rate::of(in_language(language).map(JudgedAnswer::is_in_its_language))))
+                .filter(|(_, rate)| rate.of > 0)
+                .collect(),
+            suites: suites.into_iter().map(|suite| (suite.to_owned(), by_language(Some(suite)))).collect(),
+            failures: judged.iter().filter(|answer| !answer.judgement.passes()).map(Failed::of).collect(),
+        })
+    }
+
+    /// The rate that an aspect is of; `None` of other metrics, and where no answer was judged.
+    pub fn rate(&self, aspect: Aspect) -> Option<Rate> {
+        match aspect.language {
+            Some(language) => self.languages.get(&language)?.rate(aspect.metric),
+            None => self.overall.rate(aspect.metric),
+        }
+    }
+
+    /// The same of one suite.
+    pub fn rate_of_suite(&self, suite: &str, aspect: Aspect) -> Option<Rate> {
+        let languages = self.suites.get(suite)?;
+        match aspect.language {
+            Some(language) => languages.get(&language)?.rate(aspect.metric),
+            None => languages.values().fold(Rates::default(), |sum, rates| sum.plus(*rates)).rate(aspect.metric),
+        }
+    }
+}
+
+impl Rates {
+    fn plus(self, other: Self) -> Self {
+        Self { fidelity: self.fidelity.plus(other.fidelity), pass_rate: self.pass_rate.plus(other.pass_rate) }
+    }
+
+    fn rate(&self, metric: Metric) -> Option<Rate> {
+        let rate = match metric {
+            FIDELITY => self.fidelity,
+            PASS_RATE => self.pass_rate,
+            _ => return None,
+        };
+        (rate.of > 0).then_some(rate)
+    }
+}
+
+impl BrokenRule {
+    /// Of a verdict that fails.
+    pub fn of(rule: &'static str, verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Fail { reason, place } => Self { rule, reason: reason.clone(), place: place.clone() },
+            Verdict::Pass | Verdict::NotApplicable => Self { rule, reason: String::new(), place: None },
+        }
+    }
+}
+
+impl Failed {
+    fn of(answer: &JudgedAnswer) -> Self {
+        let broken = answer.judgement.failures().map(|(rule, verdict)| BrokenRule::of(rule, verdict));
+        Self {
+            suite: answer.asked.suite.clone(),
+            language: answer.language(),
+            prompt: answer.asked.prompt.id.clone(),
+            broken: broken.collect(),
+        }
+    }
+}
