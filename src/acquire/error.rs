@@ -18,6 +18,8 @@ pub enum AcquireError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("`{path}` is larger than {limit_mib} MiB, which no such file is")]
     TooLarge { path: PathBuf, limit_mib: u64 },
+    #[error("`{path}` is a Git LFS pointer: run `git lfs pull`")]
+    LfsPointer { path: PathBuf },
     #[error("`{path}` is not valid JSON")]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("could not understand the header of `{path}`: {message}")]
@@ -66,6 +68,7 @@ impl AcquireError {
             Self::Spec { source, .. } => source.hint(),
             Self::Read { .. }
             | Self::TooLarge { .. }
+            | Self::LfsPointer { .. }
             | Self::Json { .. }
             | Self::Header { .. }
             | Self::NoWeights { .. }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoint::{Checkpoint, Weights};
 use super::error::AcquireError;
-use super::files::{LARGEST_JSON, json, read};
+use super::files::{LARGEST_JSON, is_there, json, read, refuse_lfs_pointer};
 use super::gguf::{self, GgufFile};
 use super::preview::Preview;
 use crate::catalog::is_gguf_file;
@@ -61,7 +61,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     let text = text_model(path, &config)?;
     let mut files = Vec::new();
     for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
-        if path.join(name).is_file() {
+        if is_there(&path.join(name)) {
             files.push(file_facts(&path.join(name))?);
         }
     }
@@ -119,7 +119,7 @@ fn architecture(path: &Path, config: &Config) -> Result<String, AcquireError> {
 /// The text side of a directory; `None` if it has no `tokenizer.json`.
 fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, AcquireError> {
     let file = path.join("tokenizer.json");
-    if !file.is_file() {
+    if !is_there(&file) {
         return Ok(None);
     }
     let in_text = |source| AcquireError::Text { path: path.into(), source };
@@ -128,7 +128,7 @@ fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, Acquire
     let tokenizer = read_tokenizer(document).map_err(in_text)?;
     let optional = |name: &str| {
         let file = path.join(name);
-        if file.is_file() { json(&file) } else { Ok(Value::Object(serde_json::Map::new())) }
+        if is_there(&file) { json(&file) } else { Ok(Value::Object(serde_json::Map::new())) }
     };
     let settings = optional("tokenizer_config.json")?;
     let generation = parse_config(path, optional("generation_config.json")?)?;
@@ -144,11 +144,11 @@ fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, Acquire
 /// A chat template in a file of its own, as newer repositories have it.
 fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
     let jinja = path.join("chat_template.jinja");
-    if jinja.is_file() {
+    if is_there(&jinja) {
         return Ok(Some(String::from_utf8_lossy(&read(&jinja, LARGEST_JSON)?).into_owned()));
     }
     let wrapped = path.join("chat_template.json");
-    if wrapped.is_file() {
+    if is_there(&wrapped) {
         return Ok(json(&wrapped)?.get("chat_template").and_then(Value::as_str).map(str::to_owned));
     }
     Ok(None)
@@ -156,19 +156,21 @@ fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
 
 /// The weights of a directory: safetensors if it has them, else PyTorch's own.
 fn weight_files(path: &Path) -> Result<Weights, AcquireError> {
-    if let Some(files) = indexed_files(path, "model.safetensors")? {
-        return Ok(Weights::Safetensors(files));
-    }
-    match indexed_files(path, "pytorch_model.bin")? {
-        Some(files) => Ok(Weights::Pytorch(files)),
-        None => Err(AcquireError::NoWeights { path: path.into() }),
-    }
+    let weights = match indexed_files(path, "model.safetensors")? {
+        Some(files) => Weights::Safetensors(files),
+        None => match indexed_files(path, "pytorch_model.bin")? {
+            Some(files) => Weights::Pytorch(files),
+            None => return Err(AcquireError::NoWeights { path: path.into() }),
+        },
+    };
+    weights.files().iter().try_for_each(|file| refuse_lfs_pointer(file))?;
+    Ok(weights)
 }
 
 /// The files that `NAME.index.json` names, or the single file of that name.
 fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, AcquireError> {
     let index = path.join(format!("{name}.index.json"));
-    if index.is_file() {
+    if is_there(&index) {
         let value = json(&index)?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
@@ -178,7 +180,7 @@ fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, Acquir
         return names.into_iter().map(|name| plain_file(path, &index, name)).collect::<Result<_, _>>().map(Some);
     }
     let single = path.join(name);
-    Ok(single.is_file().then(|| vec![single]))
+    Ok(is_there(&single).then(|| vec![single]))
 }
 
 /// A file named by an index, which must lie in the same directory.

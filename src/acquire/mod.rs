@@ -7,6 +7,7 @@ mod files;
 pub mod gguf;
 mod headers;
 pub mod hub;
+mod lfs;
 pub mod local;
 mod preview;
 pub mod pytorch;

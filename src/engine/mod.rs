@@ -139,6 +139,8 @@ pub enum EngineError {
     UnmergeableAdapter(&'static str),
     #[error("the checkpoint lacks weight `{0}`")]
     MissingWeight(String),
+    #[error("weight `{name}` is stored as {kind}, which is a weight only with scales that are not read")]
+    UnscaledWeight { name: String, kind: String },
     #[error("weight `{0}` is quantized, which no norm or bias is")]
     QuantizedVector(String),
     #[error("weight `{0}` holds values that are not numbers, or infinite: the checkpoint is damaged")]
@@ -180,6 +182,7 @@ impl EngineError {
             }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
+            Self::UnscaledWeight { .. } => "name a repository with weights in 16 bits, or a GGUF file".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),
             _ => return None,
         })

@@ -24,6 +24,9 @@ impl SpecError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnsupportedArchitecture(_) => Some(format!("supported now: {}", SUPPORTED)),
+            Self::UnsupportedKey { key, .. } if key == "quantization_config" => {
+                Some("name the repository of the unquantized model, or a GGUF file of it".into())
+            }
             Self::NotAnObject | Self::Missing { .. } | Self::Invalid { .. } | Self::UnsupportedKey { .. } => None,
         }
     }

@@ -41,7 +41,9 @@ impl<'a> RopeKeys<'a> {
         if let Some(parameters) = config.get("rope_parameters") {
             let map = parameters.get(layer_type).unwrap_or(parameters).as_object();
             let map = map.ok_or_else(|| invalid("rope_parameters", parameters, "an object"))?;
-            return Ok(Self { theta: map.get("rope_theta"), scaling: Some(map), key: "rope_parameters" });
+            // transformers 5 puts the older dialect's base into parameters that state none.
+            let theta = map.get("rope_theta").filter(|value| !value.is_null()).or_else(|| config.get("rope_theta"));
+            return Ok(Self { theta, scaling: Some(map), key: "rope_parameters" });
         }
         let scaling = config.get("rope_scaling");
         let map = scaling.map(|value| value.as_object().ok_or_else(|| invalid("rope_scaling", value, "an object")));
@@ -275,6 +277,21 @@ mod tests {
             let (spec, found) = read("deepseek_v2", &[yarn.as_slice(), &mscales].concat());
             assert!((spec.factor - factor).abs() < 1e-12 && (found - softmax).abs() < 1e-12, "{mscales:?}");
         }
+    }
+
+    /// As `AutoConfig` of transformers 5.24 resolves them.
+    #[test]
+    fn a_base_beside_parameters_counts_where_they_state_none() {
+        let second = |parameters: Value| {
+            let config = json!({ "model_type": "llama", "rope_theta": 500_000.0, "rope_parameters": parameters });
+            let config = Config::new(config).unwrap();
+            let keys = RopeKeys::of(&config, "full_attention").unwrap();
+            rope(&config, &keys, 4, 10_000.0, false).unwrap().0.frequencies[1]
+        };
+        let close = |found: f64, theta: f64| (found * theta.sqrt() - 1.0).abs() < 1e-12;
+        assert!(close(second(json!({ "rope_type": "default" })), 500_000.0));
+        assert!(close(second(json!({ "rope_type": "default", "rope_theta": null })), 500_000.0));
+        assert!(close(second(json!({ "rope_type": "default", "rope_theta": 7_000.0 })), 7_000.0));
     }
 
     #[test]

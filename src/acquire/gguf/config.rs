@@ -70,6 +70,12 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
             fields.insert(name.into(), json!(flag));
         }
     }
+    // Converters write 0 for a window that the config has as `null`.
+    if file.unsigned(&key("attention.sliding_window"))? == Some(0) {
+        fields.insert("sliding_window".into(), Value::Null);
+    }
+    sliding_layers(file, &key("attention.sliding_window_pattern"), &mut fields)?;
+    refuse_unsupported(file, architecture)?;
     if let Some(scaling) = rope_scaling(file, architecture)? {
         fields.insert("rope_scaling".into(), scaling);
     }
@@ -92,6 +98,75 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
         }
     }
     Ok(Value::Object(fields))
+}
+
+/// Which layers slide: a truth for each, or every how many layers one does not.
+fn sliding_layers(file: &GgufFile, key: &str, fields: &mut Map<String, Value>) -> Result<(), GgufError> {
+    match file.fields().get(key) {
+        None => {}
+        Some(Field::Array(_)) => {
+            let wrong = || GgufError::WrongField { key: key.into(), expected: "true or false for each layer" };
+            let kind = |slides: &Field| match slides {
+                Field::Bool(true) => Ok("sliding_attention"),
+                Field::Bool(false) => Ok("full_attention"),
+                _ => Err(wrong()),
+            };
+            let kinds: Result<Vec<&str>, GgufError> = file.array(key)?.unwrap_or_default().iter().map(kind).collect();
+            fields.insert("layer_types".into(), json!(kinds?));
+        }
+        Some(_) => {
+            fields.insert("sliding_window_pattern".into(), json!(file.unsigned(key)?));
+        }
+    }
+    Ok(())
+}
+
+/// Further keys of an architecture that are read here, or that change nothing.
+const ALSO_KNOWN: [&str; 12] = [
+    "attention.sliding_window_pattern",
+    "attention.key_length_mla",
+    "attention.value_length_mla",
+    "expert_gating_func",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.attn_factor",
+    "rope.scaling.yarn_log_multiplier",
+    "rope.scaling.finetuned",
+    "tensor_data_layout",
+    "vocab_size",
+];
+
+/// How experts are weighed, by `llama_expert_gating_func_type`: files from before the key mean softmax.
+const SOFTMAX_GATE: u64 = 1;
+
+/// Refuses what changes the computation and is not computed: by key, so that nothing is ignored without a word.
+fn refuse_unsupported(file: &GgufFile, architecture: &str) -> Result<(), GgufError> {
+    // An architecture that is not supported is refused as that, whatever its keys.
+    let named = crate::spec::Config::new(json!({ "model_type": architecture }));
+    let spec = named.and_then(|config| crate::spec::DecoderSpec::from_config(&config));
+    if matches!(spec, Err(crate::spec::SpecError::UnsupportedArchitecture(_))) {
+        return Ok(());
+    }
+    let known = |suffix: &str| {
+        let counts = COUNTS.iter().chain(&NUMBERS).chain(&FLAGS);
+        counts.map(|(key, _)| *key).chain(ALSO_KNOWN).any(|key| key == suffix)
+    };
+    let prefix = format!("{architecture}.");
+    let unknown = |key: &&String| key.strip_prefix(&prefix).is_some_and(|suffix| !known(suffix));
+    if let Some(key) = file.fields().keys().filter(unknown).min() {
+        return Err(GgufError::UnknownField(key.clone()));
+    }
+    let key = format!("{architecture}.expert_gating_func");
+    if let Some(gate) = file.unsigned(&key)?.filter(|gate| !matches!(*gate, 0 | SOFTMAX_GATE)) {
+        let name = if gate == 2 { "sigmoid".into() } else { gate.to_string() };
+        return Err(GgufError::UnsupportedField { key, value: name });
+    }
+    // Added to the router's scores before experts are chosen.
+    match file.tensors().keys().filter(|name| name.contains(".exp_probs_b")).min() {
+        Some(name) => Err(GgufError::UnsupportedTensor(name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// What some converters leave out, or write otherwise than the config that they read.
@@ -117,6 +192,10 @@ fn by_architecture(file: &GgufFile, architecture: &str, fields: &mut Map<String,
             }
         }
         "deepseek2" => {
+            // llama.cpp leaves the chosen probabilities as they are where the file states 0.
+            if fields.get("routed_scaling_factor").and_then(Value::as_f64) == Some(0.0) {
+                fields.remove("routed_scaling_factor");
+            }
             // A key that is not there means that queries have no latent, where a config's default has one.
             fields.entry("q_lora_rank").or_insert(Value::Null);
             fields.entry("n_shared_experts").or_insert(Value::Null);
@@ -178,4 +257,44 @@ fn floats(file: &GgufFile, name: &str) -> Result<Option<Vec<f32>>, GgufError> {
     Ok(Some(
         bytes.chunks_exact(4).map(|number| f32::from_le_bytes([number[0], number[1], number[2], number[3]])).collect(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Value as Is, field, file};
+    use super::*;
+
+    fn read(fields: &[(&str, Is)]) -> Result<Value, String> {
+        let fields: Vec<Vec<u8>> = fields.iter().map(|(key, value)| field(key, *value)).collect();
+        config(&file(&fields)).map_err(|error| error.to_string())
+    }
+
+    /// As `convert_hf_to_gguf.py` writes `"sliding_window": null` of Phi-4.
+    #[test]
+    fn a_sliding_window_of_0_is_none() {
+        let window = |width| {
+            let fields =
+                [("general.architecture", Is::Text("phi3")), ("phi3.attention.sliding_window", Is::Unsigned(width))];
+            read(&fields).unwrap()["sliding_window"].clone()
+        };
+        assert_eq!((window(0), window(7)), (Value::Null, json!(7)));
+    }
+
+    #[test]
+    fn what_changes_the_computation_and_is_not_known_is_refused_by_its_key() {
+        let of = |architecture: &'static str, key: &'static str, value| {
+            read(&[("general.architecture", Is::Text(architecture)), (key, value)])
+        };
+        assert_eq!(
+            of("llama", "llama.logit_scale", Is::Unsigned(2)).unwrap_err(),
+            "`llama.logit_scale` is not supported yet"
+        );
+        assert_eq!(
+            of("deepseek2", "deepseek2.expert_gating_func", Is::Unsigned(2)).unwrap_err(),
+            "`deepseek2.expert_gating_func` = sigmoid is not supported yet"
+        );
+        assert!(of("deepseek2", "deepseek2.expert_gating_func", Is::Unsigned(1)).is_ok());
+        assert!(of("llama", "llama.vocab_size", Is::Unsigned(2)).is_ok());
+        assert!(of("bert", "bert.pooling_type", Is::Unsigned(2)).is_ok(), "the architecture is refused later, as that");
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
+use crate::acquire::lfs;
 use crate::cpu::bytes::WeightBytes;
 use crate::cpu::ggml;
 
@@ -20,6 +21,18 @@ pub enum GgufError {
     Magic([u8; 4]),
     #[error("GGUF version {0} is not supported, only 2 and 3 are")]
     Version(u32),
+    #[error("Git LFS pointer instead of a GGUF file: run `git lfs pull`")]
+    LfsPointer,
+    #[error("the file is big-endian, and only little-endian GGUF files are read: convert it again on this machine")]
+    BigEndian,
+    #[error("`{0}` is {1}, which is no finite number")]
+    NotFinite(String, f64),
+    #[error("`{0}` is not supported yet")]
+    UnknownField(String),
+    #[error("`{key}` = {value} is not supported yet")]
+    UnsupportedField { key: String, value: String },
+    #[error("tensor `{0}` is not supported yet")]
+    UnsupportedTensor(String),
     #[error("the file ends inside its header, at byte {0}: it is cut short or damaged")]
     Truncated(usize),
     #[error("the header is damaged: {0}")]
@@ -173,10 +186,16 @@ type Header = (HashMap<String, Field>, HashMap<String, TensorPlace>);
 fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     let mut reader = Reader { bytes: &bytes[..bytes.len().min(LARGEST_HEADER)], at: 0, items: 0 };
     let magic = reader.take::<4>()?;
+    if lfs::is_pointer(bytes) {
+        return Err(GgufError::LfsPointer);
+    }
     if &magic != b"GGUF" {
         return Err(GgufError::Magic(magic));
     }
     let version = reader.u32()?;
+    if matches!(version.swap_bytes(), 1..=3) {
+        return Err(GgufError::BigEndian);
+    }
     if !matches!(version, 2 | 3) {
         return Err(GgufError::Version(version));
     }
@@ -193,6 +212,12 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
         let key = reader.text()?;
         let kind = reader.u32()?;
         let value = reader.field(kind, 0)?;
+        // The scores of a vocabulary are a list, and order by whatever they hold.
+        if let Field::Float(number) = value
+            && !number.is_finite()
+        {
+            return Err(GgufError::NotFinite(key, number));
+        }
         fields.insert(key, value);
     }
 
@@ -209,17 +234,26 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     let data_start = (reader.at as u64).checked_next_multiple_of(alignment);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let mut tensors = HashMap::new();
-    // Tensors that lie over one another would make a small file a large model.
-    let mut room = length;
+    let mut order = Vec::new();
     for (name, shape, kind, offset) in places {
         let range = data_start
             .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, length))
             .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` reaches beyond the end of the file")))?;
-        room = room
-            .checked_sub(range.len())
-            .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` lies over other tensors")))?;
+        if !offset.is_multiple_of(alignment) {
+            let found = format!("tensor `{name}` begins at {offset}, which is no multiple of {alignment}");
+            return Err(GgufError::Damaged(found));
+        }
+        order.push((range.start, range.end, name.clone()));
         if tensors.insert(name.clone(), TensorPlace { shape, kind, range }).is_some() {
             return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
+        }
+    }
+    order.retain(|(start, end, _)| start < end);
+    order.sort_unstable();
+    for pair in order.windows(2) {
+        let [(_, end, first), (start, _, second)] = pair else { continue };
+        if start < end {
+            return Err(GgufError::Damaged(format!("tensor `{second}` lies over tensor `{first}`")));
         }
     }
     Ok((fields, tensors))
@@ -405,7 +439,13 @@ mod tests {
         let over: Vec<u8> = (0..9).flat_map(|at| tensor(&format!("{at}"), &[8, 16], 0, 0)).collect();
         let mut bytes = header(&[], 0, &over, 9);
         bytes.resize(bytes.len().next_multiple_of(32) + 512, 0);
-        assert!(refusal(&bytes).contains("lies over other tensors"));
+        assert!(refusal(&bytes).contains("tensor `1` lies over tensor `0`"));
+        let mut bytes = header(&[], 0, &[tensor("a", &[16], 0, 0), tensor("b", &[8], 0, 32)].concat(), 2);
+        bytes.resize(bytes.len().next_multiple_of(32) + 64, 0);
+        assert!(refusal(&bytes).contains("tensor `b` lies over tensor `a`"), "the file has room for both");
+        let mut bytes = header(&[], 0, &tensor("a", &[8], 0, 4), 1);
+        bytes.resize(bytes.len().next_multiple_of(32) + 64, 0);
+        assert!(refusal(&bytes).contains("`a` begins at 4, which is no multiple of 32"));
         let endless = [text("x"), vec![9, 0, 0, 0], vec![4, 0, 0, 0], u64::MAX.to_le_bytes().to_vec()].concat();
         assert!(refusal(&header(&endless, 1, &[], 0)).contains("a list of 18446744073709551615 items"));
         let huge = tensor("a", &[u64::MAX, u64::MAX], 0, 0);
@@ -420,6 +460,22 @@ mod tests {
         assert!(alignment(4, &[33, 0, 0, 0]).contains("`general.alignment` is 33"));
         assert!(alignment(8, &text("32")).contains("is not a whole number"));
         assert!(alignment(10, &(1_u64 << 63).to_le_bytes()).contains("`a` reaches beyond the end"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_little_endian_gguf_is_named_for_what_it_is() {
+        assert!(refusal(b"GGUF\0\0\0\x03").starts_with("the file is big-endian"));
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
+        assert!(refusal(pointer).contains("run `git lfs pull`"));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused_by_its_key() {
+        let of = |kind: u8, value: &[u8]| {
+            refusal(&header(&[text("llama.rope.freq_base"), vec![kind, 0, 0, 0], value.to_vec()].concat(), 1, &[], 0))
+        };
+        assert_eq!(of(6, &f32::INFINITY.to_le_bytes()), "`llama.rope.freq_base` is inf, which is no finite number");
+        assert!(of(12, &f64::NAN.to_le_bytes()).contains("is NaN"));
     }
 
     #[test]

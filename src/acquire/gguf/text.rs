@@ -79,12 +79,15 @@ fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErr
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
     let digits = || json!({ "type": "Digits", "individual_digits": true });
     let pre = file.text("tokenizer.ggml.pre")?.unwrap_or("default");
+    let llama3 = matches!(pre, "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "pixtral" | "midm-2.0");
+    // Names that share a split are those that share it in llama.cpp's `llama-vocab.cpp`.
     let (normalizer, steps) = match pre {
         "qwen2" => (json!({ "type": "NFC" }), vec![split(QWEN2), byte_level(false)]),
-        "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => (Value::Null, vec![split(LLAMA3), byte_level(false)]),
+        "deepseek-r1-qwen" => (Value::Null, vec![split(QWEN2), byte_level(false)]),
+        _ if llama3 || pre == "smaug-bpe" => (Value::Null, vec![split(LLAMA3), byte_level(false)]),
         "deepseek-llm" => (Value::Null, DEEPSEEK.into_iter().map(split).chain([digits(), byte_level(false)]).collect()),
-        "smollm" => (Value::Null, vec![digits(), byte_level(true)]),
-        "gpt-2" | "default" => (Value::Null, vec![byte_level(true)]),
+        "smollm" | "exaone" => (Value::Null, vec![digits(), byte_level(true)]),
+        "gpt-2" | "default" | "phi-2" | "a.x-4.0" | "exaone4" => (Value::Null, vec![byte_level(true)]),
         other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.pre", value: other.into() }),
     };
     Ok(json!({
@@ -92,11 +95,11 @@ fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErr
         "added_tokens": added_tokens(&kinds(file)?, tokens),
         "normalizer": normalizer,
         "pre_tokenizer": { "type": "Sequence", "pretokenizers": steps },
-        "post_processor": post_processor(file, tokens, false)?,
+        "post_processor": post_processor(file, tokens, llama3)?,
         "decoder": byte_level(true),
         "model": {
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.starts_with("llama"),
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": llama3,
             "vocab": vocabulary(tokens), "merges": merges,
         },
     }))
@@ -211,10 +214,14 @@ mod tests {
 
     /// The tokens of `ab` by the tokenizer of a file of these fields, or why there are none.
     fn read(fields: &[(&str, Is)]) -> Result<Vec<u32>, String> {
+        read_text("ab", fields)
+    }
+
+    fn read_text(input: &str, fields: &[(&str, Is)]) -> Result<Vec<u32>, String> {
         let fields: Vec<Vec<u8>> =
             fields.iter().map(|(key, value)| field(&format!("tokenizer.{key}"), *value)).collect();
         let text = text_model(&file(&fields)).map_err(|error| crate::causes::chain(&error))?;
-        text.expect("a tokenizer").encode("ab").map_err(|error| crate::causes::chain(&error))
+        text.expect("a tokenizer").encode(input).map_err(|error| crate::causes::chain(&error))
     }
 
     const BYTES: [(&str, Is); 3] = [
@@ -252,6 +259,45 @@ mod tests {
         );
         let scores = Is::Floats(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::NAN, 1.0, 2.0]);
         assert_eq!(with(PIECES, &[("ggml.scores", scores)]), Ok(vec![1, 4]));
+    }
+
+    /// As `llama-vocab.cpp` has it: of byte-level vocabularies, those of Llama 3's split alone add it unasked.
+    #[test]
+    fn where_a_file_is_silent_its_pre_tokenizer_decides_on_the_beginning_of_sequence() {
+        let with = |pre: &'static str, more: &[(&'static str, Is<'static>)]| {
+            read(&[&BYTES[..], &[("ggml.pre", Is::Text(pre)), ("ggml.bos_token_id", Is::Unsigned(1))], more].concat())
+        };
+        for pre in ["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0"] {
+            assert_eq!(with(pre, &[]), Ok(vec![1, 2]), "{pre}");
+            assert_eq!(with(pre, &[("ggml.add_bos_token", Is::Bool(false))]), Ok(vec![2]), "{pre}");
+        }
+        for pre in
+            ["smaug-bpe", "qwen2", "deepseek-r1-qwen", "smollm", "exaone", "exaone4", "a.x-4.0", "phi-2", "gpt-2"]
+        {
+            assert_eq!(with(pre, &[]), Ok(vec![2]), "{pre}");
+        }
+    }
+
+    /// Digits are cut one by one for EXAONE 3.5, and stay together for EXAONE 4.
+    #[test]
+    fn each_name_has_its_own_split() {
+        let digits = |pre: &'static str| {
+            read_text(
+                "12",
+                &[
+                    ("ggml.model", Is::Text("gpt2")),
+                    ("ggml.tokens", Is::Texts(&["1", "2", "12"])),
+                    ("ggml.merges", Is::Texts(&["1 2"])),
+                    ("ggml.pre", Is::Text(pre)),
+                ],
+            )
+        };
+        for pre in ["exaone", "smollm", "deepseek-r1-qwen", "qwen2"] {
+            assert_eq!(digits(pre), Ok(vec![0, 1]), "{pre}");
+        }
+        for pre in ["exaone4", "a.x-4.0", "gpt-2", "midm-2.0"] {
+            assert_eq!(digits(pre), Ok(vec![2]), "{pre}");
+        }
     }
 
     #[test]

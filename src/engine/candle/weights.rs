@@ -85,6 +85,11 @@ impl Files {
             Self::Pytorch(files) => files.iter().find_map(|file| file.tensor(&weight.name).transpose()).transpose()?,
         };
         let stored = found.ok_or_else(|| EngineError::MissingWeight(weight.name.clone()))?;
+        // Whole numbers, and floats of 8 bits and less, are quantized: the numbers that they stand for need their scales.
+        if !matches!(stored.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+            let kind = stored.dtype.as_str().to_uppercase();
+            return Err(EngineError::UnscaledWeight { name: weight.name.clone(), kind });
+        }
         expect_shape(weight, &stored.shape, shape)?;
         Ok(stored)
     }
