@@ -49,7 +49,8 @@ pub fn fields(before: &Environment, after: &Environment) -> Vec<Difference> {
 pub fn environments(before: &Environment, after: &Environment) -> Vec<Difference> {
     changed(before, after, |field, before, after| {
         let unknown = before.is_null() || after.is_null();
-        PROGRAM.contains(&field) || unknown || before == after || (field == "memory_bytes" && close(before, after))
+        let is_memory = ["memory_bytes", "memory_limit_bytes"].contains(&field);
+        PROGRAM.contains(&field) || unknown || before == after || (is_memory && close(before, after))
     })
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn run() -> Run {
             processors: None,
             threads: 2,
             memory_bytes: Some(24 << 30),
+            memory_limit_bytes: None,
             device: "cpu".into(),
             device_name: "Example CPU, \"two cores\"".into(),
             gpu_driver: None,

@@ -177,6 +177,7 @@ pub(crate) fn run(rows: Vec<Row>) -> Run {
             processors: Some(2),
             threads: 2,
             memory_bytes: Some(24 << 30),
+            memory_limit_bytes: None,
             device: "cpu".into(),
             device_name: "AMD EPYC 9B45".into(),
             gpu_driver: None,

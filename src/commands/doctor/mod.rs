@@ -64,6 +64,7 @@ fn cpu(environment: &Environment) -> Diagnosis {
 
 fn memory() -> Diagnosis {
     let total = host::total_bytes().map_or(UNKNOWN.to_owned(), |bytes| Bytes(bytes).to_string());
+    let limit = host::memory_limit_bytes().map(|limit| format!(", limited to {}", Bytes(limit))).unwrap_or_default();
     let Some(available) = host::available_bytes() else {
         return Diagnosis::bad(
             "memory",
@@ -71,7 +72,7 @@ fn memory() -> Diagnosis {
             "the system does not tell how much is free: nothing is checked before it runs",
         );
     };
-    let found = format!("{total}, {} free", Bytes(available));
+    let found = format!("{total}{limit}, {} free", Bytes(available));
     // A 7B model takes about 4.4 GB at 4 bits, and its cache and working memory are beside it.
     if available < 6 << 30 {
         return Diagnosis::bad(

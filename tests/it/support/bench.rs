@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Bench {
     folder: tempfile::TempDir,
     variables: Vec<(&'static str, OsString)>,
-    host: FakeHost,
+    /// The machine that the program sees.
+    pub host: FakeHost,
     /// Bytes of address space that the program may take.
     memory: Option<u64>,
 }
