@@ -18,6 +18,8 @@ pub struct RunHead {
     /// All that are stored, warm-up included.
     pub trials: usize,
     pub device_name: String,
+    /// The clock was set back while it ran: an instant of it lies before one that came earlier.
+    pub clock_set_back: bool,
 }
 
 impl Store {
@@ -35,15 +37,21 @@ impl Store {
         read_run(&view, &id)
     }
 
-    /// All runs, the oldest first.
+    /// All runs, in the order in which they were made.
     ///
     /// # Errors
     /// A record that cannot be understood.
     pub fn list_runs(&self) -> Result<Vec<RunHead>, StoreError> {
         let sql = "SELECT id, started_at, finished_at, device_name,
                           (SELECT count(*) FROM rows WHERE run_id = runs.id) AS candidates,
-                          (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials
-                   FROM runs ORDER BY started_at, id";
+                          (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials,
+                          ifnull(finished_at < started_at, 0) OR EXISTS (
+                              SELECT 1 FROM (
+                                  SELECT started_at AS at, lag(started_at, 1, runs.started_at) OVER (ORDER BY sequence) AS before
+                                  FROM trials WHERE run_id = runs.id
+                              ) WHERE at < before
+                          ) AS clock_set_back
+                   FROM runs ORDER BY sequence";
         query(&self.connection, sql, [], "the list of runs", |columns| {
             Ok(RunHead {
                 id: columns.get("id")?,
@@ -52,6 +60,7 @@ impl Store {
                 candidates: columns.count("candidates")?,
                 trials: columns.count("trials")?,
                 device_name: columns.get("device_name")?,
+                clock_set_back: columns.get("clock_set_back")?,
             })
         })
     }
@@ -110,6 +119,8 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
                 prefilled_ns: columns.nanoseconds("prefilled_ns")?,
                 arrivals_ns: columns.json("arrivals_ns")?,
                 arrival_tokens: columns.json_or_null("arrival_tokens")?,
+                arrival_characters: columns.json_or_null("arrival_characters")?,
+                finished_ns: columns.nanoseconds("finished_ns")?,
             },
             outcome: columns.json("outcome")?,
             token_ids: columns.json("token_ids")?,

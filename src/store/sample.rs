@@ -88,6 +88,8 @@ pub(crate) fn trial(row: &str, suite: &str, language: Option<Language>, repetiti
             // The first after half a second, then one each 0.1 s.
             arrivals_ns: (0..u64::from(tokens)).map(|n| 500_000_000 + n * 100_000_000).collect(),
             arrival_tokens: None,
+            arrival_characters: None,
+            finished_ns: None,
         },
         outcome: Outcome::Completed { finish: FinishReason::Length },
         token_ids: Some((0..tokens).collect()),

@@ -29,6 +29,8 @@ pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> 
             prefilled_ns: Some(ttft_ms * MS),
             arrivals_ns: (0..tokens).map(|index| (ttft_ms + index * gap_ms) * MS).collect(),
             arrival_tokens: None,
+            arrival_characters: None,
+            finished_ns: None,
         },
         outcome: Outcome::Completed { finish: FinishReason::Stop },
         token_ids: Some((0..tokens as u32).collect()),

@@ -133,10 +133,10 @@ fn the_whole_report() {
     candidate        precision      n     TTFT  TTFT  prefill  decode  95 %       chars/s  chars/s  chars/tok  chars/tok  within
                                            p50   p95    tok/s   tok/s  interval        ko       en         ko         en  limits
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     40  =314 ms     —      318    38.5  38.5–39.4     35.3     70.5      0.880       1.76   100 %
-    mistral-7b-v0.3  q4_k 93 %  35/40   324 ms     —      309    37.0  35.7–37.0     34.0     67.9      0.880       1.76  87.5 %
-    gemma-ko-7b      bf16          40   434 ms     —      230    26.3  26.3–26.7     24.1     48.2      0.880       1.76   100 %
-    한국어-라마-7b   q4_k 93 %     40  =304 ms     —      329    16.4  16.4–16.6     15.0     30.1      0.880       1.76     0 %
+    qwen2.5-7b       q4_k 93 %     40  =314 ms     —      318    38.5  38.5–39.4     33.8     67.7      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %  35/40   324 ms     —      309    37.0  35.7–37.0     32.6     65.2      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16          40   434 ms     —      230    26.3  26.3–26.7     23.2     46.3      0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %     40  =304 ms     —      329    16.4  16.4–16.6     14.4     28.9      0.880       1.76     0 %
 
     mistral-7b-v0.3 q4_k: 6 of 50 requests failed, the first with: the engine stopped
     the run is not finished: the figures are of the trials so far
@@ -150,7 +150,7 @@ fn the_whole_report() {
     quality is not judged: read the answers before you decide (`bench export`)
 
     Recommendation: qwen2.5-7b q4_k
-      score 1.00: decode 38.5 tok/s, TTFT 314 ms, 35.3 Korean chars/s, 70.5 English chars/s, memory 4.00 GiB; 40 of 40 requests
+      score 1.00: decode 38.5 tok/s, TTFT 314 ms, 33.8 Korean chars/s, 67.7 English chars/s, memory 4.00 GiB; 40 of 40 requests
         within the limits; 15,373 KRW a month
     Rejected:
       mistral-7b-v0.3 q4_k: 35 of 40 requests (87.5 %) met the limits, 95 % must; 5 failed or gave no token
@@ -246,10 +246,10 @@ fn at_80_columns_numbers_go_into_further_tables() {
     candidate        precision  chars/s  chars/s  chars/tok  chars/tok  within
                                      ko       en         ko         en  limits
     ──────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     35.3     70.5      0.880       1.76   100 %
-    mistral-7b-v0.3  q4_k 93 %     34.0     67.9      0.880       1.76  87.5 %
-    gemma-ko-7b      bf16          24.1     48.2      0.880       1.76   100 %
-    한국어-라마-7b   q4_k 93 %     15.0     30.1      0.880       1.76     0 %
+    qwen2.5-7b       q4_k 93 %     33.8     67.7      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %     32.6     65.2      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16          23.2     46.3      0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %     14.4     28.9      0.880       1.76     0 %
     "#);
 }
 
@@ -322,7 +322,7 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     candidate  precision  n  TTFT  TTFT  prefill  decode  95 %      chars/s  chars/s  chars/tok  chars/tok      MBU
                               p50   p95    tok/s   tok/s  interval       ko       en         ko         en  of peak
     ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    b          bf16       1     —     —      500    12.5  —            1.25        —     0.0909          —   62.7 %
+    b          bf16       1     —     —      500    12.5  —            1.14        —     0.0909          —   62.7 %
 
     the run is not finished: the figures are of the trials so far
     ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
@@ -330,11 +330,11 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     — p50 needs 11 requests and there are 1: `--repeat 11` gives 11
     — p95 needs 130 requests and there are 1: `--repeat 130` gives 130
     — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
-    b bf16: capacity: NVIDIA L4 holds 26 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of its weights
+    b bf16: capacity: NVIDIA L4 holds 27 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of its weights
     quality is not judged: read the answers before you decide (`bench export`)
 
     Recommendation: b bf16
-      score 1.00: decode 12.5 tok/s, TTFT 500 ms, 1.25 Korean chars/s, memory 17.0 GiB
+      score 1.00: decode 12.5 tok/s, TTFT 500 ms, 1.14 Korean chars/s, memory 17.0 GiB
     Rejected:
       a bf16: impossible, decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed pp512+tg64 needs
         722 TFLOPS, 5.96 times the card's 121: its figures are not to be believed
@@ -373,7 +373,7 @@ fn a_run_as_a_comment() {
 
     | candidate | precision | n | TTFT p50 | TTFT p95 | latency | prefill tok/s | decode tok/s | 95 % interval | chars/s ko | chars/s en | chars/tok ko | chars/tok en | within limits |
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
-    | qwen2.5-7b | q4_k 93 % | 3/4 | — | — | 700 ms | 321 | 10.0 | — | 40.0 | 153 | 2.67 | 12.2 | 3 of 4 (75 %) |
+    | qwen2.5-7b | q4_k 93 % | 3/4 | — | — | 700 ms | 321 | 10.0 | — | 26.7 | 122 | 2.67 | 12.2 | 3 of 4 (75 %) |
 
     - `*` random weights at the model's real shape
     - `~` estimated from the shape, not measured

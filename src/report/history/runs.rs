@@ -5,16 +5,21 @@ use jiff::tz::TimeZone;
 use super::minute;
 use crate::report::page::{Align, Block, Column, Page, Table};
 use crate::store::RunHead;
-use crate::units::Seconds;
+use crate::units::{Seconds, UNKNOWN};
 
 /// The list of runs, in the order given.
 pub fn runs(heads: &[RunHead], zone: &TimeZone) -> Page {
     let column =
         |heading: &str, align, cell: &dyn Fn(&RunHead) -> String| Column::new(heading, align, heads.iter().map(cell));
-    let took = |head: &RunHead| {
-        let took = head.finished_at.map(|end| Seconds(end.duration_since(head.started_at).as_secs_f64()));
-        took.map_or("not finished".to_owned(), |took| took.to_string())
+    let took = |head: &RunHead| match head.finished_at {
+        None => "not finished".to_owned(),
+        // How long it took is not in what the clock said.
+        Some(_) if head.clock_set_back => UNKNOWN.to_owned(),
+        Some(end) => Seconds(end.duration_since(head.started_at).as_secs_f64()).to_string(),
     };
+    let notes = heads.iter().filter(|head| head.clock_set_back).map(|head| {
+        format!("run {}: the clock was set back while it ran, so its times of day are not those of one clock", head.id)
+    });
     let table = Table {
         names: vec![column("run", Align::Left, &|head| head.id.clone())],
         columns: vec![
@@ -25,7 +30,7 @@ pub fn runs(heads: &[RunHead], zone: &TimeZone) -> Page {
             column("device", Align::Left, &|head| head.device_name.clone()),
         ],
     };
-    Page::new([Block::Table(table)])
+    Page::new([Block::Table(table)].into_iter().chain(Block::list(notes.collect())))
 }
 
 #[cfg(test)]
@@ -42,10 +47,15 @@ mod tests {
             candidates: 10,
             trials,
             device_name: "예시 GPU".into(),
+            clock_set_back: false,
         };
         let heads =
             [head("20261120-051733-4f2a", Some("2026-11-20T05:21:00Z"), 1200), head("20261120-051733-4f2b", None, 0)];
         let seoul = TimeZone::fixed(jiff::tz::offset(9));
+        let set_back =
+            RunHead { clock_set_back: true, ..head("20261120-051733-4f2c", Some("2026-11-20T04:20:00Z"), 3) };
+        let page = Terminal::FILE.render(&runs(&[set_back], &seoul));
+        assert!(page.contains("14:17     —") && page.contains("4f2c: the clock was set back while it ran"), "{page}");
         insta::assert_snapshot!(Terminal::FILE.render(&runs(&heads, &seoul)), @r#"
         run                   started                   took  candidates  trials  device
         ──────────────────────────────────────────────────────────────────────────────────
