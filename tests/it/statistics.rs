@@ -161,7 +161,7 @@ impl Scenario {
                 } else {
                     relative_change(&baseline, &candidate)
                 };
-                comparisons.push(Comparison { change, direction, tolerance: TOLERANCE });
+                comparisons.push(Comparison::new(change, direction, TOLERANCE));
             }
         }
         judge(&comparisons)
