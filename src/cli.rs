@@ -473,6 +473,9 @@ pub struct Export {
     /// Write in this format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: Format,
+    /// Begin CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949
+    #[arg(long)]
+    pub bom: bool,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -1,6 +1,21 @@
 //! Which column of a table means what: by the words and units of its heading, in English and Korean.
 
-use super::table::{TableError, Taken};
+use serde::Serialize;
+
+use super::error::TableError;
+
+/// The columns that were taken, by their headings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// That of the file's bytes.
+    pub encoding: &'static str,
+    pub model: String,
+    pub repository: Option<String>,
+    pub precision: Option<String>,
+    pub tokens_per_second: Option<String>,
+    pub memory: Option<String>,
+    pub left_out: Vec<String>,
+}
 
 /// Where the columns stand; of several that mean the same the plainest is taken.
 #[derive(Debug)]

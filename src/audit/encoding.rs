@@ -2,7 +2,7 @@
 
 use encoding_rs::{EUC_KR, Encoding, UTF_16BE, UTF_16LE};
 
-use super::table::TableError;
+use super::error::TableError;
 
 /// Text, and the encoding that it was in.
 pub(super) struct Decoded {

@@ -5,10 +5,13 @@
 
 mod columns;
 mod encoding;
+mod error;
 mod finding;
 mod numbers;
 mod precision;
 mod table;
 
+pub use columns::Taken;
+pub use error::TableError;
 pub use finding::{Finding, MEMORY_TOLERANCE, Verdict, judge};
-pub use table::{Claim, Table, TableError, Taken};
+pub use table::{Claim, Table};

@@ -1,9 +1,8 @@
 //! Reading somebody's table: which of its columns are understood, and what each row claims.
 
-use serde::Serialize;
-
-use super::columns::{Columns, is_rate, unit, words};
+use super::columns::{Columns, Taken, is_rate, unit, words};
 use super::encoding::decode;
+use super::error::TableError;
 use super::numbers::{self, Fit, Notation};
 
 /// A table, as far as it is understood.
@@ -11,19 +10,6 @@ use super::numbers::{self, Fit, Notation};
 pub struct Table {
     pub taken: Taken,
     pub claims: Vec<Claim>,
-}
-
-/// The columns that were taken, by their headings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Taken {
-    /// That of the file's bytes.
-    pub encoding: &'static str,
-    pub model: String,
-    pub repository: Option<String>,
-    pub precision: Option<String>,
-    pub tokens_per_second: Option<String>,
-    pub memory: Option<String>,
-    pub left_out: Vec<String>,
 }
 
 /// What a row says. `None` is not stated.
@@ -37,38 +23,6 @@ pub struct Claim {
     pub memory_bytes: Option<f64>,
     /// Why a cell that should hold a number was not read, as "`OOM` is no number".
     pub unread: Vec<String>,
-}
-
-/// Why a table cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TableError {
-    #[error("its bytes are no text in UTF-8, UTF-16 or CP949")]
-    Encoding,
-    #[error("it is no CSV: {0}")]
-    Csv(String),
-    #[error("no column is headed as a model; there are {0}")]
-    NoModel(String),
-    #[error("no column is headed as tokens/s or memory; there are {0}")]
-    NoFigures(String),
-    #[error("the column `{0}` does not say whether it is in MB, MiB, GB, GiB or bytes")]
-    NoUnit(String),
-    #[error("it has no rows")]
-    Empty,
-}
-
-impl TableError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Encoding => "save it as CSV in UTF-8",
-            Self::Csv(_) => "give a table as CSV, with a line of headings",
-            Self::NoModel(_) => "head it `model`",
-            Self::NoFigures(_) => "head them `tokens/s` and `memory MB`",
-            Self::NoUnit(_) => "put the unit into the heading, as `memory MB`",
-            Self::Empty => return None,
-        };
-        Some(hint.into())
-    }
 }
 
 impl Table {

@@ -37,7 +37,7 @@ pub(super) fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Err
 
 fn save(args: &cli::BaselineSave, printer: &Printer) -> Result<Status, Error> {
     let results = &args.results.results;
-    let run = Store::open_existing(store::database(results))?.load_run(&args.run)?;
+    let run = Store::open_to_read(store::database(results))?.load_run(&args.run)?;
     let digest = Digest::of(&run);
     if digest.is_empty() {
         let hint = "name another with --run: `bench history` lists them".to_owned();

@@ -26,7 +26,7 @@ pub(super) fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
         let hint = "`bench baseline list` shows those that there are; `bench baseline save` makes one".to_owned();
         return Err(Error::usage(format!("there is no baseline `{word}`"), hint));
     }
-    let run = Store::open_existing(store::database(results))?.load_run(word)?;
+    let run = Store::open_to_read(store::database(results))?.load_run(word)?;
     Ok(Baseline { digest: Digest::of(&run), noise: None })
 }
 

@@ -108,8 +108,10 @@ impl Watched {
             return None;
         }
         let busy = self.others_cpu_seconds / self.seconds;
-        let threads = environment.threads as f64;
-        let unused = (environment.processors? as f64 - threads).max(0.0);
+        let processors = environment.processors? as f64;
+        // More threads than processors keep no more of them busy.
+        let threads = (environment.threads as f64).min(processors);
+        let unused = processors - threads;
         Some(busy).filter(|busy| *busy > unused + TOLERATED_SHARE * threads)
     }
 }
@@ -142,6 +144,14 @@ mod tests {
     fn another_program_on_other_processors_does_not() {
         assert!(found(2.0, 4).is_empty());
         assert_eq!(found(3.0, 4), [3.0]);
+    }
+
+    #[test]
+    fn more_threads_than_processors_are_disturbed_as_soon() {
+        let mut environment = testing::run(Vec::new()).environment;
+        (environment.processors, environment.threads) = (Some(2), 64);
+        let trial = testing::beside(0.5, testing::text_trial(200, 100, 5, "가"));
+        assert_eq!(disturbances(&[&trial], &environment).len(), 1);
     }
 
     #[test]

@@ -413,3 +413,18 @@ fn two_programs_may_make_the_file_at_once() {
         });
     }
 }
+
+#[test]
+fn what_cannot_be_written_to_is_read_into_memory() {
+    for version in 1..=4 {
+        let before = fs::read(fixture(version)).expect("the fixture");
+        let store = Store::in_memory(&fixture(version)).expect("reading");
+        assert_eq!(store.load_run("latest").expect("loading"), sample::run(), "version {version}");
+        assert_eq!(fs::read(fixture(version)).expect("the fixture"), before);
+    }
+    // What was stored last is in the log.
+    let (folder, _store) = stored(&[sample::run()]);
+    let path = folder.path().join("results/bench.db");
+    assert!(fs::metadata(path.with_extension("db-wal")).expect("a log").len() > 0);
+    assert!(matches!(Store::in_memory(&path), Err(StoreError::Open { .. })));
+}

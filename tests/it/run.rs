@@ -178,3 +178,13 @@ fn a_candidate_of_models_toml_runs_by_its_id_in_its_prompt_format() {
     let formatted = ids("run 작은 --prompt hello --max-new-tokens 1 --format json");
     assert_eq!(formatted, ids("run llama-gqa --raw --prompt 'Q hello A' --max-new-tokens 1 --format json"));
 }
+
+#[test]
+fn more_threads_than_processors_are_warned_of() {
+    let bench = Bench::with(&["llama-gqa"]);
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let run =
+        |threads: usize| bench.run(&format!("run llama-gqa --ids [1,2,3] --max-new-tokens 1 --threads {threads}"));
+    run(2 * processors).exits(0).says(&format!("warning: {} threads on ", 2 * processors));
+    run(1).exits(0).never_mentions("warning");
+}

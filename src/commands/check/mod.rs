@@ -58,7 +58,7 @@ const DISTURBED_IN_A_ROW: usize = 5;
 
 /// Says of a machine that is never quiet that its checks decide nothing.
 fn useless_as_a_gate(args: &cli::Check, printer: &Printer) -> Result<(), Error> {
-    let Ok(store) = Store::open_existing(store::database(&args.results.results)) else { return Ok(()) };
+    let Ok(store) = Store::open_to_read(store::database(&args.results.results)) else { return Ok(()) };
     let heads = store.list_runs()?;
     let last = heads.iter().rev().take(DISTURBED_IN_A_ROW);
     let mut disturbed = 0;
@@ -85,7 +85,7 @@ fn sides(args: &cli::Check, asked: &Asked, printer: &Printer) -> Result<Option<(
     let stored = if args.measure || args.ab.is_some() {
         None
     } else {
-        Some(Store::open_existing(&database)?.load_run(&args.run)?)
+        Some(Store::open_to_read(&database)?.load_run(&args.run)?)
     };
     let baseline = match (&args.baseline, &stored) {
         (Some(word), _) => baselines::named(word, results)?,

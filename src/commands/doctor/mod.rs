@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::record::Environment;
 use crate::telemetry::{environment, host};
 use crate::ui::Printer;
-use crate::units::{Bytes, UNKNOWN};
+use crate::units::{Bytes, UNKNOWN, counted};
 
 use diagnosis::Diagnosis;
 
@@ -59,7 +59,10 @@ fn cpu(environment: &Environment) -> Diagnosis {
         .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
     let container = environment.container.as_deref().filter(|kind| *kind != "none");
     let container = container.map(|kind| format!(", in a container ({kind})")).unwrap_or_default();
-    Diagnosis::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
+    Diagnosis::good(
+        "cpu",
+        format!("{}, {}; {system}{container}", environment.cpu, counted(environment.threads, "thread")),
+    )
 }
 
 fn memory() -> Diagnosis {

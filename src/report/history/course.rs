@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use jiff::tz::TimeZone;
-
 use super::minute;
 use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
@@ -24,10 +22,10 @@ const NEW_LEVEL: char = '◆';
 /// different things in different ones, and each prompt of token ids. Of one suite if that is named. `runs` come with
 /// what was summarized of them, and are shown in the order given: first each course at a glance, then run by run, and below in
 /// words where a course took another level and where it does not continue.
-pub fn course(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], zone: &TimeZone) -> Page {
+pub fn course(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)]) -> Page {
     let courses = courses(metric, suite, runs);
     let head = runs.first().map(|(run, _)| Block::Paragraph(head(metric, runs.len(), run)));
-    let tables = [glance(metric, &courses), by_run(metric, &courses, zone)].map(Block::Table);
+    let tables = [glance(metric, &courses), by_run(metric, &courses)].map(Block::Table);
     Page::new(head.into_iter().chain(tables).chain(Block::list(notes(metric, &courses))))
 }
 
@@ -90,7 +88,7 @@ fn glance(metric: &Metric, courses: &[Course]) -> Table {
 }
 
 /// Each course run by run.
-fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone) -> Table {
+fn by_run(metric: &Metric, courses: &[Course]) -> Table {
     let lines: Vec<(&Course, usize)> =
         courses.iter().flat_map(|course| (0..course.runs.len()).map(move |index| (course, index))).collect();
     let column = |heading: &str, align, cell: &dyn Fn(&Course, usize) -> String| {
@@ -104,7 +102,7 @@ fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone) -> Table {
         ],
         columns: vec![
             column("run", Align::Left, &|course, index| course.runs[index].id.clone()),
-            column("started", Align::Left, &|course, index| minute(course.runs[index].started_at, zone)).joined(),
+            column("started", Align::Left, &|course, index| minute(course.runs[index].started_at)).joined(),
             column("commit", Align::Left, &|course, index| commit(course.runs[index]).into_owned()).joined(),
             column(&figure::heading(metric), Align::Right, &|course, index| {
                 figure::median(metric, course.figures[index])
@@ -238,7 +236,7 @@ mod tests {
     use crate::summarize::testing::{self, text_trial};
 
     fn shown(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], width: Option<usize>) -> String {
-        Terminal { width, color: false }.render(&course(metric, suite, runs, &TimeZone::UTC))
+        Terminal { width, color: false }.render(&course(metric, suite, runs))
     }
 
     fn summarized(runs: Vec<Run>) -> Vec<(Run, Vec<RowSummary>)> {
@@ -274,14 +272,14 @@ mod tests {
         qwen2.5-7b q4_k  short-1  ▄·           500 ms   500 ms
         한국어 모델      —        ··                —        —
 
-        candidate        prompts  run                   started           commit    TTFT    95 % interval  trials  change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text     20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       3
-        qwen2.5-7b q4_k  text     20261121-051733-0001  2026-11-21 05:17  —       1.00 s  1.00 s – 1.00 s       9
-        qwen2.5-7b q4_k  short-1  20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       1
-        qwen2.5-7b q4_k  short-1  20261121-051733-0001  2026-11-21 05:17  —            —                —       —
-        한국어 모델      —        20261120-051733-4f2a  2026-11-20 05:17  —            —                —       —
-        한국어 모델      —        20261121-051733-0001  2026-11-21 05:17  —            —                —       —
+        candidate        prompts  run                   started            commit    TTFT    95 % interval  trials  change
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text     20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       3
+        qwen2.5-7b q4_k  text     20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s  1.00 s – 1.00 s       9
+        qwen2.5-7b q4_k  short-1  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       1
+        qwen2.5-7b q4_k  short-1  20261121-051733-0001  2026-11-21 05:17Z  —            —                —       —
+        한국어 모델      —        20261120-051733-4f2a  2026-11-20 05:17Z  —            —                —       —
+        한국어 모델      —        20261121-051733-0001  2026-11-21 05:17Z  —            —                —       —
         "#);
     }
 
@@ -296,14 +294,14 @@ mod tests {
         qwen2.5-7b q4_k  text, en  █▁                61.0      122
         한국어 모델      —         ··                   —        —
 
-        candidate        prompts   run                   started           commit  chars/s  95 % interval  trials  change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text, ko  20261120-051733-4f2a  2026-11-20 05:17  —          26.7              —       2
-        qwen2.5-7b q4_k  text, ko  20261121-051733-0001  2026-11-21 05:17  —          13.3    13.3 – 13.3       8
-        qwen2.5-7b q4_k  text, en  20261120-051733-4f2a  2026-11-20 05:17  —           122              —       1
-        qwen2.5-7b q4_k  text, en  20261121-051733-0001  2026-11-21 05:17  —          61.0              —       1
-        한국어 모델      —         20261120-051733-4f2a  2026-11-20 05:17  —             —              —       —
-        한국어 모델      —         20261121-051733-0001  2026-11-21 05:17  —             —              —       —
+        candidate        prompts   run                   started            commit  chars/s  95 % interval  trials  change
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  text, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —          26.7              —       2
+        qwen2.5-7b q4_k  text, ko  20261121-051733-0001  2026-11-21 05:17Z  —          13.3    13.3 – 13.3       8
+        qwen2.5-7b q4_k  text, en  20261120-051733-4f2a  2026-11-20 05:17Z  —           122              —       1
+        qwen2.5-7b q4_k  text, en  20261121-051733-0001  2026-11-21 05:17Z  —          61.0              —       1
+        한국어 모델      —         20261120-051733-4f2a  2026-11-20 05:17Z  —             —              —       —
+        한국어 모델      —         20261121-051733-0001  2026-11-21 05:17Z  —             —              —       —
         "#);
     }
 
@@ -332,26 +330,26 @@ mod tests {
         ──────────────────────────────────────────────────────────────────
         한국어-라마-7b  text     ▁▂▁·▂▁▁▂███▇████│▇█       500 ms   560 ms
 
-        candidate       prompts  run                   started           commit           TTFT  95 % interval  trials  change
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        한국어-라마-7b  text     20261120-051700-0001  1970-01-01 00:00  0f2e3d4        500 ms              —       1
-        한국어-라마-7b  text     20261120-051701-0001  1970-01-01 00:00  1f2e3d4        510 ms              —       1
-        한국어-라마-7b  text     20261120-051702-0001  1970-01-01 00:00  2f2e3d4        504 ms              —       1
-        한국어-라마-7b  text     20261120-051703-0001  1970-01-01 00:00  3f2e3d4             —              —       —
-        한국어-라마-7b  text     20261120-051704-0001  1970-01-01 00:00  4f2e3d4        510 ms              —       1
-        한국어-라마-7b  text     20261120-051705-0001  1970-01-01 00:00  5f2e3d4        500 ms              —       1
-        한국어-라마-7b  text     20261120-051706-0001  1970-01-01 00:00  6f2e3d4        507 ms              —       1
-        한국어-라마-7b  text     20261120-051707-0001  1970-01-01 00:00  7f2e3d4        509 ms              —       1
-        한국어-라마-7b  text     20261120-051708-0001  1970-01-01 00:00  8f2e3d4        556 ms              —       1  ◆ +9.8 %
-        한국어-라마-7b  text     20261120-051709-0001  1970-01-01 00:00  1f2e3d4-dirty  559 ms              —       1
-        한국어-라마-7b  text     20261120-051710-0001  1970-01-01 00:00  af2e3d4        557 ms              —       1
-        한국어-라마-7b  text     20261120-051711-0001  1970-01-01 00:00  bf2e3d4        550 ms              —       1
-        한국어-라마-7b  text     20261120-051712-0001  1970-01-01 00:00  cf2e3d4        560 ms              —       1
-        한국어-라마-7b  text     20261120-051713-0001  1970-01-01 00:00  df2e3d4        554 ms              —       1
-        한국어-라마-7b  text     20261120-051714-0001  1970-01-01 00:00  ef2e3d4        554 ms              —       1
-        한국어-라마-7b  text     20261120-051715-0001  1970-01-01 00:00  ff2e3d4        560 ms              —       1
-        한국어-라마-7b  text     20261120-051716-0001  1970-01-01 00:00  10f2e3d        550 ms              —       1  │
-        한국어-라마-7b  text     20261120-051717-0001  1970-01-01 00:00  11f2e3d        557 ms              —       1
+        candidate       prompts  run                   started            commit           TTFT  95 % interval  trials  change
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        한국어-라마-7b  text     20261120-051700-0001  1970-01-01 00:00Z  0f2e3d4        500 ms              —       1
+        한국어-라마-7b  text     20261120-051701-0001  1970-01-01 00:00Z  1f2e3d4        510 ms              —       1
+        한국어-라마-7b  text     20261120-051702-0001  1970-01-01 00:00Z  2f2e3d4        504 ms              —       1
+        한국어-라마-7b  text     20261120-051703-0001  1970-01-01 00:00Z  3f2e3d4             —              —       —
+        한국어-라마-7b  text     20261120-051704-0001  1970-01-01 00:00Z  4f2e3d4        510 ms              —       1
+        한국어-라마-7b  text     20261120-051705-0001  1970-01-01 00:00Z  5f2e3d4        500 ms              —       1
+        한국어-라마-7b  text     20261120-051706-0001  1970-01-01 00:00Z  6f2e3d4        507 ms              —       1
+        한국어-라마-7b  text     20261120-051707-0001  1970-01-01 00:00Z  7f2e3d4        509 ms              —       1
+        한국어-라마-7b  text     20261120-051708-0001  1970-01-01 00:00Z  8f2e3d4        556 ms              —       1  ◆ +9.8 %
+        한국어-라마-7b  text     20261120-051709-0001  1970-01-01 00:00Z  1f2e3d4-dirty  559 ms              —       1
+        한국어-라마-7b  text     20261120-051710-0001  1970-01-01 00:00Z  af2e3d4        557 ms              —       1
+        한국어-라마-7b  text     20261120-051711-0001  1970-01-01 00:00Z  bf2e3d4        550 ms              —       1
+        한국어-라마-7b  text     20261120-051712-0001  1970-01-01 00:00Z  cf2e3d4        560 ms              —       1
+        한국어-라마-7b  text     20261120-051713-0001  1970-01-01 00:00Z  df2e3d4        554 ms              —       1
+        한국어-라마-7b  text     20261120-051714-0001  1970-01-01 00:00Z  ef2e3d4        554 ms              —       1
+        한국어-라마-7b  text     20261120-051715-0001  1970-01-01 00:00Z  ff2e3d4        560 ms              —       1
+        한국어-라마-7b  text     20261120-051716-0001  1970-01-01 00:00Z  10f2e3d        550 ms              —       1  │
+        한국어-라마-7b  text     20261120-051717-0001  1970-01-01 00:00Z  11f2e3d        557 ms              —       1
 
         ◆ 한국어-라마-7b, text: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
         ◆ another level from that run on (E-divisive); p: the share of random orders that show as much

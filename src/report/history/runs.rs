@@ -1,14 +1,12 @@
 //! The list of runs.
 
-use jiff::tz::TimeZone;
-
 use super::minute;
 use crate::report::page::{Align, Block, Column, Page, Table};
 use crate::store::RunHead;
 use crate::units::{Seconds, UNKNOWN};
 
 /// The list of runs, in the order given.
-pub fn runs(heads: &[RunHead], zone: &TimeZone) -> Page {
+pub fn runs(heads: &[RunHead]) -> Page {
     let column =
         |heading: &str, align, cell: &dyn Fn(&RunHead) -> String| Column::new(heading, align, heads.iter().map(cell));
     let took = |head: &RunHead| match head.finished_at {
@@ -23,7 +21,7 @@ pub fn runs(heads: &[RunHead], zone: &TimeZone) -> Page {
     let table = Table {
         names: vec![column("run", Align::Left, &|head| head.id.clone())],
         columns: vec![
-            column("started", Align::Left, &|head| minute(head.started_at, zone)),
+            column("started", Align::Left, &|head| minute(head.started_at)),
             column("took", Align::Right, &took).joined(),
             column("candidates", Align::Right, &|head| head.candidates.to_string()),
             column("trials", Align::Right, &|head| head.trials.to_string()).joined(),
@@ -51,16 +49,15 @@ mod tests {
         };
         let heads =
             [head("20261120-051733-4f2a", Some("2026-11-20T05:21:00Z"), 1200), head("20261120-051733-4f2b", None, 0)];
-        let seoul = TimeZone::fixed(jiff::tz::offset(9));
         let set_back =
             RunHead { clock_set_back: true, ..head("20261120-051733-4f2c", Some("2026-11-20T04:20:00Z"), 3) };
-        let page = Terminal::FILE.render(&runs(&[set_back], &seoul));
-        assert!(page.contains("14:17     —") && page.contains("4f2c: the clock was set back while it ran"), "{page}");
-        insta::assert_snapshot!(Terminal::FILE.render(&runs(&heads, &seoul)), @r#"
-        run                   started                   took  candidates  trials  device
-        ──────────────────────────────────────────────────────────────────────────────────
-        20261120-051733-4f2a  2026-11-20 14:17    3 min 27 s          10    1200  예시 GPU
-        20261120-051733-4f2b  2026-11-20 14:17  not finished          10       0  예시 GPU
+        let page = Terminal::FILE.render(&runs(&[set_back]));
+        assert!(page.contains("05:17Z     —") && page.contains("4f2c: the clock was set back while it ran"), "{page}");
+        insta::assert_snapshot!(Terminal::FILE.render(&runs(&heads)), @r#"
+        run                   started                    took  candidates  trials  device
+        ───────────────────────────────────────────────────────────────────────────────────
+        20261120-051733-4f2a  2026-11-20 05:17Z    3 min 27 s          10    1200  예시 GPU
+        20261120-051733-4f2b  2026-11-20 05:17Z  not finished          10       0  예시 GPU
         "#);
     }
 }
