@@ -50,8 +50,9 @@ pub struct Measurement {
     pub decode_tokens_per_second: Option<f64>,
     /// (c − characters of the first arrival) ÷ (last arrival − first arrival): the speed that a reader sees, and the one that
     /// compares across tokenizers; higher is better. The first arrival's text took none of that time: with it, an answer of
-    /// two tokens would read twice as fast as it is. Of trials stored before the characters of each arrival were kept, the
-    /// first has as many as an arrival has on average. Undefined for n < 2 and without text.
+    /// two tokens would read twice as fast as it is. Where the first arrival showed nothing yet (half a character, a space that
+    /// is left out) and of trials stored before the characters of each arrival were kept, it counts with as many as an arrival
+    /// has on average. Undefined for n < 2 and without text.
     pub characters_per_second: Option<f64>,
     /// c ÷ n: how much text one decode step makes; higher is better. Undefined for n = 0 and without text.
     pub characters_per_token: Option<f64>,
@@ -101,8 +102,9 @@ impl Measurement {
         let tpot_seconds = per(decode_seconds, n.map(|n| n - 1.0));
         let gaps = gaps(trial);
         let percentile = |share, needs| gaps.as_deref().and_then(|gaps| percentile(gaps, share, needs));
-        let first_characters = match &trial.timeline.arrival_characters {
-            Some(counts) => counts.first().map(|count| f64::from(*count)),
+        let shown_first = trial.timeline.arrival_characters.as_ref().and_then(|counts| counts.first().copied());
+        let first_characters = match shown_first.filter(|count| *count > 0) {
+            Some(count) => Some(f64::from(count)),
             None => per(characters, Some(arrivals.len() as f64)),
         };
         let later_characters = characters.zip(first_characters).map(|(all, first)| (all - first).max(0.0));
@@ -284,7 +286,10 @@ mod tests {
         let mut two = trial(&[100, 200], Some("안녕하세요!"));
         two.timeline.arrival_characters = Some(vec![4, 2]);
         close(Measurement::of(&two).characters_per_second, 20.0);
-        // Stored before that was kept: three with each.
+        // The first token shows nothing yet: three with each.
+        two.timeline.arrival_characters = Some(vec![0, 6]);
+        close(Measurement::of(&two).characters_per_second, 30.0);
+        // Stored before that was kept: likewise.
         two.timeline.arrival_characters = None;
         close(Measurement::of(&two).characters_per_second, 30.0);
         let rates = Measurement::of(&two);

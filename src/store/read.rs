@@ -15,6 +15,12 @@ pub struct RunHead {
     /// `None` while it runs, and after it was interrupted.
     pub finished_at: Option<Timestamp>,
     pub candidates: usize,
+    /// Their rows, in the order of the plan.
+    pub rows: Vec<String>,
+    /// Those of its trials, by name.
+    pub suites: Vec<String>,
+    /// BCP 47 tags of the prompts' languages.
+    pub languages: Vec<String>,
     /// All that are stored, warm-up included.
     pub trials: usize,
     pub device_name: String,
@@ -44,6 +50,14 @@ impl Store {
     pub fn list_runs(&self) -> Result<Vec<RunHead>, StoreError> {
         let sql = "SELECT id, started_at, finished_at, device_name,
                           (SELECT count(*) FROM rows WHERE run_id = runs.id) AS candidates,
+                          (SELECT json_group_array(name) FROM (SELECT name FROM rows WHERE run_id = runs.id ORDER BY position))
+                              AS names,
+                          (SELECT json_group_array(suite)
+                           FROM (SELECT DISTINCT suite FROM trials WHERE run_id = runs.id ORDER BY suite)) AS suites,
+                          (SELECT json_group_array(language) FROM (
+                               SELECT DISTINCT language FROM trials
+                               WHERE run_id = runs.id AND language IS NOT NULL ORDER BY language
+                           )) AS languages,
                           (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials,
                           ifnull(finished_at < started_at, 0) OR EXISTS (
                               SELECT 1 FROM (
@@ -58,6 +72,9 @@ impl Store {
                 started_at: columns.instant("started_at")?,
                 finished_at: columns.instant_or_null("finished_at")?,
                 candidates: columns.count("candidates")?,
+                rows: columns.json("names")?,
+                suites: columns.json("suites")?,
+                languages: columns.json("languages")?,
                 trials: columns.count("trials")?,
                 device_name: columns.get("device_name")?,
                 clock_set_back: columns.get("clock_set_back")?,

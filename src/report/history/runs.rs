@@ -23,12 +23,24 @@ pub fn runs(heads: &[RunHead]) -> Page {
         columns: vec![
             column("started", Align::Left, &|head| minute(head.started_at)),
             column("took", Align::Right, &took).joined(),
-            column("candidates", Align::Right, &|head| head.candidates.to_string()),
+            column("candidates", Align::Left, &|head| first_few(&head.rows)),
+            column("suites", Align::Left, &|head| first_few(&head.suites)),
+            column("languages", Align::Left, &|head| first_few(&head.languages)).joined(),
             column("trials", Align::Right, &|head| head.trials.to_string()).joined(),
             column("device", Align::Left, &|head| head.device_name.clone()),
         ],
     };
     Page::new([Block::Table(table)].into_iter().chain(Block::list(notes.collect())))
+}
+
+/// `a, b and 8 more`
+fn first_few(names: &[String]) -> String {
+    const SHOWN: usize = 2;
+    match names.len() {
+        0 => UNKNOWN.to_owned(),
+        all if all <= SHOWN => names.join(", "),
+        all => format!("{} and {} more", names[..SHOWN].join(", "), all - SHOWN),
+    }
 }
 
 #[cfg(test)]
@@ -42,7 +54,10 @@ mod tests {
             id: id.into(),
             started_at: "2026-11-20T05:17:33Z".parse().expect("a timestamp"),
             finished_at: finished_at.map(|at| at.parse().expect("a timestamp")),
-            candidates: 10,
+            candidates: 3,
+            rows: ["qwen2.5-7b q4_k", "gemma-2-9b", "한국어-라마"].map(str::to_owned).into(),
+            suites: if trials > 0 { vec!["speed".into()] } else { Vec::new() },
+            languages: if trials > 0 { vec!["en".into(), "ko".into()] } else { Vec::new() },
             trials,
             device_name: "예시 GPU".into(),
             clock_set_back: false,
@@ -54,10 +69,10 @@ mod tests {
         let page = Terminal::FILE.render(&runs(&[set_back]));
         assert!(page.contains("05:17Z     —") && page.contains("4f2c: the clock was set back while it ran"), "{page}");
         insta::assert_snapshot!(Terminal::FILE.render(&runs(&heads)), @r#"
-        run                   started                    took  candidates  trials  device
-        ───────────────────────────────────────────────────────────────────────────────────
-        20261120-051733-4f2a  2026-11-20 05:17Z    3 min 27 s          10    1200  예시 GPU
-        20261120-051733-4f2b  2026-11-20 05:17Z  not finished          10       0  예시 GPU
+        run                   started                    took  candidates                              suites  languages  trials  device
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        20261120-051733-4f2a  2026-11-20 05:17Z    3 min 27 s  qwen2.5-7b q4_k, gemma-2-9b and 1 more  speed   en, ko       1200  예시 GPU
+        20261120-051733-4f2b  2026-11-20 05:17Z  not finished  qwen2.5-7b q4_k, gemma-2-9b and 1 more  —       —               0  예시 GPU
         "#);
     }
 }
