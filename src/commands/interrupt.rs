@@ -27,6 +27,7 @@ fn ignored() -> Vec<i32> {
     let is_ignored = |signal: &i32| {
         // SAFETY: an action of zeros is one to be filled in, and none is set.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: it only fills the action in.
         let told = unsafe { libc::sigaction(*signal, std::ptr::null(), &mut action) };
         told == 0 && action.sa_sigaction == libc::SIG_IGN
     };

@@ -67,12 +67,12 @@ fn groups(root: &Path, controller: &str, mounts: &[&str]) -> Vec<PathBuf> {
     let mounted = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
     let of = |mount: &&str| {
         // Fields 4 and 5: which folder of the tree is mounted, and where (man 5 proc).
-        let shown = mounted.lines().filter_map(|line| {
+        let mut shown = mounted.lines().filter_map(|line| {
             let mut fields = line.split(' ').skip(3);
             let (shown, place) = (fields.next()?, fields.next()?);
             (place.trim_start_matches('/') == *mount).then_some(shown)
         });
-        let shown = shown.last().unwrap_or("/");
+        let shown = shown.next_back().unwrap_or("/");
         let below = Path::new(path).strip_prefix(shown).unwrap_or(Path::new(path));
         let below = below.strip_prefix("/").unwrap_or(below);
         below.ancestors().map(|part| root.join(mount).join(part)).collect::<Vec<_>>()

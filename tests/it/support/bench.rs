@@ -159,8 +159,8 @@ impl Bench {
         #[cfg(unix)]
         if let Some(signal) = self.ignored {
             use std::os::unix::process::CommandExt;
-            // SAFETY: to ignore a signal is one system call, between fork and exec as at any time.
             let ignore = move || {
+                // SAFETY: to ignore a signal is one system call, between fork and exec as at any time.
                 unsafe { libc::signal(signal, libc::SIG_IGN) };
                 Ok(())
             };
