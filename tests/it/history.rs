@@ -55,7 +55,7 @@ fn the_course_of_a_metric() {
     // Which run was the slower one, and the commit that this program is built from, differ.
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"[▁-█]{2}", "[course]");
-    settings.add_filter(r"(:\d\d)  \S+  #", "$1  [commit]  #");
+    settings.add_filter(r"(:(?:\d\d|MM)Z)  \S+  #", "$1  [commit]  #");
     settings.bind(|| {
         snapshot!("history_metric", bench.run("history --metric ttft_seconds").exits(0));
     });

@@ -162,7 +162,8 @@ impl Scenario {
                     times.map(|log| if direction == Direction::Higher { -log } else { log }.exp()).collect()
                 };
                 let (baseline, mut candidate) = (side(levels[0]), side(levels[1] + slower));
-                for value in &mut candidate {
+                // Of an undisturbed check nothing is drawn.
+                for value in candidate.iter_mut().filter(|_| self.busy > 0.0) {
                     let longer = 1.0 + random.random::<f64>() * self.sharing();
                     *value *= if direction == Direction::Higher { 1.0 / longer } else { longer };
                 }
