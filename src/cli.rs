@@ -506,6 +506,9 @@ pub struct Export {
     /// Write in this format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: Format,
+    /// Begin CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949
+    #[arg(long)]
+    pub bom: bool,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -557,8 +560,8 @@ pub struct Check {
     /// Run now what the baseline ran, and judge that run
     #[arg(long, conflicts_with_all = ["ab", "calibrate"])]
     pub measure: bool,
-    /// Run this other build and this one in turn, a process each time, and judge this one against the other; the baseline
-    /// only says what to run
+    /// Run this other build and this one in turn, a process each time, and judge this one against the other; the baseline,
+    /// or without one the latest run, only says what to run
     #[arg(long, value_name = "BINARY", conflicts_with = "calibrate")]
     pub ab: Option<PathBuf>,
     /// Run what the baseline ran several times, and store in its file how far the runs lie apart; no tolerance may be smaller
@@ -578,7 +581,10 @@ pub struct Check {
     /// --calibrate found where it is larger]
     #[arg(long, value_name = "NAME=SHARE", value_delimiter = ',')]
     pub tolerance: Vec<String>,
-    /// Let a check that did not decide pass or fail [default: exit status 3]
+    /// Compare although this field of the environment differs, such as kernel; may be repeated
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', conflicts_with = "calibrate")]
+    pub allow_environment: Vec<String>,
+    /// Let a check that did not decide pass or fail; a loss by over a factor of 2 is never passed [default: exit status 3]
     #[arg(long, value_name = "WHAT")]
     pub inconclusive: Option<Inconclusive>,
     /// Print in this format, or write it to a file as KIND=FILE; may be repeated [default: table]

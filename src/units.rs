@@ -126,6 +126,12 @@ impl fmt::Display for Won {
     }
 }
 
+/// A number of things with their noun: `1 thread`, `2 threads`.
+pub fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", Count(number as u64))
+}
+
 /// Three significant digits without an exponent; whole numbers from 100 on, in groups of three.
 fn three_digits(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -202,6 +208,11 @@ mod tests {
     #[test]
     fn counts_are_grouped() {
         assert_eq!(shown(&[0, 16, 999, 32_768, u64::MAX].map(Count))[..4], ["0", "16", "999", "32,768"]);
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "thread")), ["0 threads", "1 thread", "2 threads"]);
     }
 
     #[test]

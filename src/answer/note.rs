@@ -63,6 +63,8 @@ pub enum Kind {
     Unknown { reason: String },
     /// Measured requests that failed, and what the first of them said.
     FailedRequests { failed: usize, measured: usize, first: String },
+    /// Answers that were cut because the model's context was full; their latency is in no figure.
+    ContextFull { cut: usize, of: usize },
     /// Figures that take more than the device has.
     Impossible { device: String, figures: Vec<Impossible> },
     /// Other programs took processors that the engine computes with, during some measured trials.
@@ -137,6 +139,7 @@ names! {
     Kind::Pending => "pending",
     Kind::Unknown { .. } => "unknown",
     Kind::FailedRequests { .. } => "failed_requests",
+    Kind::ContextFull { .. } => "context_full",
     Kind::Impossible { .. } => "impossible",
     Kind::OtherPrograms { .. } => "other_programs",
     Kind::NotSteady { .. } => "not_steady",
@@ -181,6 +184,7 @@ impl Kind {
             | Kind::Pending
             | Kind::Unknown { .. }
             | Kind::FailedRequests { .. }
+            | Kind::ContextFull { .. }
             | Kind::NotSteady { .. }
             | Kind::PrecisionNotReached { .. }
             | Kind::TooShort { .. }

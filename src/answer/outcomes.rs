@@ -1,7 +1,7 @@
 //! What came of the run and its rows: what did not run, and what failed.
 
 use super::note::Kind;
-use crate::record::{Outcome, Phase, Row, RowOutcome, Run};
+use crate::record::{FinishReason, Outcome, Phase, Row, RowOutcome, Run};
 
 pub(super) fn not_finished(run: &Run) -> Option<Kind> {
     run.finished_at.is_none().then_some(Kind::NotFinished)
@@ -32,4 +32,12 @@ pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
     });
     let first = messages.next()?.clone();
     Some(Kind::FailedRequests { failed: 1 + messages.count(), measured: measured().count(), first })
+}
+
+/// How many of a row's measured answers ended because the context was full.
+pub(super) fn context_full(row: &Row) -> Option<Kind> {
+    let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
+    let full = Outcome::Completed { finish: FinishReason::Context };
+    let cut = measured().filter(|trial| trial.outcome == full).count();
+    (cut > 0).then(|| Kind::ContextFull { cut, of: measured().count() })
 }

@@ -2,8 +2,8 @@
 
 use crate::catalog::{Quantization, Requirements, Source};
 use crate::record::{
-    BusyProgram, CheckpointFacts, FailureKind, FitEstimate, GpuVerdict, LoadFacts, LoadParts, PoolMemory, PoolPhases,
-    Precision, Row, RowOutcome, Run, Settings, Trial,
+    BusyProgram, CheckpointFacts, FailureKind, FinishReason, FitEstimate, GpuVerdict, LoadFacts, LoadParts, Outcome,
+    PoolMemory, PoolPhases, Precision, Row, RowOutcome, Run, Settings, Trial,
 };
 use crate::suite::Check;
 use crate::summarize::testing::{
@@ -42,6 +42,9 @@ fn unwell() -> Run {
     let mut flaky = vec![disturbed, text_trial(200, 100, 5, "가")];
     flaky.extend(requests(20, 200, 100));
     flaky.push(failed(text_trial(200, 100, 5, "다")));
+    let mut cut = text_trial(200, 100, 3, "라");
+    cut.outcome = Outcome::Completed { finish: FinishReason::Context };
+    flaky.push(cut);
     let mut silent = ran("silent", requests(12, 900, 90));
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
     silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });

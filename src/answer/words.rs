@@ -29,6 +29,11 @@ impl fmt::Display for Kind {
             Kind::FailedRequests { failed, measured, first } => {
                 write!(f, "{failed} of {measured} requests failed, the first with: {first}")
             }
+            Kind::ContextFull { cut, of } => write!(
+                f,
+                "{cut} of {of} answers were cut because the context was full: their latency is in no figure, since they are \
+                 not whole answers"
+            ),
             Kind::Impossible { device, figures } => write!(
                 f,
                 "impossible on {device}: {}; suspect the card's row in gpus.toml, the count of tokens, or the clock",

@@ -15,13 +15,15 @@ pub const MEMORY_TOLERANCE: f64 = 0.06;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing that the row says exceeds the hardware.
+    /// The speed that the row states does not exceed the hardware.
     Possible,
     /// The card cannot have done that.
     Impossible,
     /// The weights alone take more memory than the row states, in the precision that it states or in any.
     MemoryDoesNotMatch,
     UnknownModel,
+    /// The row has no speed that could be judged; its memory, where it states one, fits.
+    NoSpeed,
     /// The row has no figure.
     NothingStated,
 }
@@ -78,7 +80,7 @@ pub fn judge(claim: &Claim, shape: Option<&Shape>, gpu: &GpuSpec) -> Finding {
         finding.reason = format!("`{word}` is no precision that is known; {}", finding.reason);
     }
     if !claim.unread.is_empty() {
-        finding.reason = format!("`{}` is no number; {}", claim.unread.join("`, `"), finding.reason);
+        finding.reason = format!("{}; {}", claim.unread.join("; "), finding.reason);
     }
     finding
 }
@@ -148,7 +150,11 @@ fn with_speed(claim: &Claim, judged: &[Candidate], gpu: &GpuSpec, told: &str) ->
         needed_per_second: rate * least.read,
         peak_per_second: gpu.bandwidth(),
     });
-    let verdict = if demand.is_some_and(Demand::is_impossible) { Verdict::Impossible } else { Verdict::Possible };
+    let verdict = match demand {
+        None => Verdict::NoSpeed,
+        Some(demand) if demand.is_impossible() => Verdict::Impossible,
+        Some(_) => Verdict::Possible,
+    };
     let reason = demand.map_or(format!("{told}states no speed"), |demand| format!("{told}{demand}"));
     let names: Vec<&str> = judged.iter().map(|other| other.layout.name()).collect();
     Finding {
@@ -196,6 +202,7 @@ mod tests {
     fn on_l4(repository: &str, precision: Option<&str>, rate: Option<f64>, memory_gb: Option<f64>) -> Finding {
         let claim = Claim {
             model: "a".into(),
+            repository: None,
             precision: precision.map(str::to_owned),
             tokens_per_second: rate,
             memory_bytes: memory_gb.map(|gb| gb * 1e9),
@@ -242,6 +249,13 @@ mod tests {
         assert_eq!(stated.reason, "the weights alone take 15.2 GB in bf16, and it states 5.50 GB");
         let any = on_l4(QWEN, None, None, Some(1.0));
         assert_eq!(any.verdict, Verdict::MemoryDoesNotMatch);
+    }
+
+    #[test]
+    fn a_row_without_a_speed_is_not_called_possible() {
+        let fits = on_l4(QWEN, None, None, Some(5.565));
+        assert_eq!(fits.verdict, Verdict::NoSpeed);
+        assert!(fits.reason.ends_with("states no speed"), "{}", fits.reason);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::deliver::terminal;
 use super::gpu;
 use super::status::Status;
 use crate::acquire::{known_config, local, synthetic};
-use crate::audit::{Finding, Table, Verdict, judge};
+use crate::audit::{Claim, Finding, Table, Verdict, judge};
 use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
@@ -22,12 +22,12 @@ pub(super) fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error>
     let gpus = gpu::known(&args.gpus)?;
     let gpu = gpu::named(&args.gpu, &gpus)?;
     let path = &args.table;
-    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
-    let table = Table::parse(&text).map_err(|source| Error::Table { path: path.clone(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    let table = Table::read(&bytes).map_err(|source| Error::Table { path: path.clone(), source })?;
     let shapes = Shapes::new(catalog(args.models.models.as_deref(), printer)?, &args.shape)?;
 
     let findings: Vec<Finding> =
-        table.claims.iter().map(|claim| judge(claim, shapes.find(&claim.model).as_ref(), &gpu)).collect();
+        table.claims.iter().map(|claim| judge(claim, shapes.of(claim).as_ref(), &gpu)).collect();
     let audit = Audit::new(&gpu, &table.taken, &findings);
     let text = match args.format {
         PlanFormat::Table => terminal(printer).render(&page(&audit)),
@@ -84,6 +84,13 @@ impl Shapes {
             add(name, &config);
         }
         Ok(Self(shapes))
+    }
+
+    /// That of a row: its repository says more exactly than its name which model it is, but may be somebody's copy.
+    fn of(&self, claim: &Claim) -> Option<Shape> {
+        let repository = claim.repository.as_deref().map(|path| path.trim_start_matches("https://huggingface.co/"));
+        let names = [repository, repository.and_then(|path| path.rsplit('/').next()), Some(&claim.model)];
+        names.into_iter().flatten().find_map(|name| self.find(name))
     }
 
     fn find(&self, name: &str) -> Option<Shape> {

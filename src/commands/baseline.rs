@@ -37,7 +37,7 @@ pub(super) fn run(args: &cli::Baseline, printer: &Printer) -> Result<Status, Err
 
 fn save(args: &cli::BaselineSave, printer: &Printer) -> Result<Status, Error> {
     let results = &args.results.results;
-    let run = Store::open_existing(store::database(results))?.load_run(&args.run)?;
+    let run = Store::open_to_read(store::database(results))?.load_run(&args.run)?;
     let digest = Digest::of(&run);
     if digest.is_empty() {
         let hint = "name another with --run: `bench history` lists them".to_owned();
@@ -50,10 +50,10 @@ fn save(args: &cli::BaselineSave, printer: &Printer) -> Result<Status, Error> {
     let disturbed: usize = digest.rows.iter().map(|row| row.disturbed).sum();
     if disturbed > 0 && !args.force {
         let hint = "run again when the machine is quiet, or save it all the same with --force".to_owned();
-        let message = format!(
-            "other programs were busy on this machine, or its GPU was too hot, during {disturbed} trials of run {}",
-            run.id
-        );
+        let on_gpu = digest.rows.iter().map(|row| row.gpu_disturbed).sum();
+        let by: Vec<String> = digest.rows.iter().flat_map(|row| row.disturbed_by.clone()).collect();
+        let cause = report::check::disturbance(disturbed, on_gpu, &by);
+        let message = format!("{cause} during {disturbed} trials of run {}", run.id);
         return Err(Error::usage(message, hint));
     }
     let path = args.output.clone().unwrap_or_else(|| baselines::folder(results).join(name(&digest.environment)));

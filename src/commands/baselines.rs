@@ -26,7 +26,7 @@ pub(super) fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
         let hint = "`bench baseline list` shows those that there are; `bench baseline save` makes one".to_owned();
         return Err(Error::usage(format!("there is no baseline `{word}`"), hint));
     }
-    let run = Store::open_existing(store::database(results))?.load_run(word)?;
+    let run = Store::open_to_read(store::database(results))?.load_run(word)?;
     Ok(Baseline { digest: Digest::of(&run), noise: None })
 }
 
@@ -34,26 +34,37 @@ pub(super) fn named(word: &str, results: &Path) -> Result<Baseline, Error> {
 ///
 /// # Errors
 /// None of it, or more than one.
-pub(super) fn only(results: &Path) -> Result<(PathBuf, Baseline), Error> {
-    one_of(results, is_of_here)
+pub(super) fn only(results: &Path, allowed: &[String]) -> Result<(PathBuf, Baseline), Error> {
+    one_of(results, |baseline| is_of(baseline, &here(baseline), allowed))
 }
 
 /// Whether a baseline was made where this program runs; on how many threads of which device, it says itself.
 pub(super) fn is_of_here(baseline: &Baseline) -> bool {
-    let then = &baseline.digest.environment;
-    is_of(baseline, &environment::detect(&then.device, then.threads))
+    is_of(baseline, &here(baseline), &[])
 }
 
-fn is_of(baseline: &Baseline, environment: &Environment) -> bool {
-    difference::environments(&baseline.digest.environment, environment).is_empty()
+/// The environment of here, as a run like the baseline's would have it.
+fn here(baseline: &Baseline) -> Environment {
+    let then = &baseline.digest.environment;
+    environment::detect(&then.device, then.threads)
+}
+
+/// Whether a baseline was made in an environment, but for the fields `allowed`.
+fn is_of(baseline: &Baseline, environment: &Environment, allowed: &[String]) -> bool {
+    let differences = difference::environments(&baseline.digest.environment, environment);
+    differences.iter().all(|difference| allowed.contains(&difference.what))
 }
 
 /// The one baseline of the folder that was made in this environment.
 ///
 /// # Errors
 /// None of it, or more than one.
-pub(super) fn of_environment(environment: &Environment, results: &Path) -> Result<(PathBuf, Baseline), Error> {
-    one_of(results, |baseline| is_of(baseline, environment))
+pub(super) fn of_environment(
+    environment: &Environment,
+    results: &Path,
+    allowed: &[String],
+) -> Result<(PathBuf, Baseline), Error> {
+    one_of(results, |baseline| is_of(baseline, environment, allowed))
 }
 
 fn one_of(results: &Path, wanted: impl Fn(&Baseline) -> bool) -> Result<(PathBuf, Baseline), Error> {

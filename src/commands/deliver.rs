@@ -26,16 +26,46 @@ pub(super) fn terminal(printer: &Printer) -> Terminal {
 }
 
 /// Writes an answer to a file, or to standard output.
-pub(super) fn deliver(answer: &Answer, format: Format, output: Option<&Path>, printer: &Printer) -> Result<(), Error> {
+///
+/// `bom` begins CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949.
+pub(super) fn deliver(
+    answer: &Answer,
+    format: Format,
+    bom: bool,
+    output: Option<&Path>,
+    printer: &Printer,
+) -> Result<(), Error> {
+    let mark = if bom && format == Format::Csv { "\u{feff}" } else { "" };
     match output {
-        None => printer.answer(&rendered(answer, format, &terminal(printer))?),
+        None => printer.answer(&format!("{mark}{}", rendered(answer, format, &terminal(printer))?)),
         Some(path) => {
-            let text = rendered(answer, format, &Terminal::FILE)?;
-            std::fs::write(path, text).map_err(|source| Error::Write { path: path.into(), source })?;
+            let text = format!("{mark}{}", rendered(answer, format, &Terminal::FILE)?);
+            write(path, &text)?;
             printer.say(&format!("written to {}", path.display()));
             Ok(())
         }
     }
+}
+
+/// Writes a file whole: under another name beside it first, so that nothing leaves half of one, or takes what it held.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.into(), source };
+    // Where a link leads to; what is no file, as a pipe, is written to as it is.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if target.exists() && !target.is_file() {
+        return std::fs::write(&target, text).map_err(failed);
+    }
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let beside = target.with_file_name(name);
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &target));
+    written.map_err(|source| {
+        let _ = std::fs::remove_file(&beside);
+        failed(source)
+    })
 }
 
 /// Makes sure that a file can be written, before hours are spent on what goes into it; what it holds stays.

@@ -9,7 +9,7 @@ use crate::store::{self, Store};
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Export, printer: &Printer) -> Result<Status, Error> {
-    let run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
-    deliver(&Answer::of(&run), args.format, args.output.as_deref(), printer)?;
+    let run = Store::open_to_read(store::database(&args.results.results))?.load_run(&args.run)?;
+    deliver(&Answer::of(&run), args.format, args.bom, args.output.as_deref(), printer)?;
     Ok(Status::Yes)
 }

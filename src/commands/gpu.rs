@@ -1,6 +1,7 @@
 //! Which GPU a command is about.
 
 use crate::cli;
+use crate::device::DeviceName;
 use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
 use crate::telemetry::nvml;
@@ -16,7 +17,7 @@ pub(super) fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
     shipped.with(path, &text).map_err(Error::Hardware)
 }
 
-/// The kind that a word means: one that is known, or `this`, the first GPU of this machine.
+/// The kind that a word means: one that is known, or `this`, the GPU of this machine that CUDA calls the first.
 ///
 /// # Errors
 /// A word that no GPU is known by, or a machine without one.
@@ -28,13 +29,13 @@ pub(super) fn named(word: &str, gpus: &Gpus) -> Result<GpuSpec, Error> {
     gpus.find(word).cloned().ok_or_else(unknown)
 }
 
-/// The first GPU of this machine, with the memory that its own driver reports.
+/// The GPU of this machine that CUDA calls the first, as CUDA_VISIBLE_DEVICES has it, with the memory that its own driver reports.
 fn present(gpus: &Gpus) -> Result<GpuSpec, Error> {
     let hint = || {
         "name the GPU that the service will have, as --gpu l4; `bench doctor` tells what this machine has".to_owned()
     };
-    let found = nvml::gpus().map_err(|reason| Error::usage(format!("this machine shows no GPU: {reason}"), hint()))?;
-    let gpu = found.first().ok_or_else(|| Error::usage("this machine has no GPU", hint()))?;
+    let gpu = nvml::of_device(&DeviceName::Cuda(0).to_string())
+        .map_err(|reason| Error::usage(format!("this machine shows no GPU: {reason}"), hint()))?;
     let name = gpu.name.as_deref().ok_or_else(|| Error::usage("the driver does not tell what GPU this is", hint()))?;
     let row = gpus.find(name).ok_or_else(|| {
         let message = format!("the driver calls this GPU `{name}`, which no row of gpus.toml does");

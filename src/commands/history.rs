@@ -1,7 +1,5 @@
 //! `bench history`: the stored runs.
 
-use jiff::tz::TimeZone;
-
 use super::deliver::terminal;
 use super::status::Status;
 use crate::cli;
@@ -15,15 +13,14 @@ use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
-    let store = Store::open_existing(store::database(&args.results.results))?;
+    let store = Store::open_to_read(store::database(&args.results.results))?;
     let mut heads = store.list_runs()?;
     if heads.is_empty() {
         return Err(StoreError::NoRuns { path: store.path().into() }.into());
     }
     heads.drain(..heads.len().saturating_sub(usize::from(args.last)));
-    let zone = TimeZone::system();
     let Some(key) = &args.metric else {
-        printer.answer(&terminal(printer).render(&history::runs(&heads, &zone)))?;
+        printer.answer(&terminal(printer).render(&history::runs(&heads)))?;
         return Ok(Status::Yes);
     };
     // By the names that a check knows too; what a candidate has once is in no trial, and has no course.
@@ -41,6 +38,6 @@ pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Erro
         let summaries = summarize(&run);
         runs.push((run, summaries));
     }
-    printer.answer(&terminal(printer).render(&history::course(&metric, args.suite.as_deref(), &runs, &zone)))?;
+    printer.answer(&terminal(printer).render(&history::course(&metric, args.suite.as_deref(), &runs)))?;
     Ok(Status::Yes)
 }

@@ -10,7 +10,7 @@ use crate::store::{self, Store};
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
-    let mut run = Store::open_existing(store::database(&args.results.results))?.load_run(&args.run)?;
+    let mut run = Store::open_to_read(store::database(&args.results.results))?.load_run(&args.run)?;
     if let Some(models) = &args.models {
         let catalog = catalog(Some(models), printer)?;
         run.requirements = catalog.requirements;
@@ -20,6 +20,6 @@ pub(super) fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Er
     let by_hand = stated(None, &args.require.require).by_hand;
     run.stated.get_or_insert_default().by_hand.extend(by_hand);
     let answer = Answer::of(&run);
-    deliver(&answer, args.format, args.output.as_deref(), printer)?;
+    deliver(&answer, args.format, false, args.output.as_deref(), printer)?;
     Ok(if qualifies(&answer.recommendation) { Status::Yes } else { Status::No })
 }

@@ -18,7 +18,7 @@ use crate::ui::{DownloadProgress, Printer, slower};
 use crate::units::Known;
 
 pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
-    threads::use_threads(threads::count(args.device.threads));
+    threads::use_threads(threads::count(args.device.threads, printer));
     let cancel = on_interrupt();
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
     let candidate = checkpoint::with_adapter(candidate, args.adapter.as_deref());
@@ -49,7 +49,7 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     let mut failed = None;
     let mut on_text = |piece: &str| {
         if streams && failed.is_none() {
-            failed = printer.answer(piece).err();
+            failed = printer.others_text(piece).err();
         }
     };
     let key = TrialKey {

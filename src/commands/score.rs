@@ -56,7 +56,7 @@ struct Against {
 }
 
 pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error> {
-    threads::use_threads(threads::count(args.device.threads));
+    threads::use_threads(threads::count(args.device.threads, printer));
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {

@@ -4,10 +4,20 @@ use std::thread::available_parallelism;
 
 use crate::cli;
 use crate::device::DeviceName;
+use crate::ui::Printer;
+use crate::units::counted;
 
-/// The threads that the user named; all that this process may use if none.
-pub(super) fn count(threads: Option<u16>) -> usize {
-    threads.map_or_else(|| available_parallelism().map_or(1, usize::from), usize::from)
+/// The threads that the user named; all that this process may use if none. More than there are processors are warned of.
+pub(super) fn count(threads: Option<u16>, printer: &Printer) -> usize {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let Some(threads) = threads.map(usize::from) else { return processors };
+    if threads > processors {
+        printer.warn(&format!(
+            "{threads} threads on {}: they wait for each other, so speeds are lower than with --threads {processors}",
+            counted(processors, "processor")
+        ));
+    }
+    threads
 }
 
 /// Has the arithmetic use so many threads.

@@ -1,6 +1,7 @@
 //! What was asked of a check: in which subjects, and how much worse each may be.
 
 use super::{Noise, Subject};
+use crate::record::Environment;
 use crate::units::Share;
 
 /// What was asked of a check.
@@ -9,6 +10,8 @@ pub struct Asked {
     subjects: Vec<(Subject, Option<f64>)>,
     /// Whether both sides ran turn by turn, so that their processes pair off.
     pub paired: bool,
+    /// Fields of the environment that may differ.
+    pub allowed: Vec<String>,
 }
 
 /// Why that cannot be done.
@@ -16,6 +19,8 @@ pub struct Asked {
 pub enum AskedError {
     #[error("there is no metric `{0}`")]
     UnknownSubject(String),
+    #[error("there is no `{0}` in an environment")]
+    UnknownField(String),
     #[error("`{0}` is no tolerance: expected METRIC=SHARE, as decode=5%")]
     NoTolerance(String),
     #[error(
@@ -33,6 +38,7 @@ impl AskedError {
             Self::UnknownSubject(_) => {
                 format!("they are {}", Subject::all().map(Subject::key).collect::<Vec<_>>().join(", "))
             }
+            Self::UnknownField(_) => "name what the report says differs, such as kernel or gpu_driver".into(),
             Self::NoTolerance(_) => "0.05 means the same as 5%".into(),
             Self::BelowNoise { noise, .. } => format!(
                 "allow {} at least, compare builds with --ab, which the machine's noise does not enter, or make the machine \
@@ -65,7 +71,19 @@ impl Asked {
                 None => subjects.push((subject, tolerance)),
             }
         }
-        Ok(Self { subjects, paired })
+        Ok(Self { subjects, paired, allowed: Vec::new() })
+    }
+
+    /// Lets fields of the environment differ.
+    ///
+    /// # Errors
+    /// A name that is no field of `environment`.
+    pub fn allowing(self, fields: &[String], environment: &Environment) -> Result<Self, AskedError> {
+        let known = serde_json::to_value(environment).unwrap_or_default();
+        match fields.iter().find(|field| known.get(field.as_str()).is_none()) {
+            Some(field) => Err(AskedError::UnknownField(field.clone())),
+            None => Ok(Self { allowed: fields.to_vec(), ..self }),
+        }
     }
 
     /// The subjects to be judged.

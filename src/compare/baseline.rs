@@ -69,11 +69,14 @@ impl Baseline {
             schema_version: u64,
         }
         // The version first: what another layout holds, only its own program knows.
+        // Some editors begin a file with a mark of its encoding.
+        let text = text.trim_start_matches('\u{feff}');
         let Version { schema_version: found } = serde_json::from_str(text).map_err(BaselineError::Damaged)?;
         if found != SCHEMA_VERSION {
             return Err(BaselineError::OtherVersion { found });
         }
-        let baseline: Self = serde_json::from_str(text).map_err(BaselineError::Damaged)?;
+        let mut baseline: Self = serde_json::from_str(text).map_err(BaselineError::Damaged)?;
+        baseline.digest.upgrade();
         if baseline.digest.is_empty() {
             return Err(BaselineError::Empty);
         }
@@ -113,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::compare::testing;
+    use crate::metric::CHARACTERS;
     use crate::schemas::BASELINE;
     use crate::store::sample;
 
@@ -130,6 +134,24 @@ mod tests {
         for baseline in [of_a_run(), testing::baseline()] {
             assert_eq!(Baseline::from_text(&baseline.to_text()).unwrap(), baseline);
         }
+    }
+
+    #[test]
+    fn a_mark_of_the_encoding_is_no_damage() {
+        let text = format!("\u{feff}{}", testing::baseline().to_text());
+        assert_eq!(Baseline::from_text(&text).unwrap(), testing::baseline());
+    }
+
+    #[test]
+    fn an_old_baselines_characters_a_second_are_those_after_the_first_arrival() {
+        let mut old = document(&testing::baseline());
+        old.as_object_mut().unwrap().remove("definitions");
+        // Four tokens in each of twenty answers.
+        let values = old.pointer_mut("/rows/0/prompts/0/values").unwrap().as_object_mut().unwrap();
+        values.insert(CHARACTERS.key.into(), json!(vec![40.0; 20]));
+        let read = Baseline::from_text(&old.to_string()).unwrap();
+        assert_eq!(read.digest.rows[0].prompts[0].values[CHARACTERS.key], [30.0; 20]);
+        assert_eq!(Baseline::from_text(&read.to_text()).unwrap(), read, "once");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::asked::Asked;
 use super::baseline::Baseline;
 use super::difference::{self, Difference};
 use super::figures::{Place, Values, places, values};
-use super::verdict::{Comparison, Doubt, Judgement, Verdict, judge};
-use super::{Digest, RowDigest, Subject};
+use super::verdict::{Comparison, Disturbance, Doubt, Judgement, Verdict, judge};
+use super::{Digest, RowDigest, Scale, Subject};
 use crate::record::RowOutcome;
 
 /// A run against a baseline.
@@ -17,6 +17,10 @@ pub struct Check {
     pub after: Side,
     /// Whether the sides were run in turn.
     pub paired: bool,
+    /// In which versions the environments differ by a patch level, which does not keep them from being compared.
+    pub patches: Vec<Difference>,
+    /// In what else they differ that was allowed to.
+    pub allowed: Vec<Difference>,
     /// In the order of the baseline's candidates.
     pub rows: Vec<RowCheck>,
     /// Candidates that only the run has: there is nothing to judge them against.
@@ -97,7 +101,10 @@ pub enum Outcome {
 /// Holds a run against a baseline, whose noise the asked tolerances are not below: see [`Asked::against`].
 pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Check {
     let before = &baseline.digest;
-    let common = difference::runs(before, current);
+    let common = difference::runs(before, current, &asked.allowed);
+    let environments = (&before.environment, &current.environment);
+    let mut allowed = difference::environments(environments.0, environments.1);
+    allowed.retain(|difference| asked.allowed.contains(&difference.what));
     let pending: Vec<(&RowDigest, Vec<Pending>)> = before
         .rows
         .iter()
@@ -132,6 +139,8 @@ pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Check {
         before: Side::of(before),
         after: Side::of(current),
         paired: asked.paired,
+        patches: difference::patches(environments.0, environments.1),
+        allowed,
         rows,
         new_rows: new_rows.collect(),
     }
@@ -139,7 +148,7 @@ pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Check {
 
 /// In what a run differs from another so that it cannot take its place.
 pub fn incomparable(before: &Digest, after: &Digest) -> Vec<Difference> {
-    let mut differences = difference::runs(before, after);
+    let mut differences = difference::runs(before, after, &[]);
     differences.extend(before.settings.suites.keys().filter_map(|suite| difference::suites(suite, before, after)));
     for row in before.rows.iter().filter(|row| row.trials() > 0) {
         let now = after.row(&row.candidate.row());
@@ -151,6 +160,25 @@ pub fn incomparable(before: &Digest, after: &Digest) -> Vec<Difference> {
 impl Check {
     pub fn figures(&self) -> impl Iterator<Item = &FigureCheck> {
         self.rows.iter().flat_map(|row| &row.figures)
+    }
+
+    /// Whether a run is held against itself, which shows nothing.
+    pub fn is_of_itself(&self) -> bool {
+        self.before.run == self.after.run && !self.paired
+    }
+
+    /// The widest tolerance, if it is so wide that a check means little; with its figure.
+    pub fn widest_tolerance(&self) -> Option<&FigureCheck> {
+        let wide = self.figures().filter(|figure| figure.tolerance > WIDE);
+        wide.max_by(|a, b| a.tolerance.total_cmp(&b.tolerance))
+    }
+
+    /// Whether an undecided figure is far worse, so that nobody may take the check for passed.
+    pub fn is_far_worse(&self) -> bool {
+        let far = |figure: &FigureCheck| {
+            matches!(figure.judgement.verdict, Verdict::Inconclusive(Doubt::Disturbed { far: true, .. }))
+        };
+        self.figures().any(far)
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -223,10 +251,15 @@ fn pending(
         // One figure a side lies anywhere within its noise, so at the noise itself nothing could ever be decided.
         let least = noise.map(|noise| if place.suite.is_none() { 2.0 * noise } else { noise });
         let tolerance = asked.tolerance(subject, least);
+        // What is zero somewhere has no ratio: a count goes from none to some.
+        let least =
+            subject.least_difference().filter(|_| before.has_zero() || after.as_ref().is_some_and(Values::has_zero));
+        let scale = if least.is_some() { Scale::Difference } else { Scale::Ratio };
+        let accepted = tolerance * before.median().unwrap_or_default().abs();
         let comparison = after.as_ref().map(|after| Comparison {
-            change: before.change(after, asked.paired, noise),
-            direction: subject.direction(),
-            tolerance,
+            accepted_difference: accepted.max(least.unwrap_or_default()),
+            disturbance: disturbed(row, now).filter(|_| !subject.is_size()),
+            ..Comparison::new(before.change(after, asked.paired, noise, scale), subject.direction(), tolerance)
         });
         let n = (before.count(), after.as_ref().map_or(0, Values::count));
         let instead = if !differences.is_empty() {
@@ -236,7 +269,7 @@ fn pending(
                 Difference { what: subject.label().into(), before: before.count().to_string(), after: "0".into() };
             Some(Verdict::Incomparable(vec![Difference { what: format!("values of {}", none.what), ..none }]))
         } else {
-            disturbed(row, now).map(Verdict::Inconclusive)
+            None
         };
         let (before, after) = (before.median(), after.and_then(|after| after.median()));
         let comparison = comparison.filter(|_| instead.is_none());
@@ -266,13 +299,29 @@ impl Pending {
     }
 }
 
+/// A tolerance beyond this passes what every user notices.
+const WIDE: f64 = 0.25;
+
 /// A share of disturbed trials that makes a run's figures doubtful: medians bear some.
 const DOUBTFUL: f64 = 0.2;
 
-fn disturbed(before: &RowDigest, after: Option<&RowDigest>) -> Option<Doubt> {
-    let doubtful = |row: &RowDigest| row.disturbed as f64 > DOUBTFUL * row.trials() as f64;
-    let row = [Some(before), after].into_iter().flatten().find(|row| doubtful(row))?;
-    Some(Doubt::Disturbed { disturbed: row.disturbed, trials: row.trials(), by: row.disturbed_by.clone() })
+impl RowDigest {
+    /// Whether so many of its trials were disturbed that its figures are not its own.
+    pub fn is_doubtful(&self) -> bool {
+        self.disturbed as f64 > DOUBTFUL * self.trials() as f64
+    }
+}
+
+fn disturbed(before: &RowDigest, after: Option<&RowDigest>) -> Option<Disturbance> {
+    let after = after.filter(|row| row.is_doubtful());
+    let of_baseline = before.is_doubtful();
+    let row = after.or(Some(before).filter(|_| of_baseline))?;
+    let (disturbed, trials, on_gpu, by) = (row.disturbed, row.trials(), row.gpu_disturbed, row.disturbed_by.clone());
+    Some(Disturbance {
+        doubt: Doubt::Disturbed { disturbed, trials, on_gpu, by, far: false },
+        bound: after.map_or(Some(1.0), |row| row.slowdown_bound),
+        of_baseline,
+    })
 }
 
 fn missing(row: &RowDigest, current: &Digest) -> Difference {

@@ -44,13 +44,36 @@ pub fn fields(before: &Environment, after: &Environment) -> Vec<Difference> {
     changed(before, after, |_, before, after| before == after)
 }
 
-/// In what two environments differ so that figures do not compare: not in the program's own version, and not in a field that
-/// one of them does not know.
+/// In what two environments differ so that figures do not compare: not in the program's own version, not in a field that one of
+/// them does not know, and not in the patch level of a [version](is_patch).
 pub fn environments(before: &Environment, after: &Environment) -> Vec<Difference> {
     changed(before, after, |field, before, after| {
-        let unknown = before.is_null() || after.is_null();
-        PROGRAM.contains(&field) || unknown || before == after || (field == "memory_bytes" && close(before, after))
+        let unknown = before.is_null() || after.is_null() || is_patch(field, before, after);
+        let is_memory = ["memory_bytes", "memory_limit_bytes"].contains(&field);
+        PROGRAM.contains(&field) || unknown || before == after || (is_memory && close(before, after))
     })
+}
+
+/// In which versions two environments differ by no more than a patch level.
+pub fn patches(before: &Environment, after: &Environment) -> Vec<Difference> {
+    changed(before, after, |field, before, after| before == after || !is_patch(field, before, after))
+}
+
+/// Versions of what is around the program, and how many of its first numbers must be the same: a point release mends what is
+/// broken. A driver has one number for its branch.
+const VERSIONS: [(&str, usize); 3] = [("kernel", 2), ("os", 2), ("gpu_driver", 1)];
+
+/// Whether two values of a field are one version but for its patch level: 6.8.0-45 and 6.8.0-47.
+fn is_patch(field: &str, before: &Value, after: &Value) -> bool {
+    let Some((_, numbers)) = VERSIONS.iter().find(|(name, _)| *name == field) else { return false };
+    let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else { return false };
+    let first = |text: &str| {
+        let parts = text.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty());
+        parts.take(*numbers).map(str::to_owned).collect::<Vec<String>>()
+    };
+    let name = |text: &str| text.chars().take_while(|letter| !letter.is_ascii_digit()).collect::<String>();
+    let (old, new) = (first(before), first(after));
+    before != after && old.len() == *numbers && old == new && name(before) == name(after)
 }
 
 fn changed(before: &Environment, after: &Environment, same: impl Fn(&str, &Value, &Value) -> bool) -> Vec<Difference> {
@@ -67,9 +90,10 @@ fn close(before: &Value, after: &Value) -> bool {
     before.as_f64().zip(after.as_f64()).is_some_and(|(before, after)| (before - after).abs() <= SAME_MEMORY * before)
 }
 
-/// In what two runs as a whole differ: the environment, and what was asked of every candidate.
-pub fn runs(before: &Digest, after: &Digest) -> Vec<Difference> {
+/// In what two runs as a whole differ: the environment but for the fields `allowed`, and what was asked of every candidate.
+pub fn runs(before: &Digest, after: &Digest, allowed: &[String]) -> Vec<Difference> {
     let mut differences = environments(&before.environment, &after.environment);
+    differences.retain(|difference| !allowed.contains(&difference.what));
     let (old, new) = (&before.settings, &after.settings);
     if old.seed != new.seed {
         differences.push(Difference::new("seed", old.seed, new.seed));
@@ -126,6 +150,23 @@ mod tests {
             Environment { program_version: "0.2.0".into(), program_commit: Some("abc".into()), ..environment() };
         let newer = Environment { candle_version: Some("0.12.0".into()), ..newer };
         assert_eq!(environments(&environment(), &newer), []);
+    }
+
+    #[test]
+    fn a_point_release_is_told_and_compares() {
+        let of = |kernel: &str, driver: &str| Environment {
+            kernel: Some(kernel.into()),
+            gpu_driver: Some(driver.into()),
+            ..environment()
+        };
+        let before = of("6.8.0-45-generic", "550.54.15");
+        let patched = of("6.8.0-47-generic", "550.90.07");
+        assert_eq!(environments(&before, &patched), []);
+        let what = |found: Vec<Difference>| found.into_iter().map(|one| one.what).collect::<Vec<_>>();
+        assert_eq!(what(patches(&before, &patched)), ["kernel", "gpu_driver"]);
+        let other = of("6.11.0-45-generic", "560.35.03");
+        assert_eq!(what(environments(&before, &other)), ["kernel", "gpu_driver"]);
+        assert_eq!((patches(&before, &other), patches(&before, &before)), (vec![], vec![]));
     }
 
     #[test]

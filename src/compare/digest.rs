@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
-use crate::measure::{Ceiling, Measurement, culprits, disturbances};
-use crate::metric::METRICS;
+use crate::measure::{Ceiling, Measurement, culprits, disturbances, slowdown_bound};
+use crate::metric::{CHARACTERS, METRICS, Metric};
 use crate::record::{CheckpointFacts, Environment, GpuVerdict, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
 use crate::summarize::Memory;
@@ -19,8 +19,14 @@ pub struct Digest {
     pub started_at: jiff::Timestamp,
     pub environment: Environment,
     pub settings: Settings,
+    /// How metrics were defined whose formula has changed: see [`DEFINITIONS`].
+    #[serde(default)]
+    pub definitions: u32,
     pub rows: Vec<RowDigest>,
 }
+
+/// 0 has the characters of the first arrival in characters/s, 1 leaves them out.
+pub(super) const DEFINITIONS: u32 = 1;
 
 /// A candidate's part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +41,13 @@ pub struct RowDigest {
     pub memory_bytes: Vec<u64>,
     /// Measured trials whose times are not the candidate's: other programs were busy, or the GPU was hot or shared.
     pub disturbed: usize,
+    /// Of them, those during which the GPU was hot or shared.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gpu_disturbed: usize,
+    /// By what factor the other programs can have made its times longer, at most: see [`slowdown_bound`]. `None` where none
+    /// were busy, where nothing bounds it, and of baselines saved before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowdown_bound: Option<f64>,
     /// Those programs by name, the busiest first; none where the system names none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disturbed_by: Vec<String>,
@@ -64,6 +77,7 @@ impl Digest {
             started_at: run.started_at,
             environment: run.environment.clone(),
             settings: run.settings.clone(),
+            definitions: DEFINITIONS,
             rows: run.rows.iter().map(|row| RowDigest::of(row, &run.environment)).collect(),
         }
     }
@@ -75,6 +89,28 @@ impl Digest {
             Some((row, more))
         }) {
             row.add(more);
+        }
+    }
+
+    /// Computes again what was defined otherwise when the digest was made. Of an answer's characters/s without those of its first
+    /// arrival nothing more is known than that an arrival has as many as the others on average: then it is the decode rate ×
+    /// the characters of a token.
+    pub(super) fn upgrade(&mut self) {
+        if self.definitions >= DEFINITIONS {
+            return;
+        }
+        self.definitions = DEFINITIONS;
+        for prompt in self.rows.iter_mut().flat_map(|row| &mut row.prompts) {
+            let values = |metric: &Metric| prompt.values.get(metric.key).map(Vec::as_slice).unwrap_or_default();
+            // One-token answers have no rates.
+            let counts: Vec<f64> = prompt.token_ids.iter().map(|ids| ids.len() as f64).filter(|n| *n > 1.0).collect();
+            let old = values(&CHARACTERS);
+            let new = old.iter().zip(&counts).map(|(rate, n)| six_digits(rate * (n - 1.0) / n));
+            let new: Vec<f64> = if old.len() == counts.len() { new.collect() } else { Vec::new() };
+            prompt.values.remove(CHARACTERS.key);
+            if !new.is_empty() {
+                prompt.values.insert(CHARACTERS.key.to_owned(), new);
+            }
         }
     }
 
@@ -94,7 +130,7 @@ impl RowDigest {
         let measured: Vec<&Trial> = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured).collect();
         let mut seen = BTreeSet::new();
         let prompts = measured.iter().filter(|trial| seen.insert(prompt(trial)));
-        let (disturbed, disturbed_by) = disturbed(&measured, environment);
+        let disturbed = Disturbed::of(&measured, environment);
         let ceiling = Ceiling::of(row, environment);
         Self {
             candidate: row.candidate.clone(),
@@ -102,8 +138,10 @@ impl RowDigest {
             checkpoint: row.checkpoint.clone(),
             load_seconds: row.load.iter().map(|load| six_digits(load.load_seconds)).collect(),
             memory_bytes: Memory::of(row).measured_bytes.into_iter().collect(),
-            disturbed,
-            disturbed_by,
+            disturbed: disturbed.trials,
+            gpu_disturbed: disturbed.on_gpu,
+            slowdown_bound: disturbed.slowdown_bound,
+            disturbed_by: disturbed.by,
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
@@ -120,7 +158,13 @@ impl RowDigest {
         }
         self.load_seconds.extend(&more.load_seconds);
         self.memory_bytes.extend(&more.memory_bytes);
+        self.slowdown_bound = match (self.disturbed, more.disturbed) {
+            (_, 0) => self.slowdown_bound,
+            (0, _) => more.slowdown_bound,
+            _ => self.slowdown_bound.zip(more.slowdown_bound).map(|(one, other)| one.max(other)),
+        };
         self.disturbed += more.disturbed;
+        self.gpu_disturbed += more.gpu_disturbed;
         let unheard: Vec<_> =
             more.disturbed_by.iter().filter(|name| !self.disturbed_by.contains(name)).cloned().collect();
         self.disturbed_by.extend(unheard);
@@ -177,12 +221,32 @@ impl PromptDigest {
     }
 }
 
-/// Trials whose times are not the candidate's, the GPU being hot or shared or the processors busy, and with which programs.
-fn disturbed(trials: &[&Trial], environment: &Environment) -> (usize, Vec<String>) {
-    let (faulty, others): (Vec<&Trial>, Vec<&Trial>) =
-        trials.iter().partition(|trial| GpuVerdict::fault(&trial.readings).is_some());
-    let busy = disturbances(&others, environment);
-    (faulty.len() + busy.len(), culprits(&busy))
+/// Trials whose times are not the candidate's.
+struct Disturbed {
+    trials: usize,
+    /// The GPU being hot or shared, of which nobody knows how much longer that made them.
+    on_gpu: usize,
+    slowdown_bound: Option<f64>,
+    /// The programs that kept the processors busy.
+    by: Vec<String>,
+}
+
+impl Disturbed {
+    fn of(trials: &[&Trial], environment: &Environment) -> Self {
+        let (faulty, others): (Vec<&Trial>, Vec<&Trial>) =
+            trials.iter().partition(|trial| GpuVerdict::fault(&trial.readings).is_some());
+        let busy = disturbances(&others, environment);
+        Self {
+            trials: faulty.len() + busy.len(),
+            on_gpu: faulty.len(),
+            slowdown_bound: slowdown_bound(&busy, environment).filter(|_| !busy.is_empty() && faulty.is_empty()),
+            by: culprits(&busy),
+        }
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn prompt(trial: &Trial) -> PromptKey<'_> {
@@ -204,6 +268,7 @@ mod tests {
         let trial = || text_trial(200, 100, 5, "가");
         let trials =
             [on_gpu(0x20, 0, trial()), on_gpu(0, 1, trial()), on_gpu(4, 0, trial()), beside(2.0, trial()), trial()];
-        assert_eq!(disturbed(&trials.iter().collect::<Vec<_>>(), &run(Vec::new()).environment).0, 3);
+        let disturbed = Disturbed::of(&trials.iter().collect::<Vec<_>>(), &run(Vec::new()).environment);
+        assert_eq!((disturbed.trials, disturbed.on_gpu, disturbed.slowdown_bound), (3, 2, None));
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Pair, PromptDigest, RowDigest, Subject, Unjudged, fixed_change, paired_change, relative_change};
+use super::change::{change_on, paired_change_on};
+use super::{Change, Pair, PromptDigest, RowDigest, Scale, Subject, Unjudged, fixed_change};
 use crate::metric::Metric;
 use crate::quantile::median;
 use crate::suite::Language;
@@ -88,6 +89,14 @@ impl Values {
         }
     }
 
+    /// Whether some value is zero, so that it has no ratio to another.
+    pub fn has_zero(&self) -> bool {
+        match self {
+            Values::Alike(values) | Values::Once(values) => values.contains(&0.0),
+            Values::ByPrompt(prompts) => prompts.values().flatten().any(|value| *value == 0.0),
+        }
+    }
+
     /// The median; of texts, of their medians.
     pub fn median(&self) -> Option<f64> {
         match self {
@@ -103,20 +112,22 @@ impl Values {
     ///
     /// # Errors
     /// Too few values, or values that have no ratio.
-    pub fn change(&self, after: &Values, paired: bool, noise: Option<f64>) -> Result<Change, Unjudged> {
+    pub fn change(&self, after: &Values, paired: bool, noise: Option<f64>, scale: Scale) -> Result<Change, Unjudged> {
         match (self, after) {
-            (Values::ByPrompt(before), Values::ByPrompt(after)) => paired_change(&pairs(before, after, paired)),
+            (Values::ByPrompt(before), Values::ByPrompt(after)) => {
+                paired_change_on(scale, &pairs(before, after, paired))
+            }
             (Values::Alike(before) | Values::Once(before), Values::Alike(after) | Values::Once(after))
                 if paired && before.len() == after.len() =>
             {
-                paired_change(&pairs_of(0, before, after).collect::<Vec<_>>())
+                paired_change_on(scale, &pairs_of(0, before, after).collect::<Vec<_>>())
             }
             (Values::Once(before), Values::Once(after)) if before.len().min(after.len()) == 1 => {
                 let none = Unjudged::TooFew { has: 0, needs: 1 };
                 fixed_change(median(before).ok_or(none)?, median(after).ok_or(none)?, noise.unwrap_or(0.0))
             }
             (Values::Alike(before) | Values::Once(before), Values::Alike(after) | Values::Once(after)) => {
-                relative_change(before, after)
+                change_on(scale, before, after)
             }
             (Values::ByPrompt(_), _) | (_, Values::ByPrompt(_)) => Err(Unjudged::TooFew { has: 0, needs: 1 }),
         }

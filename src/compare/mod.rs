@@ -20,7 +20,7 @@ mod verdict;
 
 pub use asked::{Asked, AskedError};
 pub use baseline::{Baseline, BaselineError};
-pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Unjudged, fixed_change, paired_change, relative_change};
+pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Scale, Unjudged, fixed_change, paired_change, relative_change};
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
 pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
 pub use difference::Difference;
@@ -29,4 +29,6 @@ pub use figures::{Place, Values, places, values};
 pub(crate) use holm::holm;
 pub use noise::{Noise, NoiseFigure};
 pub use subject::Subject;
-pub use verdict::{Comparison, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge};
+pub use verdict::{
+    Comparison, Disturbance, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge,
+};

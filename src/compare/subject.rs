@@ -1,6 +1,6 @@
 //! A subject: what two runs are compared in.
 
-use crate::metric::{DECODE, Direction, LOAD, MEMORY, METRICS, Metric, TTFT};
+use crate::metric::{DECODE, Direction, LOAD, MEMORY, METRICS, Metric, TTFT, Unit};
 
 /// What two runs are compared in: a metric of their trials, or something that each process has once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,21 @@ impl Subject {
     /// A value with its unit.
     pub fn show(self, value: f64) -> String {
         self.metric().unit.show_in_text(value)
+    }
+
+    /// Half of the least difference that means anything, in its unit, for what may be zero: of a count half a one, of a share half
+    /// a per cent. `None` of times, rates and sizes, which have a ratio.
+    pub fn least_difference(self) -> Option<f64> {
+        match self.metric().unit {
+            Unit::Count => Some(0.5),
+            Unit::Share => Some(0.005),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a size, which is the same however busy the machine was.
+    pub fn is_size(self) -> bool {
+        self.metric().unit == Unit::Bytes
     }
 
     /// By what share it may become worse where the user does not say. Loading depends on what the system has cached.

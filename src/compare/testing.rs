@@ -1,5 +1,6 @@
 //! Made-up checks, with everything in them that is hard to print: for tests of the reports.
 
+use super::digest::DEFINITIONS;
 use super::{Asked, Baseline, Check, Digest, Noise, NoiseFigure, Place, PromptDigest, RowDigest, Subject, check};
 use crate::catalog::{Candidate, Quantization, Source};
 use crate::metric::{DECODE, Metric, TTFT};
@@ -72,6 +73,8 @@ fn now() -> Digest {
     };
     llama.prompts.clear();
     exaone.disturbed = 9;
+    exaone.slowdown_bound = Some(2.2);
+    set(&mut exaone.prompts[0], &[(DECODE, about(8.0, 0.01))]);
     exaone.disturbed_by = vec!["rust|c".into(), "ld".into()];
     rows.push(RowDigest { prompts: vec![tokens("pp128+tg64", &[])], ..row("new|one", None) });
     digest("20261120-051733-4f2a", rows)
@@ -86,7 +89,14 @@ fn digest(run: &str, rows: Vec<RowDigest>) -> Digest {
     let like = testing::run(Vec::new());
     let mut settings = like.settings;
     settings.suites = [("speed".into(), "ab".repeat(32)), ("interview".into(), "cd".repeat(32))].into();
-    Digest { run: run.into(), started_at: like.started_at, environment: like.environment, settings, rows }
+    Digest {
+        run: run.into(),
+        started_at: like.started_at,
+        environment: like.environment,
+        settings,
+        definitions: DEFINITIONS,
+        rows,
+    }
 }
 
 fn row(id: &str, quantization: Option<Quantization>) -> RowDigest {
@@ -105,6 +115,8 @@ fn row(id: &str, quantization: Option<Quantization>) -> RowDigest {
         load_seconds: Vec::new(),
         memory_bytes: Vec::new(),
         disturbed: 0,
+        gpu_disturbed: 0,
+        slowdown_bound: None,
         disturbed_by: Vec::new(),
         prompts: Vec::new(),
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::change::{Change, Unjudged};
+use super::change::{Change, Scale, Unjudged};
 use super::difference::Difference;
 use super::holm::{Adjustment, holm};
 use crate::metric::Direction;
@@ -27,6 +27,28 @@ pub struct Comparison {
     /// Change that is accepted, as a share of the smaller of the two figures: 0.05 lets a time grow by 5 % and a rate fall
     /// to 1 ÷ 1.05, which are the same loss.
     pub tolerance: f64,
+    /// The same in the metric's unit, for a change that is a difference.
+    pub accepted_difference: f64,
+    /// What kept the figures from being the candidate's own.
+    pub disturbance: Option<Disturbance>,
+}
+
+impl Comparison {
+    /// Of a change that nothing disturbed.
+    pub fn new(change: Result<Change, Unjudged>, direction: Direction, tolerance: f64) -> Self {
+        Self { change, direction, tolerance, accepted_difference: 0.0, disturbance: None }
+    }
+}
+
+/// What other programs, or the state of the GPU, did to a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disturbance {
+    /// What is said if that leaves the change undecided.
+    pub doubt: Doubt,
+    /// By what factor it can have made the candidate worse, at most; `None` if nothing bounds it.
+    pub bound: Option<f64>,
+    /// It touched the baseline, which may be better than it looks.
+    pub of_baseline: bool,
 }
 
 /// What is said of it.
@@ -69,17 +91,31 @@ pub enum Doubt {
     Disturbed {
         disturbed: usize,
         trials: usize,
+        /// Of them, those during which the GPU was too hot or another process on it.
+        on_gpu: usize,
         /// Those programs by name, as far as the system named them.
         by: Vec<String>,
+        /// The estimate is a loss of over [`FAR`], which a gate must not pass unseen.
+        far: bool,
     },
 }
+
+/// A loss by this factor is far more than programs beside a run usually make of it.
+const FAR: f64 = 2.0;
 
 /// What a verdict rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Evidence {
-    /// Candidate ÷ baseline.
-    pub ratio: f64,
-    /// Of the ratio, at `level`; `None` if so few trials promise no interval at that level.
+    /// Candidate ÷ baseline; `None` of what is zero somewhere.
+    pub ratio: Option<f64>,
+    /// Candidate − baseline in the metric's unit, of what is zero somewhere and has no ratio; `None` elsewhere.
+    pub difference: Option<f64>,
+    /// Whether that is the median over pairs: then it need not be the change of the sides' medians.
+    pub paired: bool,
+    /// By what factor other programs can have made the candidate worse, at most: what is beyond it and the tolerance is its own.
+    /// `None` where none were busy, or nothing bounds it.
+    pub explained: Option<f64>,
+    /// Of the ratio or difference, at `level`; `None` if so few trials promise no interval at that level.
     pub interval: Option<Interval>,
     /// Share of such intervals that cover the true ratio, chosen so that verdict and interval agree. If the ratio lies beyond
     /// the tolerance, what Holm's step for this metric asks for: 95 % for one alone, more for several. If it lies within,
@@ -89,7 +125,7 @@ pub struct Evidence {
     /// Holm's adjusted p-value, one-sided, against a change within the tolerance. Improved or regressed if it is below
     /// [`FALSE_ALARMS`].
     pub p: f64,
-    /// The smallest change for the worse that would have been seen, as a share, as likely as not: the tolerance and the
+    /// The smallest change for the worse that would have been seen, as a share or in the metric's unit, as likely as not: the tolerance and the
     /// arm towards it of an interval at the level of Holm's step. `None` where so few trials have no such interval.
     pub detectable: Option<f64>,
 }
@@ -125,7 +161,11 @@ impl Verdict {
 struct Worsening<'a> {
     change: &'a Change,
     direction: Direction,
+    /// On the change's scale.
     tolerance: f64,
+    /// How much worse it must be to be its own loss: the tolerance, and what disturbance explains.
+    edge: f64,
+    disturbance: Option<&'a Disturbance>,
     /// As if judged alone, until Holm's procedure has seen the others.
     adjustment: Adjustment,
 }
@@ -133,14 +173,25 @@ struct Worsening<'a> {
 impl<'a> Worsening<'a> {
     fn of(comparison: &'a Comparison) -> Result<Self, Unjudged> {
         let change = comparison.change.as_ref().map_err(|reason| *reason)?;
-        let tolerance = comparison.tolerance.max(0.0).ln_1p();
+        let tolerance = match change.scale() {
+            Scale::Ratio => comparison.tolerance.max(0.0).ln_1p(),
+            Scale::Difference => comparison.accepted_difference,
+        };
+        let disturbance = comparison.disturbance.as_ref();
+        let edge = match (disturbance, change.scale()) {
+            (None, _) => tolerance,
+            (Some(Disturbance { bound: Some(bound), .. }), Scale::Ratio) => tolerance + bound.max(1.0).ln(),
+            (Some(_), _) => f64::INFINITY,
+        };
         let mut worsening = Self {
             change,
             direction: comparison.direction,
             tolerance,
+            edge,
+            disturbance,
             adjustment: Adjustment { adjusted: 1.0, tail: FALSE_ALARMS },
         };
-        worsening.adjustment.adjusted = worsening.p_worse_than(tolerance).min(worsening.p_better_than(-tolerance));
+        worsening.adjustment.adjusted = worsening.p_worse_than(edge).min(worsening.p_better_than(-tolerance));
         Ok(worsening)
     }
 
@@ -160,14 +211,14 @@ impl<'a> Worsening<'a> {
 
     fn estimate(&self) -> f64 {
         match self.direction {
-            Direction::Lower => self.change.log_ratio(),
-            Direction::Higher => -self.change.log_ratio(),
+            Direction::Lower => self.change.shift(),
+            Direction::Higher => -self.change.shift(),
         }
     }
 
-    /// Of the worsening, not of the ratio.
+    /// Of the worsening, not of the change.
     fn interval(&self, tail: f64) -> Option<Interval> {
-        self.change.log_interval(tail).map(|interval| self.turn(interval))
+        self.change.shift_interval(tail).map(|interval| self.turn(interval))
     }
 
     fn turn(&self, Interval { low, high }: Interval) -> Interval {
@@ -178,9 +229,12 @@ impl<'a> Worsening<'a> {
     }
 
     /// Turned back.
-    fn ratios(&self, worsening: Interval) -> Interval {
+    fn back(&self, worsening: Interval) -> Interval {
         let Interval { low, high } = self.turn(worsening);
-        Interval { low: low.exp(), high: high.exp() }
+        match self.change.scale() {
+            Scale::Ratio => Interval { low: low.exp(), high: high.exp() },
+            Scale::Difference => Interval { low, high },
+        }
     }
 
     fn judgement(&self) -> Judgement {
@@ -190,23 +244,50 @@ impl<'a> Worsening<'a> {
         let interval = if beyond { at_step } else { self.interval(tail) };
 
         let shown = |p: f64| p < tail;
-        let verdict = if shown(self.p_worse_than(self.tolerance)) {
+        // Disturbance makes figures worse, never better: of the baseline's, nobody knows then what they would have been.
+        let undecided = self.disturbance.filter(|disturbance| disturbance.of_baseline);
+        let verdict = if shown(self.p_worse_than(self.edge)) {
             Verdict::Regressed
+        } else if let Some(disturbance) = undecided {
+            Verdict::Inconclusive(self.disturbed(disturbance))
         } else if shown(self.p_better_than(-self.tolerance)) {
             Verdict::Improved
         } else if shown(self.p_better_than(self.tolerance)) {
             Verdict::WithinNoise
         } else {
-            Verdict::Inconclusive(self.doubt(tail, interval))
+            let doubt = self.disturbance.map(|disturbance| self.disturbed(disturbance));
+            Verdict::Inconclusive(doubt.unwrap_or_else(|| self.doubt(tail, interval)))
         };
+        let (ratio, difference) = match self.change.scale() {
+            Scale::Ratio => (Some(self.change.size()), None),
+            Scale::Difference => (None, Some(self.change.size())),
+        };
+        let detectable = |interval: Interval| self.edge + self.estimate() - interval.low;
+        let detectable = at_step.map(detectable).filter(|detectable| detectable.is_finite());
         let evidence = Evidence {
-            ratio: self.change.ratio(),
-            interval: interval.map(|interval| self.ratios(interval)),
+            ratio,
+            difference,
+            paired: self.change.is_paired(),
+            explained: self.disturbance.and_then(|disturbance| disturbance.bound),
+            interval: interval.map(|interval| self.back(interval)),
             level: 1.0 - 2.0 * tail,
             p: self.adjustment.adjusted,
-            detectable: at_step.map(|interval| (self.tolerance + self.estimate() - interval.low).exp_m1()),
+            detectable: detectable.map(|size| match self.change.scale() {
+                Scale::Ratio => size.exp_m1(),
+                Scale::Difference => size,
+            }),
         };
         Judgement { verdict, evidence: Some(evidence) }
+    }
+
+    fn disturbed(&self, disturbance: &Disturbance) -> Doubt {
+        let is_far = self.change.scale() == Scale::Ratio && self.estimate() > FAR.ln();
+        match disturbance.doubt.clone() {
+            Doubt::Disturbed { disturbed, trials, on_gpu, by, .. } => {
+                Doubt::Disturbed { disturbed, trials, on_gpu, by, far: is_far }
+            }
+            doubt => doubt,
+        }
     }
 
     fn doubt(&self, tail: f64, interval: Option<Interval>) -> Doubt {
@@ -233,6 +314,7 @@ impl<'a> Worsening<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::change::change_on;
     use crate::compare::{fixed_change, relative_change};
 
     /// Twenty trials about 1 against twenty about `ratio`, each from `spread` below to `spread` above.
@@ -244,7 +326,7 @@ mod tests {
     }
 
     fn judge_one(change: Result<Change, Unjudged>, direction: Direction) -> Judgement {
-        judge(&[Comparison { change, direction, tolerance: 0.05 }]).remove(0)
+        judge(&[Comparison::new(change, direction, 0.05)]).remove(0)
     }
 
     fn verdict(ratio: f64, spread: f64, direction: Direction) -> Verdict {
@@ -266,13 +348,8 @@ mod tests {
     fn a_verdict_agrees_with_the_interval_shown() {
         for step in 0..60 {
             let ratio = 0.85 + 0.005 * f64::from(step);
-            let comparisons: Vec<Comparison> = [0.01, 0.05, 0.1]
-                .map(|spread| Comparison {
-                    change: change(ratio, spread),
-                    direction: Direction::Lower,
-                    tolerance: 0.05,
-                })
-                .to_vec();
+            let comparisons: Vec<Comparison> =
+                [0.01, 0.05, 0.1].map(|spread| Comparison::new(change(ratio, spread), Direction::Lower, 0.05)).to_vec();
             for judgement in judge(&comparisons) {
                 let evidence = judgement.evidence.unwrap();
                 let Interval { low, high } = evidence.interval.unwrap();
@@ -294,8 +371,7 @@ mod tests {
 
     #[test]
     fn among_many_metrics_more_must_be_shown() {
-        let comparison =
-            |ratio| Comparison { change: change(ratio, 0.06), direction: Direction::Lower, tolerance: 0.05 };
+        let comparison = |ratio| Comparison::new(change(ratio, 0.06), Direction::Lower, 0.05);
         assert_eq!(judge(&[comparison(1.095)])[0].verdict, Verdict::Regressed);
         let family: Vec<Comparison> = std::iter::once(1.095).chain([1.0; 30]).map(comparison).collect();
         let among_many = &judge(&family)[0];
@@ -347,13 +423,8 @@ mod tests {
     #[test]
     fn too_few_for_so_many_metrics_say_how_many_are_missing() {
         let six = |ratio: f64| -> Vec<f64> { (0..6).map(|step| ratio + 0.001 * f64::from(step)).collect() };
-        let family: Vec<Comparison> = (0..40)
-            .map(|_| Comparison {
-                change: relative_change(&six(1.0), &six(2.0)),
-                direction: Direction::Lower,
-                tolerance: 0.05,
-            })
-            .collect();
+        let family: Vec<Comparison> =
+            (0..40).map(|_| Comparison::new(relative_change(&six(1.0), &six(2.0)), Direction::Lower, 0.05)).collect();
         // 0.025 ÷ 40 lies between 6! 6! ÷ 12! = 0.0011 and 7! 7! ÷ 14! = 0.0003.
         let judgement = &judge(&family)[0];
         assert_eq!(judgement.verdict, Verdict::Inconclusive(Doubt::TooFew { more_trials: 1 }));
@@ -377,9 +448,58 @@ mod tests {
         assert_eq!(fixed(94.0), Verdict::Improved);
     }
 
+    fn disturbed(bound: Option<f64>, of_baseline: bool) -> Option<Disturbance> {
+        let by = vec!["cc1plus".to_owned()];
+        let doubt = Doubt::Disturbed { disturbed: 9, trials: 20, on_gpu: 0, by, far: false };
+        Some(Disturbance { doubt, bound, of_baseline })
+    }
+
+    #[test]
+    fn what_disturbance_does_not_explain_has_regressed() {
+        let of = |ratio, disturbance| {
+            let comparison = Comparison { disturbance, ..Comparison::new(change(ratio, 0.03), Direction::Lower, 0.05) };
+            judge(&[comparison]).remove(0)
+        };
+        // Three times as long, of which a busy program explains a factor of 2.2.
+        let third = of(3.0, disturbed(Some(2.2), false));
+        assert_eq!((third.verdict, third.evidence.unwrap().explained), (Verdict::Regressed, Some(2.2)));
+        assert_eq!(
+            of(3.0, disturbed(Some(1.0), true)).verdict,
+            Verdict::Regressed,
+            "a baseline on a quiet machine is better"
+        );
+        for (ratio, is_far) in [(1.5, false), (2.2, true)] {
+            let undecided = of(ratio, disturbed(Some(2.2), false)).verdict;
+            assert!(
+                matches!(undecided, Verdict::Inconclusive(Doubt::Disturbed { far, .. }) if far == is_far),
+                "{undecided:?}"
+            );
+        }
+        let hot = of(3.0, disturbed(None, false)).verdict;
+        assert!(matches!(hot, Verdict::Inconclusive(Doubt::Disturbed { far: true, .. })), "{hot:?}");
+        // Disturbance makes nothing better: what is no worse in spite of it is no worse. Of a baseline that it touched, nobody
+        // knows.
+        assert_eq!(of(1.0, disturbed(Some(2.2), false)).verdict, Verdict::WithinNoise);
+        assert!(matches!(of(1.0, disturbed(Some(1.0), true)).verdict, Verdict::Inconclusive(Doubt::Disturbed { .. })));
+    }
+
+    #[test]
+    fn what_was_zero_is_judged_by_the_difference() {
+        let stalls = |before: f64, after: f64| {
+            let change = change_on(Scale::Difference, &[before; 20], &[after; 20]);
+            let comparison = Comparison { accepted_difference: 0.5, ..Comparison::new(change, Direction::Lower, 0.05) };
+            judge(&[comparison]).remove(0)
+        };
+        let worse = stalls(0.0, 63.0);
+        let evidence = worse.evidence.unwrap();
+        assert_eq!((worse.verdict, evidence.ratio, evidence.difference), (Verdict::Regressed, None, Some(63.0)));
+        assert_eq!(stalls(63.0, 0.0).verdict, Verdict::Improved);
+        assert_eq!(stalls(0.0, 0.0).verdict, Verdict::WithinNoise);
+    }
+
     #[test]
     fn a_metric_without_a_ratio_is_incomparable_and_counts_for_nothing() {
-        let judged = |ratio| Comparison { change: change(ratio, 0.03), direction: Direction::Lower, tolerance: 0.05 };
+        let judged = |ratio| Comparison::new(change(ratio, 0.03), Direction::Lower, 0.05);
         let refused = Comparison { change: fixed_change(0.0, 1.0, 0.0), ..judged(1.0) };
         let judgements = judge(&[refused, judged(1.2)]);
         assert_eq!(judgements[0].verdict, Verdict::Incomparable(vec![Difference::not_positive()]));

@@ -53,6 +53,36 @@ pub fn culprits(disturbances: &[Disturbance]) -> Vec<String> {
     programs.into_iter().take(NAMED).map(|(name, _)| name.to_owned()).collect()
 }
 
+/// By what factor disturbance can have made trials longer, at most, by what the others took of the processors; 1 where it did not.
+/// `None` if they took so much that nothing bounds it.
+///
+/// A fair scheduler gives each runnable thread as much of a processor as any other there. The others' processor time tells how
+/// many of their threads were always runnable: h such threads beside T of the engine's on P processors take h ÷ (T + h) of
+/// all that there is. Where they share a processor with one of the engine's threads, and all of its threads wait for that one, a
+/// step takes 1 + ⌈h ÷ P⌉ times as long; a tenth is added for caches that must be filled again.
+pub fn slowdown_bound(disturbances: &[Disturbance], environment: &Environment) -> Option<f64> {
+    const COLD_CACHES: f64 = 1.1;
+    /// Ticks and averages are not exact: less than this part of a thread is none.
+    const PART_OF_A_THREAD: f64 = 0.25;
+    let mut watched =
+        disturbances.iter().filter_map(|one| Watched::of(one.trial)).fold(None, |sum: Option<Watched>, one| {
+            let sum = sum.unwrap_or_default();
+            Some(Watched {
+                seconds: sum.seconds + one.seconds,
+                others_cpu_seconds: sum.others_cpu_seconds + one.others_cpu_seconds,
+            })
+        });
+    let Some(watched) = watched.take() else { return Some(1.0) };
+    let (processors, threads) = (environment.processors? as f64, environment.threads as f64);
+    let busy = watched.others_cpu_seconds / watched.seconds;
+    let left = processors - busy;
+    if left <= 0.0 {
+        return None;
+    }
+    let competitors = busy * threads.min(processors) / left;
+    Some(COLD_CACHES * (1.0 + ((competitors - PART_OF_A_THREAD) / processors).ceil().max(0.0)))
+}
+
 /// Culprits in a sentence: `other programs (rustc, ld)`, by whichever names are known.
 pub fn other_programs(names: &[String]) -> String {
     let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
@@ -78,8 +108,10 @@ impl Watched {
             return None;
         }
         let busy = self.others_cpu_seconds / self.seconds;
-        let threads = environment.threads as f64;
-        let unused = (environment.processors? as f64 - threads).max(0.0);
+        let processors = environment.processors? as f64;
+        // More threads than processors keep no more of them busy.
+        let threads = (environment.threads as f64).min(processors);
+        let unused = processors - threads;
         Some(busy).filter(|busy| *busy > unused + TOLERATED_SHARE * threads)
     }
 }
@@ -112,6 +144,29 @@ mod tests {
     fn another_program_on_other_processors_does_not() {
         assert!(found(2.0, 4).is_empty());
         assert_eq!(found(3.0, 4), [3.0]);
+    }
+
+    #[test]
+    fn more_threads_than_processors_are_disturbed_as_soon() {
+        let mut environment = testing::run(Vec::new()).environment;
+        (environment.processors, environment.threads) = (Some(2), 64);
+        let trial = testing::beside(0.5, testing::text_trial(200, 100, 5, "가"));
+        assert_eq!(disturbances(&[&trial], &environment).len(), 1);
+    }
+
+    #[test]
+    fn what_others_took_bounds_how_much_longer_a_trial_took() {
+        let mut environment = testing::run(Vec::new()).environment;
+        (environment.processors, environment.threads) = (Some(2), 2);
+        let bound = |others: f64| {
+            let trial = testing::beside(others, testing::text_trial(200, 100, 5, "가"));
+            slowdown_bound(&disturbances(&[&trial], &environment), &environment)
+        };
+        assert_eq!(bound(0.0), Some(1.0));
+        // One busy thread beside two of the engine's gets two thirds of a processor, two of them get one: each shares a
+        // processor with one of the engine's. Six get 1.5, three on each processor.
+        assert_eq!((bound(0.67), bound(1.0), bound(1.5)), (Some(1.1 * 2.0), Some(1.1 * 2.0), Some(1.1 * 4.0)));
+        assert_eq!(bound(2.0), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod measurement;
 mod memory;
 
 pub use ceiling::{Ceiling, made_on, mean_context};
-pub use disturbance::{Disturbance, culprits, disturbances, other_programs};
+pub use disturbance::{Disturbance, culprits, disturbances, other_programs, slowdown_bound};
 pub use energy::{Energy, EnergySource};
-pub use measurement::{Measurement, STALL_SECONDS};
+pub use measurement::{ITL_P50_GAPS, ITL_P99_GAPS, Measurement, STALL_SECONDS, gaps, percentile};
 pub use memory::MemoryPhases;

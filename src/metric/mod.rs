@@ -36,6 +36,14 @@ impl Serialize for Metric {
 pub const TTFT: Metric =
     Metric { key: "ttft_seconds", label: "TTFT", unit: Unit::Seconds, direction: Direction::Lower };
 
+/// See [`crate::measure::Measurement::visible_ttft_seconds`].
+pub const VISIBLE_TTFT: Metric =
+    Metric { key: "visible_ttft_seconds", label: "visible TTFT", unit: Unit::Seconds, direction: Direction::Lower };
+
+/// See [`crate::measure::Measurement::tokenizing_seconds`].
+pub const TOKENIZING: Metric =
+    Metric { key: "tokenizing_seconds", label: "tokenizing", unit: Unit::Seconds, direction: Direction::Lower };
+
 /// See [`crate::measure::Measurement::prefill_seconds`].
 pub const PREFILL_TIME: Metric =
     Metric { key: "prefill_seconds", label: "prefill time", unit: Unit::Seconds, direction: Direction::Lower };
@@ -51,6 +59,14 @@ pub const PREFILL: Metric = Metric {
 /// See [`crate::measure::Measurement::tpot_seconds`].
 pub const TPOT: Metric =
     Metric { key: "tpot_seconds", label: "TPOT", unit: Unit::Seconds, direction: Direction::Lower };
+
+/// See [`crate::measure::Measurement::itl_p50_seconds`].
+pub const ITL_P50: Metric =
+    Metric { key: "itl_p50_seconds", label: "ITL p50", unit: Unit::Seconds, direction: Direction::Lower };
+
+/// See [`crate::measure::Measurement::itl_p99_seconds`].
+pub const ITL_P99: Metric =
+    Metric { key: "itl_p99_seconds", label: "ITL p99", unit: Unit::Seconds, direction: Direction::Lower };
 
 /// See [`crate::measure::Measurement::itl_max_seconds`].
 pub const ITL_MAX: Metric =
@@ -83,6 +99,10 @@ pub const CHARACTERS_PER_TOKEN: Metric = Metric {
 /// See [`crate::measure::Measurement::latency_seconds`].
 pub const LATENCY: Metric =
     Metric { key: "latency_seconds", label: "latency", unit: Unit::Seconds, direction: Direction::Lower };
+
+/// See [`crate::measure::Measurement::text_after_seconds`].
+pub const TEXT_AFTER: Metric =
+    Metric { key: "text_after_seconds", label: "text after", unit: Unit::Seconds, direction: Direction::Lower };
 
 /// See [`crate::measure::Measurement::stalls`].
 pub const STALLS: Metric = Metric { key: "stalls", label: "stalls", unit: Unit::Count, direction: Direction::Lower };
@@ -124,14 +144,19 @@ pub const PASS_RATE: Metric =
 /// Every metric of a trial, in the order in which a reader wants them.
 pub const METRICS: &[Metric] = &[
     TTFT,
+    VISIBLE_TTFT,
+    TOKENIZING,
     PREFILL_TIME,
     PREFILL,
     TPOT,
+    ITL_P50,
+    ITL_P99,
     ITL_MAX,
     DECODE,
     CHARACTERS,
     CHARACTERS_PER_TOKEN,
     LATENCY,
+    TEXT_AFTER,
     STALLS,
     ENERGY,
     ENERGY_PER_TOKEN,

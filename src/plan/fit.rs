@@ -17,6 +17,17 @@ pub struct Need {
     pub chats: u64,
     /// Bytes of a number in the key and value cache.
     pub cache_number_bytes: u64,
+    /// What the cache of a layer with a window holds.
+    pub windows: Windows,
+}
+
+/// What an engine's cache of a layer with a sliding window holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Windows {
+    /// All tokens, as in any other layer: the program's own engine.
+    All,
+    /// No more than the window: engines that serve.
+    Bounded,
 }
 
 /// Bytes of a number in the cache of the program's own engine, beside weights of so many bits on average.
@@ -39,7 +50,7 @@ pub fn estimate(
     available_bytes: u64,
 ) -> FitEstimate {
     let context = planned.iter().map(context).max().unwrap_or(1);
-    let need = Need { context, chats: 1, cache_number_bytes };
+    let need = Need { context, chats: 1, cache_number_bytes, windows: Windows::All };
     fit(spec, weights_bytes, need, available_bytes)
 }
 
@@ -49,15 +60,22 @@ pub fn fit(spec: &DecoderSpec, weights_bytes: u64, need: Need, available_bytes: 
     let context = need.context.clamp(1, spec.max_positions as u64);
     let float = size_of::<f32>() as u64;
     let rows = context.min(PREFILL_CHUNK as u64);
-    // Scores and their softmax, the MLP's three intermediates, and the logits.
-    let scores = (2 * spec.attention.heads.queries as u64).saturating_mul(rows * context);
+    // The MLP's three intermediates, the logits, and where attention is latent, scores and their softmax: other attention
+    // sums up as it goes and stores no score.
+    let scores = match spec.attention.latent {
+        Some(_) => (2 * spec.attention.heads.queries as u64).saturating_mul(rows * context),
+        None => 0,
+    };
     let mlp = 3 * rows * spec.mlp.intermediate as u64;
     let logits = need.chats.saturating_mul(spec.vocabulary as u64);
     let numbers = scores.saturating_add(mlp).saturating_add(logits);
-    let cache_per_token = spec.cache_numbers_per_token().saturating_mul(need.cache_number_bytes);
+    let cache_numbers = match need.windows {
+        Windows::All => context.saturating_mul(spec.cache_numbers_per_token()),
+        Windows::Bounded => spec.windowed_cache_numbers(context),
+    };
     FitEstimate {
         weights_bytes,
-        kv_cache_bytes: need.chats.saturating_mul(context).saturating_mul(cache_per_token),
+        kv_cache_bytes: need.chats.saturating_mul(cache_numbers).saturating_mul(need.cache_number_bytes),
         activation_bytes: numbers.saturating_mul(float),
         available_bytes,
     }
@@ -71,7 +89,7 @@ pub fn most_chats(
     cache_number_bytes: u64,
     available_bytes: u64,
 ) -> u64 {
-    let need = |chats| Need { context, chats, cache_number_bytes };
+    let need = |chats| Need { context, chats, cache_number_bytes, windows: Windows::Bounded };
     most(MOST_CHATS, |chats| fit(spec, weights_bytes, need(chats), available_bytes).missing_bytes().is_none())
 }
 
@@ -143,6 +161,27 @@ mod tests {
             assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * number_bytes);
             assert_eq!(fit.missing_bytes(), None);
         }
+    }
+
+    #[test]
+    fn a_layer_with_a_window_holds_its_window_where_it_is_served() {
+        // gemma-3-27b: 62 layers, of which every sixth sees all and the others 1,024 tokens; 2 × 16 heads × 128 numbers.
+        let config = serde_json::json!({
+            "model_type": "gemma3_text", "hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 62,
+            "num_attention_heads": 32, "num_key_value_heads": 16, "head_dim": 128, "vocab_size": 262_208,
+            "max_position_embeddings": 131_072, "sliding_window": 1024, "sliding_window_pattern": 6,
+            "query_pre_attn_scalar": 168, "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": true,
+        });
+        let spec = DecoderSpec::from_config(&crate::spec::Config::new(config).unwrap()).unwrap();
+        let of = |windows| {
+            let need = Need { context: 131_072, chats: 2, cache_number_bytes: 2, windows };
+            fit(&spec, 0, need, u64::MAX)
+        };
+        let served = of(Windows::Bounded);
+        assert_eq!(served.kv_cache_bytes, 2 * (10 * 131_072 + 52 * 1024) * 4096 * 2);
+        assert_eq!(of(Windows::All).kv_cache_bytes, 2 * 62 * 131_072 * 4096 * 2);
+        // Of 512 prompt tokens the MLP's three intermediates, and two rows of logits; no score.
+        assert_eq!(served.activation_bytes, 4 * (3 * 512 * 21504 + 2 * 262_208));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod transfer;
 mod work;
 
 pub use demand::{Demand, Resource};
-pub use fit::{Need, PREFILL_CHUNK, cache_number_bytes, estimate, fit, most_chats};
+pub use fit::{Need, PREFILL_CHUNK, Windows, cache_number_bytes, estimate, fit, most_chats};
 pub use layout::Layout;
 pub use outlook::{Measured, Outlook, SERVED_CACHE_BYTES, Shape};
 pub use planned::PlannedTrial;

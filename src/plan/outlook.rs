@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::fit::most;
-use super::{ForwardWork, Layout, Need, Roofline, StepTime, Transfer, Workload, fit, most_chats};
+use super::{ForwardWork, Layout, Need, Roofline, StepTime, Transfer, Windows, Workload, fit, most_chats};
 use crate::catalog::Quantization;
 use crate::hardware::GpuSpec;
 use crate::spec::{Config, DecoderSpec, Inventory, SpecError};
@@ -146,7 +146,7 @@ impl Outlook {
         let work = shape.work(layout);
         let usable = gpu.memory_bytes();
         let need = |context, chats| {
-            let need = Need { context, chats, cache_number_bytes: SERVED_CACHE_BYTES };
+            let need = Need { context, chats, cache_number_bytes: SERVED_CACHE_BYTES, windows: Windows::Bounded };
             fit(&shape.spec, work.weights_bytes, need, usable)
         };
         let fits = |context, chats| need(context, chats).missing_bytes().is_none();

@@ -5,7 +5,7 @@ use std::fmt;
 use super::rank::TIE_MARGIN;
 use super::{Basis, Broken, Flag, Limit, Reason, Recommendation, Screening, Standing};
 use crate::metric::MEMORY;
-use crate::units::Won;
+use crate::units::{Bytes, Won};
 
 /// The pick and why, then the others and why not, then what the decision rests on. Lines that belong to the one above
 /// start with two spaces. [`Flag`]s print themselves, and belong with the figures that they are about.
@@ -150,7 +150,11 @@ fn figures(standing: &Standing, recommendation: &Recommendation) -> String {
         .map(|scored| {
             let aspect = scored.criterion.aspect;
             let estimated = aspect.metric == MEMORY && standing.memory_estimated;
-            aspect.tell(if estimated { "~" } else { "" }, scored.value)
+            let told = aspect.tell(if estimated { "~" } else { "" }, scored.value);
+            match standing.measured_memory_bytes.filter(|_| estimated) {
+                Some(measured) => format!("{told} by its shape ({} measured here)", Bytes(measured)),
+                None => told,
+            }
         })
         .collect();
     let cost = standing.cost.map(|cost| format!("; {} a month", Won(cost.krw))).unwrap_or_default();

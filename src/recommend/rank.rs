@@ -90,6 +90,8 @@ pub struct Standing {
     pub ttft_interval: Option<Interval>,
     /// Its memory is an estimate from the shape, not what was measured.
     pub memory_estimated: bool,
+    /// What was measured where that is not the memory that it is ranked by: the table shows it.
+    pub measured_memory_bytes: Option<u64>,
     /// A row that is at least as good in every criterion and better in one.
     pub dominated_by: Option<String>,
     pub attainment: Option<Attainment>,
@@ -129,6 +131,11 @@ pub(super) fn rank(of: &[Criterion], qualified: &[Contender], budget: Option<&Bu
                 decode_interval: contender.decode.and_then(|decode| decode.interval),
                 ttft_interval: contender.ttft.interval,
                 memory_estimated: contender.memory_bytes != contender.summary.memory.measured_bytes,
+                measured_memory_bytes: contender
+                    .summary
+                    .memory
+                    .measured_bytes
+                    .filter(|measured| contender.memory_bytes != Some(*measured)),
                 dominated_by: dominator.map(|index| qualified[index].summary.row.clone()),
                 attainment: contender.attainment.clone(),
                 cost: budget.and_then(|budget| Some(MonthlyCost::of(budget, contender.latency?.median))),

@@ -296,7 +296,8 @@ impl fmt::Display for Broken {
                 if *unanswered > 0 {
                     write!(f, "; {unanswered} failed or gave no token")?;
                 }
-                limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, *required))
+                let must = (required * *of as f64 - 1e-9).ceil() as usize;
+                limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, must, *of))
             }
             Broken::Failures { required, answered, of } => {
                 let failed = of - answered;
@@ -336,14 +337,15 @@ impl fmt::Display for Broken {
 }
 
 /// One limit on a request: who missed it, and what would have been met.
-fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, required: f64) -> fmt::Result {
+fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, must: usize, of: usize) -> fmt::Result {
     let metric = limit.metric;
     let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
     write!(f, " missed by {}", limit.missed)?;
     match limit.attainable.filter(|attainable| !metric.direction.meets(*attainable, limit.limit)) {
         Some(attainable) => {
-            write!(f, ", {} reach {}", Share(required), metric.unit.show_in_text(attainable))?;
+            // Counted: of few requests the share that must is no percentile.
+            write!(f, ", {must} of {of} reach {}", metric.unit.show_in_text(attainable))?;
             write_beyond(f, metric.direction, attainable, limit.limit)
         }
         None => Ok(()),

@@ -29,6 +29,10 @@ pub struct Environment {
     /// Threads that the engine computes with.
     pub threads: usize,
     pub memory_bytes: Option<u64>,
+    /// Memory that control groups allow this process, in bytes, where that is less than the machine has: a container's limit.
+    /// `None` without one, and for runs stored before this was kept.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
     /// The device that the engine ran on: `cpu`, `cuda:0`.
     pub device: String,
     /// Its name for people: the GPU's, or the CPU's.

@@ -75,8 +75,10 @@ pub enum Outcome {
 pub enum FinishReason {
     /// The model ended its turn.
     Stop,
-    /// The output limit, or the end of the model's context, was reached.
+    /// The output limit was reached.
     Length,
+    /// The model's context was full before the output limit: the answer is cut, and as long as its prompt left room.
+    Context,
 }
 
 /// What kind of failure ended a trial or a candidate.
@@ -107,6 +109,14 @@ pub struct Timeline {
     /// How many tokens each arrival was, `null` where nobody counted them; absent where each was one token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival_tokens: Option<Vec<Option<u32>>>,
+    /// How many characters became text with each arrival; absent where there is no text, and of trials stored before this was
+    /// kept. A character may become certain some tokens after the first of it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_characters: Option<Vec<u32>>,
+    /// The engine was done with the request, its text included; absent of one that failed, and of trials stored before this
+    /// was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_ns: Option<u64>,
 }
 
 impl Timeline {

@@ -105,6 +105,7 @@ fn taken(taken: &Taken) -> String {
     let column = |what: &str, name: &Option<String>| name.as_ref().map(|name| format!("{what} from `{name}`"));
     let columns = [
         Some(format!("model from `{}`", taken.model)),
+        column("repository", &taken.repository),
         column("precision", &taken.precision),
         column("tokens/s", &taken.tokens_per_second),
         column("memory", &taken.memory),
@@ -112,7 +113,8 @@ fn taken(taken: &Taken) -> String {
     let columns: Vec<String> = columns.into_iter().flatten().collect();
     let left_out =
         if taken.left_out.is_empty() { String::new() } else { format!("; left out: {}", taken.left_out.join(", ")) };
-    format!("columns: {}{left_out}", columns.join(", "))
+    let encoding = if taken.encoding == "UTF-8" { String::new() } else { format!("; read as {}", taken.encoding) };
+    format!("columns: {}{left_out}{encoding}", columns.join(", "))
 }
 
 fn verdict(verdict: Verdict) -> &'static str {
@@ -121,6 +123,7 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Impossible => "impossible",
         Verdict::MemoryDoesNotMatch => "memory does not match",
         Verdict::UnknownModel => "unknown model",
+        Verdict::NoSpeed => "no speed stated",
         Verdict::NothingStated => "nothing stated",
     }
 }

@@ -13,7 +13,7 @@ pub struct Markdown;
 
 impl Renderer for Markdown {
     fn render(&self, page: &Page) -> String {
-        blocks(&page.blocks) + "\n"
+        blocks(&page.clone().printable().blocks) + "\n"
     }
 }
 

@@ -3,7 +3,10 @@
 //! Nothing in it is escaped, coloured or cut to a width: that is a [`Renderer`]'s. A renderer leaves nothing out either; what a
 //! page has is chosen where the page is made.
 
+use std::borrow::Cow;
+
 use crate::answer::Severity;
+use crate::printable::printable;
 
 /// Blocks in the order in which they are read.
 #[derive(Debug, Clone, Default)]
@@ -117,12 +120,44 @@ pub enum Role {
 }
 
 impl Page {
+    /// The same without what a terminal would obey: see [`printable`].
+    pub fn printable(mut self) -> Self {
+        self.blocks.iter_mut().for_each(Block::make_printable);
+        self
+    }
+
     pub fn new(blocks: impl IntoIterator<Item = Block>) -> Self {
         Self { blocks: blocks.into_iter().collect() }
     }
 }
 
 impl Block {
+    fn make_printable(&mut self) {
+        let mend = |text: &mut String| {
+            if let Cow::Owned(safe) = printable(text) {
+                *text = safe;
+            }
+        };
+        match self {
+            Block::Title(text) | Block::Heading(text) | Block::Paragraph(text) | Block::Verbatim(text) => mend(text),
+            Block::Table(table) => {
+                for column in table.names.iter_mut().chain(&mut table.columns) {
+                    mend(&mut column.heading);
+                    column.cells.iter_mut().for_each(|cell| mend(&mut cell.text));
+                }
+            }
+            Block::Note(note) => {
+                mend(&mut note.text);
+                note.subject.iter_mut().for_each(mend);
+            }
+            Block::List(items) => items.iter_mut().for_each(|item| mend(&mut item.text)),
+            Block::Fold { title, blocks } => {
+                mend(title);
+                blocks.iter_mut().for_each(Block::make_printable);
+            }
+        }
+    }
+
     /// A list of lines, each by itself; nothing of none.
     pub fn list(lines: Vec<String>) -> Option<Self> {
         (!lines.is_empty()).then(|| Self::List(lines.into_iter().map(Item::from).collect()))

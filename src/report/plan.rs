@@ -194,14 +194,16 @@ fn basis(plan: &Outlooks) -> Vec<(&'static str, String)> {
         (
             "cache",
             format!(
-                "{} bits a number, as serving engines hold it (bench's own engine holds 32), all layers for the whole \
-                 context",
+                "{} bits a number, as serving engines hold it (bench's own engine holds 32), in each layer for the whole \
+                 context or for its window",
                 8 * SERVED_CACHE_BYTES
             ),
         ),
         (
             "activations",
-            format!("scores, MLP and logits of a pass over {PREFILL_CHUNK} prompt tokens, in float32"),
+            format!(
+                "MLP and logits of a pass over {PREFILL_CHUNK} prompt tokens, in float32; of latent attention the scores too"
+            ),
         ),
         (
             "decode",

@@ -61,7 +61,7 @@ impl Terminal {
 
 impl Renderer for Terminal {
     fn render(&self, page: &Page) -> String {
-        self.blocks(&page.blocks) + "\n"
+        self.blocks(&page.clone().printable().blocks) + "\n"
     }
 }
 

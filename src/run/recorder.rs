@@ -38,11 +38,27 @@ impl<'a, C: Clock> Recorder<'a, C> {
         on_text: &'a mut dyn FnMut(&str),
     ) -> Self {
         let expected = expected.min(MOST_ANNOUNCED);
-        let timeline = Timeline { arrivals_ns: Vec::with_capacity(expected), ..Timeline::default() };
+        let timeline = Timeline {
+            arrivals_ns: Vec::with_capacity(expected),
+            arrival_characters: Some(Vec::with_capacity(expected)),
+            ..Timeline::default()
+        };
         let token_ids = Some(Vec::with_capacity(expected));
         let text = String::new();
         let start = clock.now();
         Self { clock, start, cancel, on_token, on_text, timeline, token_ids, prompt_tokens: None, text, done: 0 }
+    }
+
+    /// The engine is done with the request.
+    pub fn finished(&mut self) {
+        self.timeline.finished_ns = Some(self.since_start());
+    }
+
+    fn arrived(&mut self, at: u64) {
+        self.timeline.arrivals_ns.push(at);
+        if let Some(characters) = &mut self.timeline.arrival_characters {
+            characters.push(0);
+        }
     }
 
     fn since_start(&self) -> u64 {
@@ -62,7 +78,7 @@ impl<C: Clock> Observer for Recorder<'_, C> {
 
     fn token(&mut self, id: u32) {
         let at = self.since_start();
-        self.timeline.arrivals_ns.push(at);
+        self.arrived(at);
         if let Some(counts) = &mut self.timeline.arrival_tokens {
             counts.push(Some(1));
         }
@@ -76,7 +92,7 @@ impl<C: Clock> Observer for Recorder<'_, C> {
     fn tokens(&mut self, count: Option<u32>) {
         let at = self.since_start();
         let before = self.timeline.arrivals_ns.len();
-        self.timeline.arrivals_ns.push(at);
+        self.arrived(at);
         self.timeline.arrival_tokens.get_or_insert_with(|| vec![Some(1); before]).push(count);
         self.token_ids = None;
         self.done += count.unwrap_or(1) as usize;
@@ -85,6 +101,9 @@ impl<C: Clock> Observer for Recorder<'_, C> {
 
     fn text(&mut self, piece: &str) {
         self.text.push_str(piece);
+        if let Some(last) = self.timeline.arrival_characters.as_mut().and_then(|characters| characters.last_mut()) {
+            *last += piece.chars().count() as u32;
+        }
         (self.on_text)(piece);
     }
 

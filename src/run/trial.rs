@@ -64,7 +64,10 @@ pub fn ask<C: Clock + Clone + Send + 'static>(
     #[cfg(feature = "slowdown")]
     let observer = &mut super::slowdown::Slowed::by_environment(&mut recorder, clock);
     let result = engine.generate(&request, observer);
-    let Recorder { timeline, token_ids, prompt_tokens, text: partial, .. } = recorder;
+    if result.is_ok() {
+        recorder.finished();
+    }
+    let Recorder { mut timeline, token_ids, prompt_tokens, text: partial, .. } = recorder;
     let readings = watcher.stop();
 
     let (outcome, text, prompt_ids, error) = match result {
@@ -73,6 +76,8 @@ pub fn ask<C: Clock + Clone + Send + 'static>(
         }
         Err(error) => (failure(&error), (!partial.is_empty()).then_some(partial), None, Some(error)),
     };
+    // Without text there is nothing to count.
+    timeline.arrival_characters = timeline.arrival_characters.filter(|_| text.is_some());
     let trial =
         Trial { key, seed, started_at, prompt_tokens, timeline, outcome, token_ids, text, readings, repeated: None };
     Answer { trial, prompt_ids, error }

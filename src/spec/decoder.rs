@@ -143,11 +143,22 @@ pub struct Experts {
 impl DecoderSpec {
     /// Numbers that one token of context adds to the cache.
     pub fn cache_numbers_per_token(&self) -> u64 {
+        self.layers.len() as u64 * self.cache_numbers_per_layer()
+    }
+
+    /// Numbers of so many tokens in the cache of an engine in which a layer with a window holds no more than its window.
+    pub fn windowed_cache_numbers(&self, tokens: u64) -> u64 {
+        let held = |window: Option<usize>| window.map_or(tokens, |window| tokens.min(window as u64));
+        let positions = self.layers.iter().map(|layer| held(layer.window)).fold(0, u64::saturating_add);
+        positions.saturating_mul(self.cache_numbers_per_layer())
+    }
+
+    fn cache_numbers_per_layer(&self) -> u64 {
         let heads = self.attention.heads;
         let numbers = match self.attention.latent {
             Some(latent) => latent.kv_rank + latent.rope,
             None => 2 * heads.keys * heads.dim,
         };
-        (self.layers.len() * numbers) as u64
+        numbers as u64
     }
 }

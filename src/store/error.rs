@@ -60,7 +60,7 @@ impl StoreError {
                 Some("update `bench`, or keep this version's results apart with `--results DIR`".into())
             }
             StoreError::NoSuchRun { .. } => {
-                Some("`bench history` lists the runs; `latest` is the one that started last".into())
+                Some("`bench history` lists the runs; `latest` is the one that was made last".into())
             }
             StoreError::AmbiguousRun { .. } => Some("give more of the id".into()),
             StoreError::Decode { .. } => {

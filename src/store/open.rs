@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 use rusqlite_migration::{HookResult, M, Migrations};
 
@@ -10,12 +11,13 @@ use super::{Store, StoreError};
 use crate::record::Precision;
 
 /// In order; a step that was released is never changed, another one follows it.
-fn steps() -> [M<'static>; 4] {
+fn steps() -> [M<'static>; 5] {
     [
         M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
         M::up(include_str!("migrations/0002-repeated-trials.sql")),
         M::up_with_hook(include_str!("migrations/0003-data-of-loads.sql"), upgrade_loads),
         M::up(include_str!("migrations/0004-prompts.sql")),
+        M::up(include_str!("migrations/0005-order-of-runs.sql")),
     ]
 }
 
@@ -63,7 +65,7 @@ impl Store {
         Store::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
     }
 
-    /// Opens the results at `path`, for commands that only read: where there are none, that is the answer.
+    /// Opens the results at `path`: where there are none, that is the answer.
     ///
     /// # Errors
     /// No file there, and all that keeps [`Store::open`] from opening one.
@@ -73,6 +75,42 @@ impl Store {
             return Err(StoreError::Missing { path });
         }
         Store::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    /// Opens the results at `path` where nothing can be written, for commands that only read: a mount that is read-only, a disk
+    /// that is full. Then what the file holds is read into memory, and what that lacks of this program's layout is made there.
+    ///
+    /// # Errors
+    /// As of [`Store::open_existing`].
+    pub fn open_to_read(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
+        let path = path.into();
+        match Store::open_existing(&path) {
+            Err(error @ (StoreError::Open { .. } | StoreError::Migrate { .. })) => {
+                Store::in_memory(&path).map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    /// What a file holds, as it is on the disk. Not of a file with a log beside it: then the log holds what was stored last.
+    pub(super) fn in_memory(path: &Path) -> Result<Store, StoreError> {
+        let failed = |source: rusqlite::Error| StoreError::Open { path: path.to_owned(), source };
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+            return Err(failed(rusqlite::Error::InvalidPath(path.to_owned())));
+        }
+        // https://www.sqlite.org/uri.html: what is immutable is neither locked nor given a log.
+        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let source = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(failed)?;
+        Header::read(&source).map_err(failed)?.check(path)?;
+        let mut connection = Connection::open_in_memory().map_err(failed)?;
+        let copied =
+            Backup::new(&source, &mut connection).and_then(|copy| copy.run_to_completion(1_000, Duration::ZERO, None));
+        copied.map_err(failed)?;
+        migrate(&mut connection, path)?;
+        Ok(Store { connection, path: path.to_owned() })
     }
 
     fn open_with(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
@@ -102,16 +140,20 @@ impl Store {
         let header = Header::read(&connection).map_err(failed)?;
         header.check(path)?;
         configure(&connection).map_err(failed)?;
-        Migrations::new(steps().into()).to_latest(&mut connection).map_err(|error| {
-            let source = match error {
-                // Without the statement, which is the whole step.
-                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
-                other => other.into(),
-            };
-            StoreError::Migrate { path: path.to_owned(), source }
-        })?;
+        migrate(&mut connection, path)?;
         Ok(Store { connection, path: path.to_owned() })
     }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    Migrations::new(steps().into()).to_latest(connection).map_err(|error| {
+        let source = match error {
+            // Without the statement, which is the whole step.
+            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+            other => other.into(),
+        };
+        StoreError::Migrate { path: path.to_owned(), source }
+    })
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

@@ -15,9 +15,17 @@ pub struct RunHead {
     /// `None` while it runs, and after it was interrupted.
     pub finished_at: Option<Timestamp>,
     pub candidates: usize,
+    /// Their rows, in the order of the plan.
+    pub rows: Vec<String>,
+    /// Those of its trials, by name.
+    pub suites: Vec<String>,
+    /// BCP 47 tags of the prompts' languages.
+    pub languages: Vec<String>,
     /// All that are stored, warm-up included.
     pub trials: usize,
     pub device_name: String,
+    /// The clock was set back while it ran: an instant of it lies before one that came earlier.
+    pub clock_set_back: bool,
 }
 
 impl Store {
@@ -35,23 +43,41 @@ impl Store {
         read_run(&view, &id)
     }
 
-    /// All runs, the oldest first.
+    /// All runs, in the order in which they were made.
     ///
     /// # Errors
     /// A record that cannot be understood.
     pub fn list_runs(&self) -> Result<Vec<RunHead>, StoreError> {
         let sql = "SELECT id, started_at, finished_at, device_name,
                           (SELECT count(*) FROM rows WHERE run_id = runs.id) AS candidates,
-                          (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials
-                   FROM runs ORDER BY started_at, id";
+                          (SELECT json_group_array(name) FROM (SELECT name FROM rows WHERE run_id = runs.id ORDER BY position))
+                              AS names,
+                          (SELECT json_group_array(suite)
+                           FROM (SELECT DISTINCT suite FROM trials WHERE run_id = runs.id ORDER BY suite)) AS suites,
+                          (SELECT json_group_array(language) FROM (
+                               SELECT DISTINCT language FROM trials
+                               WHERE run_id = runs.id AND language IS NOT NULL ORDER BY language
+                           )) AS languages,
+                          (SELECT count(*) FROM trials WHERE run_id = runs.id) AS trials,
+                          ifnull(finished_at < started_at, 0) OR EXISTS (
+                              SELECT 1 FROM (
+                                  SELECT started_at AS at, lag(started_at, 1, runs.started_at) OVER (ORDER BY sequence) AS before
+                                  FROM trials WHERE run_id = runs.id
+                              ) WHERE at < before
+                          ) AS clock_set_back
+                   FROM runs ORDER BY sequence";
         query(&self.connection, sql, [], "the list of runs", |columns| {
             Ok(RunHead {
                 id: columns.get("id")?,
                 started_at: columns.instant("started_at")?,
                 finished_at: columns.instant_or_null("finished_at")?,
                 candidates: columns.count("candidates")?,
+                rows: columns.json("names")?,
+                suites: columns.json("suites")?,
+                languages: columns.json("languages")?,
                 trials: columns.count("trials")?,
                 device_name: columns.get("device_name")?,
+                clock_set_back: columns.get("clock_set_back")?,
             })
         })
     }
@@ -112,6 +138,8 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
                 prefilled_ns: columns.nanoseconds("prefilled_ns")?,
                 arrivals_ns: columns.json("arrivals_ns")?,
                 arrival_tokens: columns.json_or_null("arrival_tokens")?,
+                arrival_characters: columns.json_or_null("arrival_characters")?,
+                finished_ns: columns.nanoseconds("finished_ns")?,
             },
             outcome: columns.json("outcome")?,
             token_ids: columns.json("token_ids")?,

@@ -35,6 +35,7 @@ pub(crate) fn run() -> Run {
             processors: None,
             threads: 2,
             memory_bytes: Some(24 << 30),
+            memory_limit_bytes: None,
             device: "cpu".into(),
             device_name: "Example CPU, \"two cores\"".into(),
             gpu_driver: None,
@@ -103,6 +104,8 @@ pub(crate) fn trial(row: &str, suite: &str, language: Option<Language>, repetiti
             // The first after half a second, then one each 0.1 s.
             arrivals_ns: (0..u64::from(tokens)).map(|n| 500_000_000 + n * 100_000_000).collect(),
             arrival_tokens: None,
+            arrival_characters: None,
+            finished_ns: None,
         },
         outcome: Outcome::Completed { finish: FinishReason::Length },
         token_ids: Some((0..tokens).collect()),

@@ -131,14 +131,45 @@ fn what_belongs_to_no_stored_row_is_refused() {
 }
 
 #[test]
-fn latest_is_the_run_that_started_last() {
-    // Stored out of order, and the two fractions compare wrongly as text unless they are of one width.
+fn latest_is_the_run_that_was_made_last_whatever_the_clock_said() {
+    // The clock was set back by an hour before the last of them.
     let (_folder, store) = stored(&[
-        bare("b", "2026-11-20T05:00:01.5Z"),
-        bare("c", "2026-11-20T05:00:01Z"),
         bare("a", "2026-11-20T05:00:00Z"),
+        bare("b", "2026-11-20T05:00:01.5Z"),
+        bare("c", "2026-11-20T04:00:02Z"),
     ]);
-    assert_eq!(store.select_run("latest").expect("selecting"), "b");
+    assert_eq!(store.select_run("latest").expect("selecting"), "c");
+    let ids: Vec<String> = store.list_runs().expect("listing").into_iter().map(|head| head.id).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+}
+
+#[test]
+fn runs_stored_before_their_order_was_kept_are_in_that_of_the_clock() {
+    let folder = folder();
+    let path = folder.path().join("bench.db");
+    fs::copy(fixture(3), &path).expect("copying the fixture");
+    let old = Connection::open(&path).expect("opening");
+    old.execute_batch(
+        "INSERT INTO runs (id, started_at, finished_at, environment, settings, requirements)
+         SELECT 'before', '2026-11-19T00:00:00.000000000Z', NULL, environment, settings, requirements FROM runs",
+    )
+    .expect("an older run");
+    drop(old);
+    let store = Store::open_existing(path).expect("opening an old store");
+    assert_eq!(store.select_run("latest").expect("selecting"), ID);
+}
+
+#[test]
+fn a_clock_that_was_set_back_within_a_run_is_known() {
+    let set_back = |run: &Run| stored(std::slice::from_ref(run)).1.list_runs().expect("listing")[0].clock_set_back;
+    let run = sample::run();
+    assert!(!set_back(&run));
+    let mut at_the_end = run.clone();
+    at_the_end.finished_at = Some("2026-11-20T04:17:40Z".parse().expect("a timestamp"));
+    assert!(set_back(&at_the_end));
+    let mut meanwhile = run;
+    meanwhile.rows[0].trials[3].started_at = "2026-11-20T05:17:50Z".parse().expect("a timestamp");
+    assert!(set_back(&meanwhile));
 }
 
 #[test]
@@ -161,7 +192,7 @@ fn a_run_is_found_by_as_much_of_its_id_as_is_unambiguous() {
         assert!(matches!(error, StoreError::NoSuchRun { .. }), "{none}: {error:?}");
         assert_eq!(
             error.hint().expect("a hint"),
-            "`bench history` lists the runs; `latest` is the one that started last"
+            "`bench history` lists the runs; `latest` is the one that was made last"
         );
     }
 }
@@ -176,14 +207,18 @@ fn an_empty_store_has_no_latest_run() {
 
 #[test]
 fn the_list_of_runs_counts_rows_and_trials() {
-    let (_folder, store) = stored(&[sample::run(), bare("earlier", "2026-11-19T00:00:00Z")]);
+    let (_folder, store) = stored(&[bare("earlier", "2026-11-19T00:00:00Z"), sample::run()]);
     let head = |id: &str, started_at: &str, finished_at: Option<&str>, trials| RunHead {
         id: id.into(),
         started_at: started_at.parse().expect("a timestamp"),
         finished_at: finished_at.map(|at| at.parse().expect("a timestamp")),
         candidates: 4,
+        rows: sample::run().rows.iter().map(|row| row.candidate.row()).collect(),
+        suites: if trials > 0 { vec!["review".into(), "speed".into()] } else { Vec::new() },
+        languages: if trials > 0 { vec!["en".into(), "ko".into()] } else { Vec::new() },
         trials,
         device_name: "Example CPU, \"two cores\"".into(),
+        clock_set_back: false,
     };
     assert_eq!(
         store.list_runs().expect("listing"),
@@ -292,30 +327,33 @@ fn what_is_damaged_is_named_and_not_guessed() {
     assert_eq!(error.source().expect("a cause").to_string(), "no language has the tag `xx`");
 }
 
+/// The sample as a version stored it: the prompts, and where requirements come from, are kept since version 4.
+fn as_of(version: u32) -> Run {
+    match version {
+        1..=3 => Run { stated: None, prompts: Vec::new(), ..sample::run() },
+        _ => sample::run(),
+    }
+}
+
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store/v{version}.db"))
 }
 
 #[test]
 fn results_stored_by_each_version_still_load() {
-    for version in 1..=4 {
+    for version in 1..=5 {
         let folder = folder();
         let copy = folder.path().join("bench.db");
         fs::copy(fixture(version), &copy).expect("copying the fixture");
         let store = Store::open_existing(copy).expect("opening an old store");
-        // The prompts, and where requirements come from, are kept since version 4.
-        let expected = match version {
-            1..=3 => Run { stated: None, prompts: Vec::new(), ..sample::run() },
-            _ => sample::run(),
-        };
-        assert_eq!(store.load_run("latest").expect("loading an old run"), expected, "version {version}");
+        assert_eq!(store.load_run("latest").expect("loading an old run"), as_of(version), "version {version}");
     }
 }
 
 #[test]
 #[ignore = "makes the fixture of the layout's newest version; see tests/fixtures/store/README.md"]
 fn make_the_fixture() {
-    let path = fixture(4);
+    let path = fixture(5);
     assert!(!path.exists(), "`{}` is there: a released layout's fixture is not made again", path.display());
     Store::open(path).expect("a new store").create_run(&sample::run()).expect("storing");
 }
@@ -385,4 +423,19 @@ fn two_programs_may_make_the_file_at_once() {
             }
         });
     }
+}
+
+#[test]
+fn what_cannot_be_written_to_is_read_into_memory() {
+    for version in 1..=5 {
+        let before = fs::read(fixture(version)).expect("the fixture");
+        let store = Store::in_memory(&fixture(version)).expect("reading");
+        assert_eq!(store.load_run("latest").expect("loading"), as_of(version), "version {version}");
+        assert_eq!(fs::read(fixture(version)).expect("the fixture"), before);
+    }
+    // What was stored last is in the log.
+    let (folder, _store) = stored(&[sample::run()]);
+    let path = folder.path().join("results/bench.db");
+    assert!(fs::metadata(path.with_extension("db-wal")).expect("a log").len() > 0);
+    assert!(matches!(Store::in_memory(&path), Err(StoreError::Open { .. })));
 }

@@ -19,8 +19,9 @@ impl Store {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         transaction
             .execute(
-                "INSERT INTO runs (id, started_at, finished_at, environment, settings, requirements, stated, prompts)
-                 VALUES (:id, :started_at, :finished_at, :environment, :settings, :requirements, :stated, :prompts)",
+                "INSERT INTO runs (id, started_at, finished_at, environment, settings, requirements, stated, prompts, sequence)
+                 SELECT :id, :started_at, :finished_at, :environment, :settings, :requirements, :stated, :prompts,
+                        ifnull(max(sequence), 0) + 1 FROM runs",
                 named_params! {
                     ":id": run.id,
                     ":started_at": instant(run.started_at),
@@ -144,10 +145,12 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
         .prepare_cached(
             "INSERT INTO trials (
                  run_id, row, suite, language, prompt, repetition, warmup, seed, started_at, prompt_tokens, outcome,
-                 encoded_ns, prefilled_ns, arrivals_ns, arrival_tokens, token_ids, text, readings, repeated
+                 encoded_ns, prefilled_ns, arrivals_ns, arrival_tokens, arrival_characters, finished_ns, token_ids, text,
+                 readings, repeated
              ) VALUES (
                  :run_id, :row, :suite, :language, :prompt, :repetition, :warmup, :seed, :started_at, :prompt_tokens,
-                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :arrival_tokens, :token_ids, :text, :readings, :repeated
+                 :outcome, :encoded_ns, :prefilled_ns, :arrivals_ns, :arrival_tokens, :arrival_characters, :finished_ns,
+                 :token_ids, :text, :readings, :repeated
              )",
         )
         .map_err(failed)?;
@@ -168,6 +171,8 @@ fn insert_trial(connection: &Connection, run_id: &str, trial: &Trial) -> Result<
             ":prefilled_ns": nanoseconds(&what, trial.timeline.prefilled_ns)?,
             ":arrivals_ns": json(&what, &trial.timeline.arrivals_ns)?,
             ":arrival_tokens": json_or_null(&what, &trial.timeline.arrival_tokens)?,
+            ":arrival_characters": json_or_null(&what, &trial.timeline.arrival_characters)?,
+            ":finished_ns": nanoseconds(&what, trial.timeline.finished_ns)?,
             ":token_ids": json(&what, &trial.token_ids)?,
             ":text": trial.text,
             ":readings": json(&what, &trial.readings)?,

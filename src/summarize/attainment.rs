@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::Requirements;
 use crate::measure::Measurement;
-use crate::metric::{Direction, Metric};
+use crate::metric::{Direction, LATENCY, Metric};
 use crate::record::{Outcome, Phase, Row, Trial};
 
 /// Share of requests that must meet the limits where the requirements do not say.
@@ -100,6 +100,8 @@ fn judge(trial: &Trial, measurement: &Measurement, metric: &Metric) -> Judgement
     match measurement.get(metric) {
         _ if !answered(trial, measurement) => Judgement::Never,
         Some(value) => Judgement::Value(value),
+        // A whole answer has a latency; this one was cut, and never was whole.
+        None if *metric == LATENCY => Judgement::Never,
         None => Judgement::Exempt,
     }
 }
@@ -135,7 +137,8 @@ fn attainable(judgements: &[Judgement], direction: Direction, required: f64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{LATENCY, TTFT};
+    use crate::metric::TTFT;
+    use crate::record::FinishReason;
     use crate::summarize::testing::{self, failed, text_trial};
 
     /// TTFT in milliseconds and tokens 100 ms apart, of each trial.
@@ -178,6 +181,16 @@ mod tests {
         let trials = [text_trial(500, 100, 1, "네"), text_trial(500, 100, 11, "아니요")];
         let attainment = Attainment::of(&testing::measured(&trials), &requirements).unwrap();
         assert_eq!((attainment.met, attainment.of), (1, 2));
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_because_the_context_was_full_meets_no_limit_on_latency() {
+        let mut cut = text_trial(500, 100, 11, "가");
+        cut.outcome = Outcome::Completed { finish: FinishReason::Context };
+        let trials = [cut, text_trial(500, 100, 11, "가")];
+        let requirements = Requirements { latency_seconds: Some(60.0), ..ttft(2.0) };
+        let attainment = Attainment::of(&testing::measured(&trials), &requirements).unwrap();
+        assert_eq!((attainment.met, attainment.unanswered), (1, 0));
     }
 
     #[test]

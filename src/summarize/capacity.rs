@@ -52,8 +52,8 @@ mod tests {
         });
         let expected = Capacity { context_tokens: 4096, most_chats: plan.most_chats.unwrap(), weights_bytes: held };
         assert_eq!(found, Some(expected));
-        // 24.15 GB less 16.06 of weights and 0.6 of working memory; a chat takes 4,096 × 131,072 bytes and its logits.
-        assert_eq!(expected.most_chats, 13);
+        // 24.15 GB less 16.06 of weights and 0.09 of working memory; a chat takes 4,096 × 131,072 bytes and its logits.
+        assert_eq!(expected.most_chats, 14);
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub struct Distribution {
 }
 
 impl Distribution {
+    /// A figure that so many trials have together, and none by itself.
+    pub(super) fn point(n: usize, value: f64) -> Self {
+        let (p50, p90, p95, p99) = (None, None, None, None);
+        Self { n, median: value, min: value, max: value, p50, p90, p95, p99, p95_interval: None, interval: None }
+    }
+
     /// `None` of no values: there is no distribution of nothing.
     pub(super) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);

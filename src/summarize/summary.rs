@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::attainment::Attainment;
 use super::distribution::Distribution;
 use crate::catalog::Requirements;
-use crate::measure::{Ceiling, Measurement};
-use crate::metric::{METRICS, Metric};
+use crate::measure::{Ceiling, ITL_P50_GAPS, ITL_P99_GAPS, Measurement, gaps, percentile};
+use crate::metric::{ITL_P50, ITL_P99, METRICS, Metric};
 use crate::record::{Outcome, Phase, Trial};
 use crate::suite::Language;
 
@@ -121,13 +121,24 @@ fn cells(completed: &[(&Trial, Measurement)]) -> Vec<Cell> {
 }
 
 fn figures(completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool) -> Figures {
-    let chosen: Vec<&Measurement> =
-        completed.iter().filter(|(trial, _)| belongs(trial)).map(|(_, measurement)| measurement).collect();
+    let chosen: Vec<&(&Trial, Measurement)> = completed.iter().filter(|(trial, _)| belongs(trial)).collect();
     let of = |metric: &Metric| {
-        let values: Vec<f64> = chosen.iter().filter_map(|measurement| measurement.get(metric)).collect();
-        Some((metric.key, Distribution::of(values)?))
+        let distribution = match *metric {
+            ITL_P50 => pooled(&chosen, 0.5, ITL_P50_GAPS),
+            ITL_P99 => pooled(&chosen, 0.99, ITL_P99_GAPS),
+            _ => Distribution::of(chosen.iter().filter_map(|(_, measurement)| measurement.get(metric)).collect()),
+        };
+        Some((metric.key, distribution?))
     };
     Figures(METRICS.iter().filter_map(of).collect())
+}
+
+/// A quantile of the gaps between tokens of all trials together; `n` counts the trials. It has no interval: gaps of one trial
+/// are not independent of each other.
+fn pooled(chosen: &[&(&Trial, Measurement)], share: f64, needs: usize) -> Option<Distribution> {
+    let each: Vec<Vec<f64>> = chosen.iter().filter_map(|(trial, _)| gaps(trial)).collect();
+    let quantile = percentile(&each.concat(), share, needs)?;
+    Some(Distribution::point(each.len(), quantile))
 }
 
 fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
@@ -164,9 +175,22 @@ mod tests {
         let mut english = text_trial(200, 100, 11, "thirty characters, more or so.");
         english.key.language = Some(Language::En);
         let summary = summarize(&[text_trial(200, 100, 11, "열 글자쯤 되는 답."), english]).unwrap();
-        // One second of decoding: 11 characters of Korean, 30 of English.
+        // One second of decoding: 11 characters of Korean and 30 of English, but for those of the first of 11 tokens.
         let of = |language| summary.language(language).and_then(|figures| figures.median(&CHARACTERS));
-        assert_eq!((of(Language::Ko), of(Language::En)), (Some(11.0), Some(30.0)));
+        assert_eq!((of(Language::Ko), of(Language::En)), (Some(10.0), Some(30.0 - 30.0 / 11.0)));
+    }
+
+    #[test]
+    fn gaps_are_pooled_over_a_suites_trials() {
+        // Of 630 gaps of 50 ms and 63 of 90 ms the 99th percentile is 90 ms; of one trial there are too few for it.
+        let mut trials = vec![speed_trial("a", 128, 500, 50); 10];
+        let of = |trials: &[Trial]| {
+            let summary = summarize(trials).unwrap();
+            (summary.overall.median(&ITL_P50), summary.overall.median(&ITL_P99))
+        };
+        assert_eq!(of(&trials), (Some(0.05), None));
+        trials.push(speed_trial("a", 128, 500, 90));
+        assert_eq!(of(&trials), (Some(0.05), Some(0.09)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn detect(device: &str, threads: usize) -> Environment {
         processors: host::processors(),
         threads,
         memory_bytes: host::total_bytes(),
+        memory_limit_bytes: host::memory_limit_bytes(),
         device: device.into(),
         device_name: match gpu.name {
             Some(name) => name,

@@ -1,10 +1,11 @@
 //! The host: memory and processor time of this process, and what the machine has.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sysinfo::System;
 
+use super::cgroup;
 use super::processes::Processes;
 
 /// What the kernel reports of this process and of the others, in the files of its process file system (man 5 proc). `None` is
@@ -91,12 +92,17 @@ pub fn disk_read_bytes() -> Option<u64> {
     io.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.parse().ok()
 }
 
-/// Memory that a new process could use without swapping, in bytes.
+/// Memory that this process can still use without swapping, in bytes: what the machine has free, or what a limit leaves.
 pub fn available_bytes() -> Option<u64> {
-    let system = with_memory()?;
-    // Inside a container its own limit is what counts.
-    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
-    [Some(system.available_memory()), limit].into_iter().flatten().filter(|bytes| *bytes > 0).min()
+    let machine = with_memory().map(|system| system.available_memory()).filter(|bytes| *bytes > 0);
+    let limit = cgroup::memory(Path::new("/")).map(|limit| limit.free_bytes);
+    machine.into_iter().chain(limit).min()
+}
+
+/// The memory that this process's control groups allow, in bytes, where that is less than the machine has.
+pub fn memory_limit_bytes() -> Option<u64> {
+    let limit = cgroup::memory(Path::new("/"))?.limit_bytes;
+    total_bytes().is_none_or(|total| limit < total).then_some(limit)
 }
 
 /// All memory of the machine, in bytes.

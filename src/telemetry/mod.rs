@@ -1,5 +1,6 @@
 //! Telemetry: what the machine did meanwhile.
 
+mod cgroup;
 mod container;
 pub mod environment;
 pub mod gpu;

@@ -168,6 +168,10 @@ fn place(
         Some(visible) => visible.split(',').map(str::trim).nth(ordinal).ok_or_else(none)?.to_owned(),
         None => ordinal.to_string(),
     };
+    // An empty list shows none.
+    if entry.is_empty() {
+        return Err(none());
+    }
     let index = match entry.parse::<usize>() {
         Ok(_) if !by_bus && names.windows(2).any(|pair| pair[0] != pair[1]) => {
             let why = "the GPUs are of several kinds, and CUDA counts the fastest first";

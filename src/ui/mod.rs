@@ -1,5 +1,6 @@
 //! Talking to the person: answers on standard output, talk on standard error.
 
+mod heartbeat;
 mod printer;
 mod progress;
 

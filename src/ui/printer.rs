@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use crate::causes::layers;
 use crate::cli::Talk;
 use crate::error::Error;
+use crate::printable::printable;
 
 /// Writes answers to standard output and everything else to standard error.
 pub struct Printer {
@@ -43,6 +44,29 @@ impl Printer {
         }
     }
 
+    /// Part of a model's answer: on a terminal without what that would obey, else as it is.
+    ///
+    /// # Errors
+    /// As of [`Self::answer`].
+    pub fn others_text(&self, text: &str) -> Result<(), Error> {
+        if io::stdout().is_terminal() { self.answer(&printable(text)) } else { self.answer(text) }
+    }
+
+    /// Whether bars are drawn nowhere although nobody asked for quiet: in the log of a program that runs this one.
+    pub fn is_logged(&self) -> bool {
+        !self.talk.quiet && !io::stderr().is_terminal()
+    }
+
+    /// Writes a line to standard error, from any thread.
+    pub(super) fn log(&self) -> impl Fn(&str) + Send + 'static {
+        let bars = self.bars.clone();
+        move |text| {
+            bars.suspend(|| {
+                let _ = writeln!(io::stderr(), "{}", printable(text));
+            });
+        }
+    }
+
     /// Something worth knowing.
     pub fn say(&self, text: &str) {
         if !self.talk.quiet {
@@ -74,7 +98,7 @@ impl Printer {
     fn talk(&self, text: &str) {
         // Where not even standard error can be written to there is nobody left to tell.
         self.bars.suspend(|| {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", printable(text));
         });
     }
 

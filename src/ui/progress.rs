@@ -5,11 +5,13 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Printer;
+use super::heartbeat::Heartbeat;
 use crate::acquire::hub::FetchProgress;
 use crate::catalog::Candidate;
 use crate::causes::chain;
 use crate::engine::PrepareListener;
 use crate::plan::PlannedTrial;
+use crate::printable::printable;
 use crate::record::{LoadFacts, Row, RowOutcome, Trial};
 use crate::run::{Remark, RunListener};
 use crate::suite::Body;
@@ -70,6 +72,7 @@ pub struct RunProgress<'a> {
     printer: &'a Printer,
     downloads: DownloadProgress<'a>,
     bar: ProgressBar,
+    _heartbeat: Heartbeat,
     rows: Vec<RowWork>,
     /// Which row it is, counted from 0.
     row: usize,
@@ -88,7 +91,8 @@ impl<'a> RunProgress<'a> {
         let bar =
             bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
         let downloads = DownloadProgress::new(bars);
-        Self { printer, downloads, bar, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
+        let _heartbeat = Heartbeat::of(&bar, printer);
+        Self { printer, downloads, bar, _heartbeat, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
     }
 
     /// The row whose turn is next, counted from 0.
@@ -119,7 +123,8 @@ impl<'a> RunProgress<'a> {
     }
 
     fn show(&self, what: &str) {
-        self.bar.set_message(format!("[{}/{}] {}: {what}", self.row + 1, self.rows.len(), self.name));
+        let name = printable(&self.name);
+        self.bar.set_message(format!("[{}/{}] {name}: {what}", self.row + 1, self.rows.len()));
     }
 
     pub fn finish(&self) {
@@ -130,17 +135,15 @@ impl<'a> RunProgress<'a> {
 /// One bar over runs of about the same length: which one it is, and how much time is left for all.
 pub struct PassProgress {
     bar: ProgressBar,
+    _heartbeat: Heartbeat,
 }
 
 impl PassProgress {
-    pub fn new(bars: &MultiProgress, passes: u64) -> Self {
-        Self {
-            bar: bar(
-                bars,
-                passes,
-                "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left",
-            ),
-        }
+    pub fn new(printer: &Printer, passes: u64) -> Self {
+        let template = "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left";
+        let bar = bar(printer.bars(), passes, template);
+        let _heartbeat = Heartbeat::of(&bar, printer);
+        Self { bar, _heartbeat }
     }
 
     pub fn starts(&self, what: &str) {

@@ -80,3 +80,48 @@ fn a_stated_precision_that_contradicts_the_memory_is_found() {
     let verdicts: Vec<Value> = rows(&ran).iter().map(|row| row["verdict"].clone()).collect();
     assert_eq!(verdicts, ["memory_does_not_match", "possible"]);
 }
+
+/// The table as the team keeps it: Korean headings, names of its own, and the repository beside them. By hand as above.
+#[test]
+fn korean_headings_and_repositories_are_understood() {
+    let bench = place();
+    let table = "\
+모델명,Hugging Face 경로,속도 (tokens/sec),VRAM 사용량 (MB)
+DeepSeek-V2 Chat 7B,deepseek-ai/DeepSeek-V2-Chat,-,-
+Qwen2.5-7B-Instruct,Qwen/Qwen2.5-7B-Instruct,18.68,5564.99
+LLaMA-3-8B Instruct,meta-llama/Meta-Llama-3-8B-instruct,18.638,6047.93
+gemma-ko-7b,beomi/gemma-ko-7b,27.61,17083.89
+Llama-2-ko-7b-Chat,kfkas/Llama-2-ko-7b-Chat,27.11,13720.25
+";
+    let (cp949, _, unmappable) = encoding_rs::EUC_KR.encode(table);
+    assert!(!unmappable);
+    let utf_16: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(table.replace(',', "\t").encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for bytes in [table.as_bytes(), &cp949, &utf_16] {
+        bench.write("own.csv", bytes);
+        let ran = bench.run("audit own.csv --gpu l4 --format json").exits(1);
+        let verdicts: Vec<Value> = rows(&ran).iter().map(|row| row["verdict"].clone()).collect();
+        assert_eq!(verdicts, ["nothing_stated", "possible", "possible", "impossible", "impossible"]);
+    }
+    bench
+        .run("audit own.csv --gpu l4")
+        .exits(1)
+        .answers("repository from `Hugging Face 경로`")
+        .answers("read as UTF-16LE");
+}
+
+/// 19.03 tokens/s of Mistral's 4.2 GB are possible; 1,903 would not be.
+#[test]
+fn a_decimal_comma_is_no_separator_of_thousands() {
+    let bench = place();
+    bench.write(
+        "comma.csv",
+        "model,precision,tokens/s,memory (MB)\n\"Mistral-7B-Instruct-v0.3\",nf4,\"19,03\",\"4.496,57\"\n",
+    );
+    let ran = bench.run("audit comma.csv --gpu l4 --format json").exits(0);
+    assert_eq!(rows(&ran)[0]["tokens_per_second"], 19.03);
+    bench.write("open.csv", "model,tokens/s\nqwen2.5-7b,\"1,019\"\n");
+    bench.run("audit open.csv --gpu l4").exits(2).answers("`1,019` may have a decimal comma").answers("no figures");
+    bench.write("bytes.csv", b"model,tok/s\nqwen2.5-7b,1\xff\n");
+    bench.run("audit bytes.csv --gpu l4").exits(2).says("no text in UTF-8, UTF-16 or CP949");
+}

@@ -40,7 +40,7 @@ fn one_check_in_all_formats_that_say_the_same() {
         }
         let ran = bench.run(&format!("{CHECK} {formats}")).exits(status).answers(said);
         let (table, annotations) = ran.stdout.split_once("\n::").unwrap_or_else(|| panic!("{ran}"));
-        assert!(table.starts_with("run ") && table.contains("llama-gqa"), "{ran}");
+        assert!(table.starts_with("Run ") && table.contains("\nrun ") && table.contains("llama-gqa"), "{ran}");
         assert!(annotations.lines().skip(1).all(|line| line.starts_with("::")), "{ran}");
         assert!(read(&bench, "comment.md").starts_with(&format!("<!-- bench check -->\n### {said}")));
         assert!(read(&bench, "check.xml").contains(&format!("name=\"outcome\" value=\"{said}")));

@@ -48,3 +48,16 @@ fn a_look_leaves_nothing_behind() {
     bench.run("doctor").exits(0);
     assert!(std::fs::read_dir(bench.path(".")).unwrap().next().is_none());
 }
+
+/// Of a container of 4 GiB with 0.2 GiB in use beside page cache 3.8 GiB are free, and one that is full has none, however much
+/// the machine has.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_memory_of_a_container_is_what_its_limit_leaves() {
+    const GIB: u64 = 1 << 30;
+    let bench = Bench::new();
+    bench.host.limits_memory(4 * GIB, 4 * GIB - (100 << 20), 4 * GIB - (300 << 20));
+    bench.run("doctor").exits(0).answers("16.0 GiB, limited to 4.00 GiB, 3.80 GiB free");
+    bench.host.limits_memory(4 * GIB, 4 * GIB, 0);
+    bench.run("doctor").exits(0).answers("16.0 GiB, limited to 4.00 GiB, 0 B free");
+}

@@ -94,3 +94,30 @@ fn an_output_that_cannot_be_written_says_so() {
     let bench = compared();
     snapshot!("export_output_refused", bench.run("export --output nowhere/out.csv").exits(2));
 }
+
+#[test]
+fn csv_may_begin_with_the_mark_of_its_encoding_and_holds_no_formula() {
+    let bench = Bench::with(&["llama-gqa"]);
+    std::fs::rename(bench.path("llama-gqa"), bench.path("=1+1")).unwrap();
+    bench.run("compare --local ./=1+1 --prompts prompts --suite count").exits(0);
+    let plain = bench.run("export --format csv").exits(0).stdout;
+    assert!(plain.lines().nth(1).unwrap().contains(",'=1+1,"), "{plain}");
+    let marked = bench.run("export --format csv --bom").exits(0).stdout;
+    assert_eq!(marked, format!("\u{feff}{plain}"));
+    assert!(bench.run("export --format json --bom").exits(0).stdout.starts_with('{'));
+    bench.write("out.csv", "what was there before, and longer than a line of it");
+    bench.run("export --format csv --output out.csv").exits(0);
+    assert_eq!(std::fs::read_to_string(bench.path("out.csv")).unwrap(), plain);
+    let parts = std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(parts.into_iter().all(|name| !name.to_string_lossy().ends_with(".part")));
+}
+
+#[test]
+fn a_name_colours_no_terminal() {
+    let bench = Bench::with(&["llama-gqa"]);
+    std::fs::rename(bench.path("llama-gqa"), bench.path("\u{1b}[31mred")).unwrap();
+    let ran = bench.run("compare --local ./\u{1b}[31mred --prompts prompts --suite count").exits(0);
+    ran.answers("\\u{1b}[31mred").never_mentions("\u{1b}");
+    bench.run("export --format markdown").exits(0).never_mentions("\u{1b}");
+    bench.run("compare --local ./\u{1b}[31mnone --prompts prompts").exits(1).never_mentions("\u{1b}");
+}

@@ -22,6 +22,22 @@ fn the_list_of_runs() {
     last.answers(&latest);
 }
 
+/// Other languages, longer answers and other prompts under the same name are other work.
+#[test]
+fn different_work_is_no_course() {
+    let bench = Bench::with(&["llama-gqa"]);
+    let run = |options: &str| {
+        bench.run(&format!("compare --local llama-gqa --prompts prompts --suite greeting {options}")).exits(1)
+    };
+    run("--language en --max-new-tokens 8");
+    run("--language en --max-new-tokens 4");
+    run("--language ko --max-new-tokens 4");
+    let ran = bench.run("history --metric ttft_seconds").exits(0);
+    for course in ["greeting, en ≤ 8 tok", "greeting, en ≤ 4 tok", "greeting, ko ≤ 4 tok"] {
+        assert_eq!(ran.stdout.matches(course).count(), 2, "a line at a glance, and one run: {ran}");
+    }
+}
+
 #[test]
 fn runs_on_another_number_of_threads_are_not_one_course() {
     let bench = Bench::with(&["llama-gqa"]);
@@ -40,7 +56,7 @@ fn the_course_of_a_metric() {
     // Which run was the slower one, and the commit that this program is built from, differ.
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"[▁-█]{2}", "[course]");
-    settings.add_filter(r"(:\d\d)  \S+  #", "$1  [commit]  #");
+    settings.add_filter(r"(:(?:\d\d|MM)Z)  \S+  #", "$1  [commit]  #");
     settings.bind(|| {
         snapshot!("history_metric", bench.run("history --metric ttft_seconds").exits(0));
     });
@@ -48,5 +64,5 @@ fn the_course_of_a_metric() {
     assert_eq!(speed.stdout.matches("pp16+tg4").count(), 3, "a line at a glance, and one for each run: {speed}");
     speed.never_mentions("text");
     let apart = bench.run("history --metric characters_per_second").exits(0);
-    apart.answers("text, ko").answers("text, en");
+    apart.answers("greeting, ko").answers("greeting, en");
 }

@@ -203,3 +203,16 @@ fn other_prompts_or_another_environment_are_refused() {
     let ran = bench.run("compare --resume --prompts prompts").exits(2);
     ran.says("begun in another environment").says("kernel was \"5.4.0\" and is ");
 }
+
+/// As `nohup` starts a program: it goes on when its terminal is closed.
+#[test]
+fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
+    let bench = place().ignoring(libc::SIGHUP);
+    let mut running = bench.start(LINE);
+    until_stored(&bench, &mut running, 20);
+    running.signal("HUP");
+    let stored = Store::open_existing(bench.path("results/bench.db")).unwrap().list_runs().unwrap()[0].trials;
+    until_stored(&bench, &mut running, stored + 20);
+    running.signal("TERM");
+    running.wait();
+}

@@ -143,7 +143,11 @@ fn every_metric_of_four_tokens() {
     is(measured.itl_max_seconds, 0.2);
     // A gap of exactly 200 ms is none over 200 ms.
     is(measured.stalls, 0.0);
-    is(measured.characters_per_second, 20.0);
+    // Six characters but for the two of the first token, in 300 ms.
+    is(measured.characters_per_second, 4.0 / 0.3);
+    is(measured.visible_ttft_seconds, 0.12);
+    is(measured.tokenizing_seconds, 0.03);
+    is(measured.text_after_seconds, 1.0);
     is(measured.characters_per_token, 1.5);
     is(measured.latency_seconds, 0.42);
 }
@@ -164,7 +168,7 @@ fn time_per_token_excludes_the_first() {
     let measured = Measurement::of(&run_one(slow_prefill));
     is(measured.ttft_seconds, 5.12);
     is(measured.tpot_seconds, 0.1);
-    is(measured.characters_per_second, 20.0);
+    is(measured.characters_per_second, 4.0 / 0.3);
 }
 
 #[test]

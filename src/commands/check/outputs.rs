@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CheckFormat, CheckOutput};
-use crate::commands::deliver::{reserve, terminal};
+use crate::commands::deliver::{reserve, terminal, write};
 use crate::compare::Check;
 use crate::error::Error;
 use crate::report::check as report;
@@ -58,9 +58,7 @@ impl<'a> Outputs<'a> {
             };
             match &output.file {
                 None => printer.answer(&text)?,
-                Some(path) => {
-                    std::fs::write(path, text).map_err(|source| Error::Write { path: path.clone(), source })?
-                }
+                Some(path) => write(path, &text)?,
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Processes {
     /// A process that did not run.
     pub(super) fn again(&self, runs: u16, printer: &Printer) -> Result<Option<Vec<Digest>>, Error> {
         let program = this_program()?;
-        let progress = PassProgress::new(printer.bars(), runs.into());
+        let progress = PassProgress::new(printer, runs.into());
         let mut digests = Vec::new();
         for run in 0..runs {
             progress.starts(&format!("run {} of {runs}", run + 1));
@@ -69,7 +69,7 @@ impl Processes {
         printer: &Printer,
     ) -> Result<Option<(Digest, Digest)>, Error> {
         let this = this_program()?;
-        let progress = PassProgress::new(printer.bars(), 2 * u64::from(rounds));
+        let progress = PassProgress::new(printer, 2 * u64::from(rounds));
         let mut sides: [Option<Digest>; 2] = [None, None];
         for round in 0..rounds {
             let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };

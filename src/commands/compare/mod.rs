@@ -50,7 +50,7 @@ pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Erro
     judge::keep(&mut task.store, &task.run)?;
     let run = &task.run;
     let answer = Answer::of(run);
-    deliver(&answer, args.format, args.output.as_deref(), printer)?;
+    deliver(&answer, args.format, false, args.output.as_deref(), printer)?;
     printer.say(&format!(
         "Results: {} (run {}). Answers and raw timings: bench export {}{} --format json",
         path.display(),
@@ -76,7 +76,7 @@ impl Task {
     /// What the command line asks for, as a new run.
     fn new(path: &Path, args: &cli::Compare, printer: &Printer) -> Result<Self, Error> {
         let chosen = Chosen::from_args(args, printer)?;
-        let (device, threads) = (threads::device_name(&args.device), threads::count(args.device.threads));
+        let (device, threads) = (threads::device_name(&args.device), threads::count(args.device.threads, printer));
         Self::of(chosen, &device, threads, path)
     }
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::record::Environment;
 use crate::telemetry::{environment, host};
 use crate::ui::Printer;
-use crate::units::{Bytes, UNKNOWN};
+use crate::units::{Bytes, UNKNOWN, counted};
 
 use diagnosis::Diagnosis;
 
@@ -59,11 +59,15 @@ fn cpu(environment: &Environment) -> Diagnosis {
         .map_or(environment.os.clone(), |kernel| format!("{}, kernel {kernel}", environment.os));
     let container = environment.container.as_deref().filter(|kind| *kind != "none");
     let container = container.map(|kind| format!(", in a container ({kind})")).unwrap_or_default();
-    Diagnosis::good("cpu", format!("{}, {} threads; {system}{container}", environment.cpu, environment.threads))
+    Diagnosis::good(
+        "cpu",
+        format!("{}, {}; {system}{container}", environment.cpu, counted(environment.threads, "thread")),
+    )
 }
 
 fn memory() -> Diagnosis {
     let total = host::total_bytes().map_or(UNKNOWN.to_owned(), |bytes| Bytes(bytes).to_string());
+    let limit = host::memory_limit_bytes().map(|limit| format!(", limited to {}", Bytes(limit))).unwrap_or_default();
     let Some(available) = host::available_bytes() else {
         return Diagnosis::bad(
             "memory",
@@ -71,7 +75,7 @@ fn memory() -> Diagnosis {
             "the system does not tell how much is free: nothing is checked before it runs",
         );
     };
-    let found = format!("{total}, {} free", Bytes(available));
+    let found = format!("{total}{limit}, {} free", Bytes(available));
     // A 7B model takes about 4.4 GB at 4 bits, and its cache and working memory are beside it.
     if available < 6 << 30 {
         return Diagnosis::bad(

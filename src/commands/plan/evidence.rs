@@ -35,8 +35,8 @@ impl Evidence {
     ) -> Result<Self, Error> {
         let path = store::database(&args.results.results);
         let run = match &args.from {
-            Some(selector) => Some(Store::open_existing(path)?.load_run(selector)?),
-            None if path.is_file() => latest_on_a_gpu(&Store::open_existing(path)?, gpus)?,
+            Some(selector) => Some(Store::open_to_read(path)?.load_run(selector)?),
+            None if path.is_file() => latest_on_a_gpu(&Store::open_to_read(path)?, gpus)?,
             None => None,
         };
         let Some(run) = run else { return Ok(Self::default()) };

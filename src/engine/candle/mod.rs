@@ -293,7 +293,7 @@ impl CandleEngine {
 
         let mut sampler = Sampler::new(request.sampling);
         let mut answer = Answer::new(self.text.as_ref());
-        let mut finish = FinishReason::Length;
+        let mut finish = if room < request.max_new_tokens { FinishReason::Context } else { FinishReason::Length };
         while answer.ids.len() < limit {
             if observer.cancelled() {
                 return Err(EngineError::Cancelled);

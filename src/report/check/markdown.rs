@@ -38,7 +38,7 @@ mod tests {
 
         run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
-        - qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
+        - qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
         - 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
         - 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100%: interview ko p\|1, trial 0: the answer parts at output token 2: token 13 before, the end now
         - llama-3-8b q8_0: it fails: needs 8.00 GiB, &lt;6.00 GiB&gt; \| are free &amp; so on
@@ -50,7 +50,7 @@ mod tests {
         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
         | qwen2.5-7b q4_k | speed pp128+tg64 | TTFT | 500 ms | 502 ms | 20+20 | 5 % | +0.4 % (-0.2 … +1.0 %) | \~ |
         | qwen2.5-7b q4_k | speed pp128+tg64 | decode | 20.0 tok/s | 17.8 tok/s | 20+20 | 5 % | -11.0 % (-11.7 … -10.2 %) | REGRESSED |
-        | qwen2.5-7b q4_k | speed pp512+tg64 | TTFT | 2.00 s | 1.60 s | 20+20 | 5 % | -20.0 % (-20.6 … -19.4 %) | improved |
+        | qwen2.5-7b q4_k | speed pp512+tg64 | TTFT | 2.00 s | 1.60 s | 20+20 | 5 % | -20.0 % (-20.7 … -19.3 %) | improved |
         | qwen2.5-7b q4_k | speed pp512+tg64 | decode | 19.5 tok/s | 18.7 tok/s | 20+20 | 5 % | -4.1 % (-7.6 … -0.5 %) | inconclusive |
         | qwen2.5-7b q4_k | interview | decode | 19.0 tok/s | 19.0 tok/s | 1+1 | 5 % | — | inconclusive |
         | qwen2.5-7b q4_k |  | memory | 4.00 GiB | 4.00 GiB | 1+1 | 5 % | 0 % (-0.2 … +0.2 %) | \~ |
@@ -58,7 +58,7 @@ mod tests {
         | 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100% | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | 0 % (-0.6 … +0.6 %) | \~ |
         | gemma-2-9b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | — | incomparable |
         | llama-3-8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | — | 20+0 | 5 % | — | incomparable |
-        | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | — | inconclusive |
+        | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 8.00 tok/s | 20+20 | 5 % | -20.0 % (-20.6 … -19.4 %) | inconclusive |
 
         </details>
 
@@ -69,9 +69,9 @@ mod tests {
         - llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
         - qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         - qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
-        - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust\|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
-        - qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
-        - To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds on this machine (bench check --ab)
+        - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust\|c, ld) were busy on the machine during 9 of 20 trials: run again when it is quiet
+        - qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
+        - To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), compare two builds on this machine (bench check --ab), or let a field of the environment differ (--allow-environment kernel)
         - not in the baseline, and not judged: new\|one
 
         </details>
@@ -83,6 +83,8 @@ mod tests {
         insta::assert_snapshot!(render(&testing::unchanged()), @r#"
         <!-- bench check -->
         ### Check passed: 4 within noise
+
+        Run 20261101-081500-77aa is checked against itself: that shows nothing. Measure again (bench check --measure)
 
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 

@@ -9,3 +9,4 @@ mod page;
 mod words;
 
 pub use page::page;
+pub use words::disturbance;

@@ -13,11 +13,13 @@ pub fn page(check: &Check, form: Form) -> Page {
     let outcome = words::outcome(check);
     let sides = Block::Paragraph(words::sides(check));
     let advice = || words::advice(check).map(str::to_owned).into_iter().chain(words::new_rows(check));
+    let warning = words::warning(check).map(Block::Paragraph);
+    let environments = words::environments(check);
     match form {
         Form::Screen => {
             let remarks = check.rows.iter().flat_map(words::remarks).map(|remark| remark.to_string());
-            let list = Block::list(remarks.chain(advice()).collect());
-            let blocks = std::iter::once(sides).chain(figures(check)).chain(list);
+            let list = Block::list(environments.into_iter().chain(remarks).chain(advice()).collect());
+            let blocks = warning.into_iter().chain([sides]).chain(figures(check)).chain(list);
             Page::new(blocks.chain([Block::Heading(outcome)]))
         }
         Form::Document => {
@@ -29,7 +31,9 @@ pub fn page(check: &Check, form: Form) -> Page {
             let folds = folds
                 .into_iter()
                 .filter_map(|(title, block)| Some(Block::Fold { title: title.to_owned(), blocks: vec![block?] }));
-            Page::new([Block::Title(outcome), sides].into_iter().chain(worse).chain(folds))
+            let head =
+                [Block::Title(outcome)].into_iter().chain(warning).chain([sides]).chain(Block::list(environments));
+            Page::new(head.chain(worse).chain(folds))
         }
     }
 }
@@ -85,7 +89,7 @@ mod tests {
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
         qwen2.5-7b q4_k               speed pp128+tg64  TTFT        500 ms      502 ms  20+20        5 %     +0.4 % (-0.2 … +1.0 %)  ~
         qwen2.5-7b q4_k               speed pp128+tg64  decode  20.0 tok/s  17.8 tok/s  20+20        5 %  -11.0 % (-11.7 … -10.2 %)  REGRESSED
-        qwen2.5-7b q4_k               speed pp512+tg64  TTFT        2.00 s      1.60 s  20+20        5 %  -20.0 % (-20.6 … -19.4 %)  improved
+        qwen2.5-7b q4_k               speed pp512+tg64  TTFT        2.00 s      1.60 s  20+20        5 %  -20.0 % (-20.7 … -19.3 %)  improved
         qwen2.5-7b q4_k               speed pp512+tg64  decode  19.5 tok/s  18.7 tok/s  20+20        5 %     -4.1 % (-7.6 … -0.5 %)  inconclusive
         qwen2.5-7b q4_k               interview         decode  19.0 tok/s  19.0 tok/s    1+1        5 %                          —  inconclusive
         qwen2.5-7b q4_k                                 memory    4.00 GiB    4.00 GiB    1+1        5 %        0 % (-0.2 … +0.2 %)  ~
@@ -94,10 +98,10 @@ mod tests {
         둘째: 100%
         gemma-2-9b q8_0               speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %                          —  incomparable
         llama-3-8b q8_0               speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %                          —  incomparable
-        exaone-3.5-7.8b q8_0          speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %                          —  inconclusive
+        exaone-3.5-7.8b q8_0          speed pp128+tg64  decode  10.0 tok/s  8.00 tok/s  20+20        5 %  -20.0 % (-20.6 … -19.4 %)  inconclusive
 
-        qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
-        qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
+        qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
+        qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
         한국어 <모델>|"큰" & '작은',
@@ -108,8 +112,8 @@ mod tests {
         llama-3-8b q8_0: it fails: needs 8.00 GiB,
         <6.00 GiB> | are free & so on
         llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
-        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust|c, ld) were busy on the machine, or its GPU was too hot, during 9 of 20 trials: run again when it is quiet
-        To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), or compare two builds on this machine (bench check --ab)
+        exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust|c, ld) were busy on the machine during 9 of 20 trials: run again when it is quiet
+        To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), compare two builds on this machine (bench check --ab), or let a field of the environment differ (--allow-environment kernel)
         not in the baseline, and not judged: new|one
 
         Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
@@ -147,7 +151,7 @@ mod tests {
         q8_0
         llama-3-8b  speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %
         q8_0
-        exaone-3.5  speed pp128+tg64  decode  10.0 tok/s  10.0 tok/s  20+20        5 %
+        exaone-3.5  speed pp128+tg64  decode  10.0 tok/s  8.00 tok/s  20+20        5 %
         -7.8b q8_0
 
         candidate    prompts           metric                     change  verdict
@@ -156,7 +160,7 @@ mod tests {
         q4_k
         qwen2.5-7b   speed pp128+tg64  decode  -11.0 % (-11.7 … -10.2 %)  REGRESSED
         q4_k
-        qwen2.5-7b   speed pp512+tg64  TTFT    -20.0 % (-20.6 … -19.4 %)  improved
+        qwen2.5-7b   speed pp512+tg64  TTFT    -20.0 % (-20.7 … -19.3 %)  improved
         q4_k
         qwen2.5-7b   speed pp512+tg64  decode     -4.1 % (-7.6 … -0.5 %)  inconclusive
         q4_k
@@ -174,13 +178,13 @@ mod tests {
         q8_0
         llama-3-8b   speed pp128+tg64  decode                          —  incomparable
         q8_0
-        exaone-3.5-  speed pp128+tg64  decode                          —  inconclusive
+        exaone-3.5-  speed pp128+tg64  decode  -20.0 % (-20.6 … -19.4 %)  inconclusive
         7.8b q8_0
 
         qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s:
-          -11.0 %, 99.3 % interval -11.7 … -10.2 %; the tolerance is 5 %
+          -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %,
-          99.2 % interval -20.6 … -19.4 %; better by more than the tolerance of 5 %
+          99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s:
           -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %;
           about 565 more trials on each side would decide; the smallest fall that this
@@ -200,11 +204,11 @@ mod tests {
           <6.00 GiB> | are free & so on
         llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
         exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust|c, ld) were busy
-          on the machine, or its GPU was too hot, during 9 of 20 trials: run again when
-          it is quiet
+          on the machine during 9 of 20 trials: run again when it is quiet
         To compare: run again what the baseline ran (bench check --measure), save a
-          new baseline (bench baseline save), or compare two builds on this machine
-          (bench check --ab)
+          new baseline (bench baseline save), compare two builds on this machine (bench
+          check --ab), or let a field of the environment differ (--allow-environment
+          kernel)
         not in the baseline, and not judged: new|one
 
         Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2
@@ -215,6 +219,8 @@ mod tests {
     #[test]
     fn a_check_that_found_nothing() {
         insta::assert_snapshot!(on_screen(&testing::unchanged(), None), @r"
+        Run 20261101-081500-77aa is checked against itself: that shows nothing. Measure again (bench check --measure)
+
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         candidate        prompts           metric      before       after      n  tolerance                change  verdict
@@ -231,6 +237,8 @@ mod tests {
     #[test]
     fn without_a_figure_there_is_no_table() {
         insta::assert_snapshot!(on_screen(&testing::nothing(), None), @r#"
+        Run 20261101-081500-77aa is checked against itself: that shows nothing. Measure again (bench check --measure)
+
         run 20261101-081500-77aa (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         Check could not be compared: nothing to compare

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::compare::{
-    ChangedAnswer, Check, Difference, Doubt, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
+    ChangedAnswer, Check, Difference, Doubt, Evidence, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
 };
 use crate::measure::other_programs;
 use crate::metric::Direction;
@@ -60,6 +60,33 @@ pub(super) fn sides(check: &Check) -> String {
     format!("{} against {}{turns}, on {}", side(&check.after), side(&check.before), check.after.device_name)
 }
 
+/// What must be known before anything else of a check; `None` where there is nothing of the kind.
+pub(super) fn warning(check: &Check) -> Option<String> {
+    let itself = check.is_of_itself().then(|| {
+        format!(
+            "Run {} is checked against itself: that shows nothing. Measure again (bench check --measure)",
+            check.after.run
+        )
+    });
+    let wide = check.widest_tolerance().map(|figure| {
+        let (label, tolerance) = (figure.metric.label(), Share(figure.tolerance));
+        format!(
+            "A loss of up to {tolerance} passes: that is the tolerance of {label} in {}, because that is what was asked for or \
+             what this machine's own runs differ by",
+            figure.place
+        )
+    });
+    let said: Vec<String> = itself.into_iter().chain(wide).collect();
+    (!said.is_empty()).then(|| said.join(". "))
+}
+
+/// In what the environments differ although they are compared.
+pub(super) fn environments(check: &Check) -> Vec<String> {
+    let patches = check.patches.iter().map(|patch| format!("{patch}: a patch level, compared all the same"));
+    let allowed = check.allowed.iter().map(|one| format!("{one}: compared, as --allow-environment {} says", one.what));
+    patches.chain(allowed).collect()
+}
+
 /// `run 20261120-051733-4f2a (0.1.0, 1f2e3d4c5b6a)`
 fn side(side: &Side) -> String {
     let commit = side.program_commit.as_ref().map(|commit| format!(", {commit}")).unwrap_or_default();
@@ -89,10 +116,33 @@ fn by(ratio: f64) -> Change {
 /// A figure's change, and where it lies.
 pub(super) fn change(figure: &FigureCheck) -> String {
     let Some(evidence) = figure.judgement.evidence else { return UNKNOWN.to_owned() };
-    match evidence.interval {
-        Some(within) if within.low < within.high => format!("{} ({})", by(evidence.ratio), interval(within)),
-        _ => by(evidence.ratio).to_string(),
+    match where_it_lies(figure.metric, &evidence) {
+        Some(within) => format!("{} ({within})", size(figure.metric, &evidence)),
+        None => size(figure.metric, &evidence),
     }
+}
+
+/// `+8.1 %`, or of what was zero somewhere a difference: `+63 stalls`.
+fn size(subject: Subject, evidence: &Evidence) -> String {
+    match (evidence.ratio, evidence.difference) {
+        (Some(ratio), _) => by(ratio).to_string(),
+        (None, Some(difference)) => differs(subject, difference),
+        (None, None) => UNKNOWN.to_owned(),
+    }
+}
+
+fn differs(subject: Subject, difference: f64) -> String {
+    let sign = if difference > 0.0 { "+" } else { "" };
+    format!("{sign}{}", subject.show(difference))
+}
+
+/// The interval of a change that is not just a point.
+fn where_it_lies(subject: Subject, evidence: &Evidence) -> Option<String> {
+    let within = evidence.interval.filter(|within| within.low < within.high)?;
+    Some(match evidence.ratio {
+        Some(_) => interval(within),
+        None => format!("{} … {}", differs(subject, within.low), differs(subject, within.high)),
+    })
 }
 
 /// A value of a figure with its unit.
@@ -105,17 +155,29 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
     let judgement = &figure.judgement;
     let measured = || {
         let (before, after) = (value(figure.metric, figure.before), value(figure.metric, figure.after));
-        let level = Share(judgement.evidence.map_or(0.0, |evidence| evidence.level));
-        let within =
-            judgement.evidence.and_then(|evidence| evidence.interval).filter(|within| within.low < within.high);
-        let within = within.map(|within| format!(", {level} interval {}", interval(within))).unwrap_or_default();
-        let ratio = judgement.evidence.map_or(UNKNOWN.to_owned(), |evidence| by(evidence.ratio).to_string());
-        format!("{} was {before} and is {after}: {ratio}{within}", figure.metric.label())
+        let label = figure.metric.label();
+        let Some(evidence) = judgement.evidence else { return format!("{label} was {before} and is {after}") };
+        let within = where_it_lies(figure.metric, &evidence);
+        let within = within.map(|within| format!(", {} interval {within}", Share(evidence.level))).unwrap_or_default();
+        let size = size(figure.metric, &evidence);
+        if evidence.paired {
+            // The medians of the sides need not differ by the median of what the pairs differ by, nor the same way.
+            return format!(
+                "{label}: {size}{within}, the median over pairs of trials; the medians of the sides are {before} and {after}"
+            );
+        }
+        format!("{label} was {before} and is {after}: {size}{within}")
     };
+    let explained = judgement.evidence.and_then(|evidence| evidence.explained).filter(|bound| *bound > 1.0);
     let tolerance = Share(figure.tolerance);
     Some(match &judgement.verdict {
         Verdict::WithinNoise => return None,
-        Verdict::Regressed => format!("{}; the tolerance is {tolerance}", measured()),
+        Verdict::Regressed => {
+            let beside = explained.map(|bound| {
+                format!("; other programs were busy, which explains a loss by a factor of {bound:.1} at most")
+            });
+            format!("{}; {}{}", measured(), accepted(figure, tolerance), beside.unwrap_or_default())
+        }
         Verdict::Improved => format!("{}; better by more than the tolerance of {tolerance}", measured()),
         Verdict::Inconclusive(Doubt::Straddles { more_trials }) => {
             let more = match more_trials {
@@ -124,8 +186,12 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             };
             let detectable = judgement.evidence.and_then(|evidence| evidence.detectable);
             let worse = if figure.metric.direction() == Direction::Higher { "fall" } else { "rise" };
+            let seen = |seen: f64| match judgement.evidence.and_then(|evidence| evidence.ratio) {
+                Some(_) => Share(seen).to_string(),
+                None => figure.metric.show(seen),
+            };
             let seen = detectable
-                .map(|seen| format!("; the smallest {worse} that this run could have seen is {}", Share(seen)))
+                .map(|size| format!("; the smallest {worse} that this run could have seen is {}", seen(size)))
                 .unwrap_or_default();
             format!("{}, which reaches over the tolerance of {tolerance}; {more}{seen}", measured())
         }
@@ -133,13 +199,35 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
             let (before, now) = figure.n;
             format!("too few trials for an interval, {before} before and {now} now: it takes {more_trials} more")
         }
-        Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials, by }) => format!(
-            "{} were busy on the machine, or its GPU was too hot, during {disturbed} of {trials} trials: run again when it is \
-             quiet",
-            other_programs(by)
-        ),
+        Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials, on_gpu, by, far }) => {
+            let cause = disturbance(*disturbed, *on_gpu, by);
+            let far = if *far {
+                let explained = explained.map_or("nobody knows how much of it that explains".to_owned(), |bound| {
+                    format!("of which that explains a factor of {bound:.1} at most")
+                });
+                format!("; {}, {explained}: too much to be passed unseen", measured())
+            } else {
+                String::new()
+            };
+            format!("{cause} during {disturbed} of {trials} trials: run again when it is quiet{far}")
+        }
         Verdict::Incomparable(differences) => self::differences(differences),
     })
+}
+
+/// How much worse the figure may be.
+fn accepted(figure: &FigureCheck, tolerance: Share) -> String {
+    match figure.judgement.evidence.and_then(|evidence| evidence.difference) {
+        Some(_) => "any more than the baseline had is a loss".into(),
+        None => format!("the tolerance is {tolerance}"),
+    }
+}
+
+/// What disturbed trials: only what did.
+pub fn disturbance(disturbed: usize, on_gpu: usize, by: &[String]) -> String {
+    let programs = (disturbed > on_gpu).then(|| format!("{} were busy on the machine", other_programs(by)));
+    let gpu = (on_gpu > 0).then(|| "its GPU was too hot or shared with another process".to_owned());
+    [programs, gpu].into_iter().flatten().collect::<Vec<_>>().join(", or ")
 }
 
 /// `cpu was "A" and is "B"`
@@ -152,7 +240,8 @@ pub(super) fn advice(check: &Check) -> Option<&'static str> {
     let incomparable = |figure: &FigureCheck| matches!(figure.judgement.verdict, Verdict::Incomparable(_));
     check.figures().any(incomparable).then_some(
         "To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), \
-         or compare two builds on this machine (bench check --ab)",
+         compare two builds on this machine (bench check --ab), or let a field of the environment differ \
+         (--allow-environment kernel)",
     )
 }
 

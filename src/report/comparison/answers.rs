@@ -46,6 +46,7 @@ fn how_it_ended(outcome: &Outcome) -> Cow<'_, str> {
     match outcome {
         Outcome::Completed { finish: FinishReason::Stop } => "ended by itself".into(),
         Outcome::Completed { finish: FinishReason::Length } => "cut at the limit".into(),
+        Outcome::Completed { finish: FinishReason::Context } => "cut, the context was full".into(),
         Outcome::Failed { message, .. } => format!("failed: {message}").into(),
     }
 }

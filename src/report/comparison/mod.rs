@@ -10,6 +10,7 @@ use super::page::{Align, Block, Column, Form, Item, Note, Page, Table};
 use crate::answer::{self, Answer, Kind, Severity};
 use crate::recommend::{explain, provenance};
 use crate::summarize::RowSummary;
+use crate::units::counted;
 
 use columns::{Columns, Group, Line};
 
@@ -54,10 +55,10 @@ fn is_of_outcome(kind: &Kind) -> bool {
 fn origin(answer: &Answer) -> String {
     let environment = &answer.run.environment;
     format!(
-        "{} · {} · {} threads · bench {} · started {}",
+        "{} · {} · {} · bench {} · started {}",
         environment.device_name,
         environment.device,
-        environment.threads,
+        counted(environment.threads, "thread"),
         environment.program_version,
         answer.run.started_at.strftime("%Y-%m-%d %H:%M UTC"),
     )

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use jiff::tz::TimeZone;
-
 use super::minute;
 use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
@@ -14,20 +12,21 @@ use crate::record::Run;
 use crate::report::page::{Align, Block, Column, Page, Table};
 use crate::report::{figure, machine};
 use crate::suite::Language;
-use crate::summarize::{Distribution, RowSummary, Summary};
+use crate::summarize::{Distribution, RowSummary, SuiteSummary};
 use crate::units::{Change, Known, UNKNOWN};
 
 /// Where a course took another level.
 const NEW_LEVEL: char = '◆';
 
-/// A metric over runs, for each candidate and each kind of work apart: text, by language where the metric means
-/// different things in different ones, and each prompt of token ids. Of one suite if that is named. `runs` come with
+/// A metric over runs, for each candidate and each work apart: a suite's texts in a language, or a prompt of token ids, with the
+/// same prompts, length of answers and seed. Of one suite if that is named. `runs` come with
 /// what was summarized of them, and are shown in the order given: first each course at a glance, then run by run, and below in
 /// words where a course took another level and where it does not continue.
-pub fn course(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], zone: &TimeZone) -> Page {
-    let courses = courses(metric, suite, runs);
+pub fn course(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)]) -> Page {
+    let mut courses = courses(metric, suite, runs);
+    tell_apart(&mut courses);
     let head = runs.first().map(|(run, _)| Block::Paragraph(head(metric, runs.len(), run)));
-    let tables = [glance(metric, &courses), by_run(metric, &courses, zone)].map(Block::Table);
+    let tables = [glance(metric, &courses), by_run(metric, &courses)].map(Block::Table);
     Page::new(head.into_iter().chain(tables).chain(Block::list(notes(metric, &courses))))
 }
 
@@ -39,7 +38,8 @@ fn head(metric: &Metric, runs: usize, first: &Run) -> String {
 /// One candidate's figure of one kind of work, over the runs that it was part of.
 struct Course<'a> {
     candidate: &'a str,
-    work: Work<'a>,
+    /// What was asked of it.
+    work: String,
     runs: Vec<&'a Run>,
     figures: Vec<Option<&'a Distribution>>,
     series: Series,
@@ -50,21 +50,36 @@ fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSum
     for candidate in in_order(runs.iter().flat_map(|(_, rows)| rows).map(|row| row.row.as_str())) {
         let points: Vec<(&Run, &RowSummary)> =
             runs.iter().filter_map(|(run, rows)| Some((run, rows.iter().find(|row| row.row == candidate)?))).collect();
+        let all = in_order(points.iter().flat_map(|(run, row)| works(run, row, suite)));
         // A candidate that never got anywhere has its lines too.
-        let mut works = in_order(points.iter().flat_map(|(_, row)| works(row, suite, metric)));
-        if works.is_empty() {
-            works.push(Work::Unknown);
-        }
-        for work in works {
+        let all: Vec<Option<Work>> = if all.is_empty() { vec![None] } else { all.into_iter().map(Some).collect() };
+        for work in all {
+            // Runs that asked for other work are of another course.
+            let is_of = |(run, row): &&(&'a Run, &'a RowSummary)| {
+                work.is_none_or(|work| works(run, row, suite).contains(&work) || row.suites.is_empty())
+            };
+            let points: Vec<(&Run, &RowSummary)> = points.iter().filter(is_of).copied().collect();
             let runs: Vec<&Run> = points.iter().map(|(run, _)| *run).collect();
             let figures: Vec<Option<&Distribution>> =
-                points.iter().map(|(_, row)| work.distribution(row, suite, metric)).collect();
+                points.iter().map(|(_, row)| work?.distribution(row, metric)).collect();
             let medians = figures.iter().map(|figure| figure.map(|distribution| distribution.median)).collect();
             let series = Series::of(&runs, medians);
+            let work = work.map_or_else(|| UNKNOWN.to_owned(), Work::label);
             courses.push(Course { candidate, work, runs, figures, series });
         }
     }
     courses
+}
+
+/// Numbers the courses of a candidate that would have one name: their prompts or seeds differ.
+fn tell_apart(courses: &mut [Course]) {
+    for index in 0..courses.len() {
+        let same = |other: &Course| (other.candidate, &other.work) == (courses[index].candidate, &courses[index].work);
+        let alike: Vec<usize> = (index + 1..courses.len()).filter(|other| same(&courses[*other])).collect();
+        for (number, other) in alike.into_iter().zip(2..) {
+            courses[number].work.push_str(&format!(" (other prompts or seed, {other})"));
+        }
+    }
 }
 
 /// Each course in a line.
@@ -79,7 +94,7 @@ fn glance(metric: &Metric, courses: &[Course]) -> Table {
     Table {
         names: vec![
             column("candidate", Align::Left, &|course| course.candidate.to_owned()),
-            column("prompts", Align::Left, &|course| course.work.label().into_owned()),
+            column("prompts", Align::Left, &|course| course.work.clone()),
         ],
         columns: vec![
             column("course", Align::Left, &|course| sparkline(&course.series.values, &course.series.breaks)),
@@ -90,7 +105,7 @@ fn glance(metric: &Metric, courses: &[Course]) -> Table {
 }
 
 /// Each course run by run.
-fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone) -> Table {
+fn by_run(metric: &Metric, courses: &[Course]) -> Table {
     let lines: Vec<(&Course, usize)> =
         courses.iter().flat_map(|course| (0..course.runs.len()).map(move |index| (course, index))).collect();
     let column = |heading: &str, align, cell: &dyn Fn(&Course, usize) -> String| {
@@ -100,11 +115,11 @@ fn by_run(metric: &Metric, courses: &[Course], zone: &TimeZone) -> Table {
     Table {
         names: vec![
             column("candidate", Align::Left, &|course, _| course.candidate.to_owned()),
-            column("prompts", Align::Left, &|course, _| course.work.label().into_owned()),
+            column("prompts", Align::Left, &|course, _| course.work.clone()),
         ],
         columns: vec![
             column("run", Align::Left, &|course, index| course.runs[index].id.clone()),
-            column("started", Align::Left, &|course, index| minute(course.runs[index].started_at, zone)).joined(),
+            column("started", Align::Left, &|course, index| minute(course.runs[index].started_at)).joined(),
             column("commit", Align::Left, &|course, index| commit(course.runs[index]).into_owned()).joined(),
             column(&figure::heading(metric), Align::Right, &|course, index| {
                 figure::median(metric, course.figures[index])
@@ -137,7 +152,7 @@ fn notes(metric: &Metric, courses: &[Course]) -> Vec<String> {
         format!(
             "{NEW_LEVEL} {}, {}: {} went from {before} to {after} at run {} (commit {}), p = {:.3}",
             course.candidate,
-            course.work.label(),
+            course.work,
             metric.label,
             run.id,
             commit(run),
@@ -176,50 +191,60 @@ fn commit(run: &Run) -> Cow<'_, str> {
 
 /// What was asked of a candidate: only figures of the same work are one course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Work<'a> {
-    Text,
-    TextIn(Language),
+struct Work<'a> {
+    suite: &'a str,
+    /// Of the suite's prompts: under the same name they may be others. `None` of runs that did not keep it.
+    hash: Option<&'a str>,
+    part: Part<'a>,
+    /// Longest answer, where it was not left to the prompts.
+    max_new_tokens: Option<u32>,
+    seed: u64,
+}
+
+/// What of a suite is one course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    /// The texts in a language.
+    Texts(Language),
     /// One prompt of token ids.
     Tokens(&'a str),
-    Unknown,
 }
 
 impl<'a> Work<'a> {
-    fn label(self) -> Cow<'a, str> {
-        match self {
-            Work::Text => "text".into(),
-            Work::TextIn(language) => format!("text, {}", language.tag()).into(),
-            Work::Tokens(prompt) => prompt.into(),
-            Work::Unknown => UNKNOWN.into(),
+    /// `interview, ko` or `pp512+tg64`, with the longest answer if that was chosen for the run.
+    fn label(self) -> String {
+        let part = match self.part {
+            Part::Texts(language) => format!("{}, {}", self.suite, language.tag()),
+            Part::Tokens(prompt) => prompt.to_owned(),
+        };
+        let limit = self.max_new_tokens.map(|limit| format!(" ≤ {limit} tok")).unwrap_or_default();
+        format!("{part}{limit}")
+    }
+
+    fn distribution<'s>(self, row: &'s RowSummary, metric: &Metric) -> Option<&'s Distribution> {
+        let summary = &row.suites.iter().find(|suite| suite.suite == self.suite)?.summary;
+        match self.part {
+            Part::Texts(language) => summary.language(language)?.get(metric),
+            Part::Tokens(prompt) => summary.cell(prompt)?.get(metric),
         }
     }
-
-    fn distribution<'s>(self, row: &'s RowSummary, suite: Option<&str>, metric: &Metric) -> Option<&'s Distribution> {
-        summaries(row, suite).find_map(|summary| match self {
-            Work::Text => summary.overall.get(metric).filter(|_| !summary.languages.is_empty()),
-            Work::TextIn(language) => summary.language(language)?.get(metric),
-            Work::Tokens(prompt) => summary.cell(prompt)?.get(metric),
-            Work::Unknown => None,
-        })
-    }
 }
 
-fn works<'a>(row: &'a RowSummary, suite: Option<&str>, metric: &Metric) -> impl Iterator<Item = Work<'a>> {
-    let apart = figure::differs_by_language(metric);
-    summaries(row, suite).flat_map(move |summary| {
-        let languages = summary.languages.keys().map(|language| Work::TextIn(*language)).filter(move |_| apart);
-        let text = (!apart && !summary.languages.is_empty()).then_some(Work::Text);
-        let tokens = summary.cells.iter().map(|cell| Work::Tokens(&cell.prompt));
-        languages.chain(text).chain(tokens)
-    })
-}
-
-fn summaries<'a>(row: &'a RowSummary, suite: Option<&str>) -> impl Iterator<Item = &'a Summary> {
-    let (of_suite, of_all) = match suite {
-        Some(name) => (row.suites.iter().find(|suite| suite.suite == name).map(|suite| &suite.summary), [None, None]),
-        None => (None, [row.text.as_ref(), row.tokens.as_ref()]),
+/// What a run asked of a candidate, of one suite if that is named.
+fn works<'a>(run: &'a Run, row: &'a RowSummary, suite: Option<&str>) -> Vec<Work<'a>> {
+    let wanted = row.suites.iter().filter(|of| suite.is_none_or(|name| of.suite == name));
+    let of_suite = |of: &'a SuiteSummary| {
+        let work = |part| Work {
+            suite: &of.suite,
+            hash: run.settings.suites.get(&of.suite).map(String::as_str),
+            part,
+            max_new_tokens: run.settings.max_new_tokens,
+            seed: run.settings.seed,
+        };
+        let texts = of.summary.languages.keys().map(|language| Part::Texts(*language));
+        texts.chain(of.summary.cells.iter().map(|cell| Part::Tokens(&cell.prompt))).map(work).collect::<Vec<_>>()
     };
-    of_suite.into_iter().chain(of_all.into_iter().flatten())
+    wanted.flat_map(of_suite).collect()
 }
 
 /// Each once, in the order of its first appearance.
@@ -238,7 +263,7 @@ mod tests {
     use crate::summarize::testing::{self, text_trial};
 
     fn shown(metric: &Metric, suite: Option<&str>, runs: &[(Run, Vec<RowSummary>)], width: Option<usize>) -> String {
-        Terminal { width, color: false }.render(&course(metric, suite, runs, &TimeZone::UTC))
+        Terminal { width, color: false }.render(&course(metric, suite, runs))
     }
 
     fn summarized(runs: Vec<Run>) -> Vec<(Run, Vec<RowSummary>)> {
@@ -268,20 +293,22 @@ mod tests {
         insta::assert_snapshot!(shown(&TTFT, None, &two_runs(), None), @r#"
         TTFT over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
 
-        candidate        prompts  course  lowest TTFT  highest
-        ──────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text     ▁█           500 ms   1.00 s
-        qwen2.5-7b q4_k  short-1  ▄·           500 ms   500 ms
-        한국어 모델      —        ··                —        —
+        candidate        prompts     course  lowest TTFT  highest
+        ─────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  ▁█           500 ms   1.00 s
+        qwen2.5-7b q4_k  review, en  ▁█           500 ms   1.00 s
+        qwen2.5-7b q4_k  short-1     ▄            500 ms   500 ms
+        한국어 모델      —           ··                —        —
 
-        candidate        prompts  run                   started           commit    TTFT    95 % interval  trials  change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text     20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       3
-        qwen2.5-7b q4_k  text     20261121-051733-0001  2026-11-21 05:17  —       1.00 s  1.00 s – 1.00 s       9
-        qwen2.5-7b q4_k  short-1  20261120-051733-4f2a  2026-11-20 05:17  —       500 ms                —       1
-        qwen2.5-7b q4_k  short-1  20261121-051733-0001  2026-11-21 05:17  —            —                —       —
-        한국어 모델      —        20261120-051733-4f2a  2026-11-20 05:17  —            —                —       —
-        한국어 모델      —        20261121-051733-0001  2026-11-21 05:17  —            —                —       —
+        candidate        prompts     run                   started            commit    TTFT    95 % interval  trials  change
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       2
+        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s  1.00 s – 1.00 s       8
+        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       1
+        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s                —       1
+        qwen2.5-7b q4_k  short-1     20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       1
+        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —            —                —       —
+        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —            —                —       —
         "#);
     }
 
@@ -290,20 +317,20 @@ mod tests {
         insta::assert_snapshot!(shown(&CHARACTERS, Some("review"), &two_runs(), None), @r#"
         chars/s over 2 runs, the first on Example CPU, "two cores" (cpu, 2 threads)
 
-        candidate        prompts   course  lowest chars/s  highest
-        ──────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text, ko  █▁                20.0     40.0
-        qwen2.5-7b q4_k  text, en  █▁                76.3      153
-        한국어 모델      —         ··                   —        —
+        candidate        prompts     course  lowest chars/s  highest
+        ────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  █▁                13.3     26.7
+        qwen2.5-7b q4_k  review, en  █▁                61.0      122
+        한국어 모델      —           ··                   —        —
 
-        candidate        prompts   run                   started           commit  chars/s  95 % interval  trials  change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  text, ko  20261120-051733-4f2a  2026-11-20 05:17  —          40.0              —       2
-        qwen2.5-7b q4_k  text, ko  20261121-051733-0001  2026-11-21 05:17  —          20.0    20.0 – 20.0       8
-        qwen2.5-7b q4_k  text, en  20261120-051733-4f2a  2026-11-20 05:17  —           153              —       1
-        qwen2.5-7b q4_k  text, en  20261121-051733-0001  2026-11-21 05:17  —          76.3              —       1
-        한국어 모델      —         20261120-051733-4f2a  2026-11-20 05:17  —             —              —       —
-        한국어 모델      —         20261121-051733-0001  2026-11-21 05:17  —             —              —       —
+        candidate        prompts     run                   started            commit  chars/s  95 % interval  trials  change
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —          26.7              —       2
+        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —          13.3    13.3 – 13.3       8
+        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —           122              —       1
+        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —          61.0              —       1
+        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —             —              —       —
+        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —             —              —       —
         "#);
     }
 
@@ -328,32 +355,32 @@ mod tests {
         insta::assert_snapshot!(shown(&TTFT, None, &many_runs(), None), @r#"
         TTFT over 18 runs, the first on AMD EPYC 9B45 (cpu, 2 threads)
 
-        candidate       prompts  course               lowest TTFT  highest
-        ──────────────────────────────────────────────────────────────────
-        한국어-라마-7b  text     ▁▂▁·▂▁▁▂███▇████│▇█       500 ms   560 ms
+        candidate       prompts        course               lowest TTFT  highest
+        ────────────────────────────────────────────────────────────────────────
+        한국어-라마-7b  interview, ko  ▁▂▁·▂▁▁▂███▇████│▇█       500 ms   560 ms
 
-        candidate       prompts  run                   started           commit           TTFT  95 % interval  trials  change
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        한국어-라마-7b  text     20261120-051700-0001  1970-01-01 00:00  0f2e3d4        500 ms              —       1
-        한국어-라마-7b  text     20261120-051701-0001  1970-01-01 00:00  1f2e3d4        510 ms              —       1
-        한국어-라마-7b  text     20261120-051702-0001  1970-01-01 00:00  2f2e3d4        504 ms              —       1
-        한국어-라마-7b  text     20261120-051703-0001  1970-01-01 00:00  3f2e3d4             —              —       —
-        한국어-라마-7b  text     20261120-051704-0001  1970-01-01 00:00  4f2e3d4        510 ms              —       1
-        한국어-라마-7b  text     20261120-051705-0001  1970-01-01 00:00  5f2e3d4        500 ms              —       1
-        한국어-라마-7b  text     20261120-051706-0001  1970-01-01 00:00  6f2e3d4        507 ms              —       1
-        한국어-라마-7b  text     20261120-051707-0001  1970-01-01 00:00  7f2e3d4        509 ms              —       1
-        한국어-라마-7b  text     20261120-051708-0001  1970-01-01 00:00  8f2e3d4        556 ms              —       1  ◆ +9.8 %
-        한국어-라마-7b  text     20261120-051709-0001  1970-01-01 00:00  1f2e3d4-dirty  559 ms              —       1
-        한국어-라마-7b  text     20261120-051710-0001  1970-01-01 00:00  af2e3d4        557 ms              —       1
-        한국어-라마-7b  text     20261120-051711-0001  1970-01-01 00:00  bf2e3d4        550 ms              —       1
-        한국어-라마-7b  text     20261120-051712-0001  1970-01-01 00:00  cf2e3d4        560 ms              —       1
-        한국어-라마-7b  text     20261120-051713-0001  1970-01-01 00:00  df2e3d4        554 ms              —       1
-        한국어-라마-7b  text     20261120-051714-0001  1970-01-01 00:00  ef2e3d4        554 ms              —       1
-        한국어-라마-7b  text     20261120-051715-0001  1970-01-01 00:00  ff2e3d4        560 ms              —       1
-        한국어-라마-7b  text     20261120-051716-0001  1970-01-01 00:00  10f2e3d        550 ms              —       1  │
-        한국어-라마-7b  text     20261120-051717-0001  1970-01-01 00:00  11f2e3d        557 ms              —       1
+        candidate       prompts        run                   started            commit           TTFT  95 % interval  trials  change
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        한국어-라마-7b  interview, ko  20261120-051700-0001  1970-01-01 00:00Z  0f2e3d4        500 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051701-0001  1970-01-01 00:00Z  1f2e3d4        510 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051702-0001  1970-01-01 00:00Z  2f2e3d4        504 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051703-0001  1970-01-01 00:00Z  3f2e3d4             —              —       —
+        한국어-라마-7b  interview, ko  20261120-051704-0001  1970-01-01 00:00Z  4f2e3d4        510 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051705-0001  1970-01-01 00:00Z  5f2e3d4        500 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051706-0001  1970-01-01 00:00Z  6f2e3d4        507 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051707-0001  1970-01-01 00:00Z  7f2e3d4        509 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051708-0001  1970-01-01 00:00Z  8f2e3d4        556 ms              —       1  ◆ +9.8 %
+        한국어-라마-7b  interview, ko  20261120-051709-0001  1970-01-01 00:00Z  1f2e3d4-dirty  559 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051710-0001  1970-01-01 00:00Z  af2e3d4        557 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051711-0001  1970-01-01 00:00Z  bf2e3d4        550 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051712-0001  1970-01-01 00:00Z  cf2e3d4        560 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051713-0001  1970-01-01 00:00Z  df2e3d4        554 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051714-0001  1970-01-01 00:00Z  ef2e3d4        554 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051715-0001  1970-01-01 00:00Z  ff2e3d4        560 ms              —       1
+        한국어-라마-7b  interview, ko  20261120-051716-0001  1970-01-01 00:00Z  10f2e3d        550 ms              —       1  │
+        한국어-라마-7b  interview, ko  20261120-051717-0001  1970-01-01 00:00Z  11f2e3d        557 ms              —       1
 
-        ◆ 한국어-라마-7b, text: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
+        ◆ 한국어-라마-7b, interview, ko: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
         ◆ another level from that run on (E-divisive); p: the share of random orders that show as much
         │ run 20261120-051716-0001 does not continue run 20261120-051715-0001: threads was 2 and is 16
         "#);

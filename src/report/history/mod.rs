@@ -6,11 +6,11 @@ mod series;
 mod sparkline;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 pub use course::course;
 pub use runs::runs;
 
-fn minute(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+/// In UTC, as the ids of runs have it.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
 }

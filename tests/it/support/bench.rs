@@ -19,15 +19,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Bench {
     folder: tempfile::TempDir,
     variables: Vec<(&'static str, OsString)>,
-    host: FakeHost,
+    /// The machine that the program sees.
+    pub host: FakeHost,
     /// Bytes of address space that the program may take.
     memory: Option<u64>,
+    /// A signal that the program is started to ignore.
+    ignored: Option<i32>,
 }
 
 impl Bench {
     /// In an empty folder, with no variable set that the program listens to, on a quiet machine.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new(), host: FakeHost::quiet(), memory: None }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+            host: FakeHost::quiet(),
+            memory: None,
+            ignored: None,
+        }
     }
 
     /// With these checkpoints of the fixtures, and the prompts of [`Bench::prompts`].
@@ -46,6 +55,12 @@ impl Bench {
     #[cfg(target_os = "linux")]
     pub fn memory(self, bytes: u64) -> Self {
         Self { memory: Some(bytes), ..self }
+    }
+
+    /// Has the program ignore a signal from its start, as `nohup` does.
+    pub fn ignoring(mut self, signal: i32) -> Self {
+        self.ignored = Some(signal);
+        self
     }
 
     /// Two small suites in `prompts/`: texts in Korean and English, and token counts, short enough for every fixture.
@@ -140,6 +155,17 @@ impl Bench {
             };
             // SAFETY: between fork and exec it makes one system call, and nothing that takes a lock or memory.
             unsafe { command.pre_exec(set) };
+        }
+        #[cfg(unix)]
+        if let Some(signal) = self.ignored {
+            use std::os::unix::process::CommandExt;
+            let ignore = move || {
+                // SAFETY: to ignore a signal is one system call, between fork and exec as at any time.
+                unsafe { libc::signal(signal, libc::SIG_IGN) };
+                Ok(())
+            };
+            // SAFETY: as above.
+            unsafe { command.pre_exec(ignore) };
         }
         let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

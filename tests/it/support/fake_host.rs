@@ -27,6 +27,20 @@ impl FakeHost {
         host
     }
 
+    /// A control group allows so many bytes of memory and its processes hold so many, of which some are page cache.
+    pub fn limits_memory(&self, limit: u64, held: u64, cache: u64) {
+        let files = [
+            ("memory.max", format!("{limit}\n")),
+            ("memory.current", format!("{held}\n")),
+            ("memory.stat", format!("anon {}\ninactive_file {cache}\nactive_file 0\n", held - cache)),
+        ];
+        let group = self.folder.path().join("sys/fs/cgroup");
+        fs::create_dir_all(&group).unwrap();
+        for (name, text) in files {
+            fs::write(group.join(name), text).unwrap();
+        }
+    }
+
     /// The processors have been busy for so many seconds since the machine was started, all of them together.
     pub fn busy(&self, seconds: u64) {
         let mut text = format!("cpu  {}00 0 0 900000 0 0 0 0 0 0\n", seconds);
