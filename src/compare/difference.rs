@@ -45,7 +45,7 @@ pub fn fields(before: &Environment, after: &Environment) -> Vec<Difference> {
 }
 
 /// In what two environments differ so that figures do not compare: not in the program's own version, not in a field that one of
-/// them does not know, and not in the patch level of a [version](is_patch).
+/// them does not know, and not in the patch level of a version.
 pub fn environments(before: &Environment, after: &Environment) -> Vec<Difference> {
     changed(before, after, |field, before, after| {
         let unknown = before.is_null() || after.is_null() || is_patch(field, before, after);

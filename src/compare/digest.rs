@@ -19,7 +19,7 @@ pub struct Digest {
     pub started_at: jiff::Timestamp,
     pub environment: Environment,
     pub settings: Settings,
-    /// How metrics were defined whose formula has changed: see [`DEFINITIONS`].
+    /// How metrics were defined whose formula has changed: see `DEFINITIONS`.
     #[serde(default)]
     pub definitions: u32,
     pub rows: Vec<RowDigest>,

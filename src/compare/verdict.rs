@@ -95,7 +95,7 @@ pub enum Doubt {
         on_gpu: usize,
         /// Those programs by name, as far as the system named them.
         by: Vec<String>,
-        /// The estimate is a loss of over [`FAR`], which a gate must not pass unseen.
+        /// The estimate is a loss of over `FAR`, which a gate must not pass unseen.
         far: bool,
     },
 }
