@@ -51,7 +51,7 @@ fn the_documents_examples_are_judged_as_it_says() {
 
 const LABELLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/quality/labelled.jsonl");
 
-/// An answer and the gates that a person says it breaks; made before any gate was run on it.
+/// An answer and the gates that its reader says it breaks; made before any gate was run on it.
 #[derive(serde::Deserialize)]
 struct Labelled {
     id: String,
