@@ -139,7 +139,7 @@ pub const FIDELITY: Metric =
 
 /// Share of answers that broke neither a gate nor a check; see [`crate::suite::Check`].
 pub const PASS_RATE: Metric =
-    Metric { key: "pass_rate", label: "passed", unit: Unit::Share, direction: Direction::Higher };
+    Metric { key: "pass_rate", label: "pass rate", unit: Unit::Share, direction: Direction::Higher };
 
 /// Every metric of a trial, in the order in which a reader wants them.
 pub const METRICS: &[Metric] = &[

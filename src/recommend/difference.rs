@@ -1,12 +1,13 @@
 //! Whether the pick's answers are better than another row's: the same prompts, pair by pair.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde::Serialize;
 
-use crate::summarize::{Interval, JudgedAnswer, LEVEL};
+use crate::compare::holm;
+use crate::summarize::{Interval, LEVEL, PromptKey, RowSummary};
 
 /// By how much more of the same answers one row passes than another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,26 +39,24 @@ const RESAMPLES: usize = 2_000;
 /// Prompts beyond which a larger sample is no advice.
 const MOST_MORE: f64 = 100_000.0;
 
-/// The pick's answers beside those of each other row. What is resampled is the pair of a prompt in both languages, whose answers
-/// are not independent of each other.
-pub(super) fn differences(pick: &[JudgedAnswer], others: &[(String, Vec<JudgedAnswer>)]) -> Vec<QualityDifference> {
-    let ours = passes(pick);
-    let samples: Vec<Sample> = others.iter().map(|(row, answers)| Sample::of(row, &ours, &passes(answers))).collect();
-    let p_values: Vec<f64> = samples.iter().map(Sample::p_value).collect();
-    let tails = tails(&p_values, 1.0 - LEVEL);
-    samples.into_iter().zip(tails).filter_map(|(sample, tail)| sample.difference(tail)).collect()
-}
-
-/// A prompt: its suite, its id, and the language that it is asked in.
-type Key<'a> = (&'a str, &'a str, Option<crate::suite::Language>);
-
-fn passes<'a>(answers: &'a [JudgedAnswer<'a>]) -> BTreeMap<Key<'a>, bool> {
-    let key = |answer: &'a JudgedAnswer<'a>| {
-        let prompt = &answer.asked.prompt;
-        (answer.asked.suite.as_str(), prompt.id.as_str(), prompt.language)
+/// The first row's answers beside those of each other row of the ranking. What is resampled is the pair of a prompt in both
+/// languages, whose answers are not independent of each other.
+pub(super) fn differences(ranking: &[&str], summaries: &[RowSummary]) -> Vec<QualityDifference> {
+    let passes = |row: &str| {
+        let summary = summaries.iter().find(|summary| summary.row == row);
+        summary.and_then(|summary| Some(&summary.quality.as_ref()?.passes))
     };
-    answers.iter().map(|answer| (key(answer), answer.judgement.passes())).collect()
+    let Some((pick, others)) = ranking.split_first() else { return Vec::new() };
+    let Some(ours) = passes(pick) else { return Vec::new() };
+    let samples: Vec<Sample> =
+        others.iter().filter_map(|other| Some(Sample::of(other, ours, passes(other)?))).collect();
+    let p_values: Vec<f64> = samples.iter().map(Sample::p_value).collect();
+    let adjusted = holm(&p_values, 1.0 - LEVEL);
+    samples.into_iter().zip(adjusted).filter_map(|(sample, adjusted)| sample.difference(adjusted.tail)).collect()
 }
+
+/// Whether the answer to each prompt passes.
+type Passes = BTreeMap<PromptKey, bool>;
 
 /// What two rows made of the same prompts.
 struct Sample {
@@ -71,18 +70,19 @@ struct Sample {
 }
 
 impl Sample {
-    fn of(row: &str, ours: &BTreeMap<Key, bool>, theirs: &BTreeMap<Key, bool>) -> Self {
+    fn of(row: &str, ours: &Passes, theirs: &Passes) -> Self {
         let mut pairs: BTreeMap<(&str, &str), (usize, f64)> = BTreeMap::new();
         let mut passed = (0, 0);
-        let both: BTreeSet<&Key> = ours.keys().filter(|key| theirs.contains_key(*key)).collect();
-        for key in &both {
-            let (our, their) = (ours[*key], theirs[*key]);
-            passed = (passed.0 + usize::from(our), passed.1 + usize::from(their));
-            let pair = pairs.entry((key.0, key.1)).or_default();
-            *pair = (pair.0 + 1, pair.1 + f64::from(u8::from(our)) - f64::from(u8::from(their)));
+        let mut prompts = 0;
+        for (key, our) in ours {
+            let Some(their) = theirs.get(key) else { continue };
+            prompts += 1;
+            passed = (passed.0 + usize::from(*our), passed.1 + usize::from(*their));
+            let pair = pairs.entry((&key.0, &key.1)).or_default();
+            *pair = (pair.0 + 1, pair.1 + f64::from(u8::from(*our)) - f64::from(u8::from(*their)));
         }
         let pairs: Vec<(usize, f64)> = pairs.into_values().collect();
-        Self { row: row.to_owned(), prompts: both.len(), passed, resamples: resamples(&pairs), pairs }
+        Self { row: row.to_owned(), prompts, passed, resamples: resamples(&pairs), pairs }
     }
 
     fn observed(&self) -> f64 {
@@ -140,11 +140,6 @@ fn resamples(pairs: &[(usize, f64)]) -> Vec<f64> {
     let mut values: Vec<f64> = (0..RESAMPLES).map(|_| draw()).collect();
     values.sort_by(f64::total_cmp);
     values
-}
-
-/// The level that each p-value is held to (Holm 1979): the smallest of m to `level` ÷ m, the next to `level` ÷ (m − 1), and so on.
-fn tails(p_values: &[f64], level: f64) -> Vec<f64> {
-    crate::compare::holm(p_values, level).into_iter().map(|adjustment| adjustment.tail).collect()
 }
 
 #[cfg(test)]

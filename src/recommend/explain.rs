@@ -220,8 +220,13 @@ fn caveats(recommendation: &Recommendation, lines: &mut Vec<String>) {
         } else {
             "prompts of token ids are not the service's requests, and have no cost"
         };
-        let not_judged = list(&recommendation.not_judged);
-        lines.push(format!("Enforced: {enforced}. Not enforced: {not_judged}, because {why}."));
+        // Two kinds of limit, for two reasons.
+        let (floors, others): (Vec<Limit>, Vec<Limit>) =
+            recommendation.not_judged.iter().partition(|limit| limit.floor().is_some());
+        let groups = [(others, why), (floors, "no answer was judged by them")];
+        let because = |(limits, why): &(Vec<Limit>, &str)| format!("{}, because {why}", list(limits));
+        let groups: Vec<String> = groups.iter().filter(|(limits, _)| !limits.is_empty()).map(because).collect();
+        lines.push(format!("Enforced: {enforced}. Not enforced: {}.", groups.join("; ")));
     }
     if let Some(pick) = recommendation.first() {
         let weights: Vec<String> = pick

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::metric::{Aspect, DECODE, MEMORY};
 use crate::record::{FailureKind, RowOutcome, Run, Stated};
-use crate::summarize::{Impossible, Rate, RowSummary, attainment, judged};
+use crate::summarize::{Impossible, Rate, RowSummary, attainment};
 
 use contender::Contender;
 
@@ -156,10 +156,9 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
         Some(aspect) => summaries.iter().any(|summary| rate(summary, aspect).is_some()),
         None => limit != Limit::Budget || basis == Basis::Text,
     };
-    let (enforced, mut not_judged) = requirements::limits(&held, is_known);
-    let (stated, _) = requirements::limits(&run.requirements, |_| true);
-    not_judged.extend(stated.into_iter().filter(|limit| *limit != Limit::Answered && !enforced.contains(limit)));
-    not_judged.dedup();
+    let enforced = requirements::limits(&held, is_known);
+    let mut not_judged = requirements::limits(&run.requirements, |_| true);
+    not_judged.retain(|limit| *limit != Limit::Answered && !enforced.contains(limit));
     let mut qualified = Vec::new();
     let mut rejected = Vec::new();
     for (row, summary) in run.rows.iter().zip(summaries) {
@@ -189,16 +188,16 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
     let is_judged = |contender: &Contender| basis == Basis::Text && contender.summary.quality.is_some();
     let screens = !qualified.iter().any(is_judged);
     if !screens {
-        let unknown = |contender: &Contender| !is_judged(contender);
-        for contender in qualified.iter().filter(|contender| unknown(contender)) {
-            rejected.push(Rejected { row: contender.summary.row.clone(), reason: Reason::NotJudged });
-        }
-        qualified.retain(is_judged);
+        let (judged, unknown): (Vec<Contender>, Vec<Contender>) = qualified.into_iter().partition(is_judged);
+        qualified = judged;
+        let unknown = unknown.into_iter().map(|contender| contender.summary.row.clone());
+        rejected.extend(unknown.map(|row| Rejected { row, reason: Reason::NotJudged }));
     }
     let criteria: &[Criterion] = if screens { &SCREENING } else { &CRITERIA };
     let budget = held.budget.as_ref().filter(|_| !not_judged.contains(&Limit::Budget));
     let ranking = rank::rank(criteria, &qualified, budget);
-    let quality_differences = if screens { Vec::new() } else { quality_differences(run, &ranking) };
+    let rows: Vec<&str> = ranking.iter().map(|standing| standing.row.as_str()).collect();
+    let quality_differences = if screens { Vec::new() } else { difference::differences(&rows, summaries) };
     let undecided =
         qualified.iter().flat_map(|contender| requirements::undecided(contender, &held, &enforced)).collect();
     Recommendation {
@@ -245,16 +244,6 @@ fn screening(qualified: &[Contender]) -> Screening {
         Some(best.1.summary.row.clone())
     };
     Screening { fastest: best(Aspect::overall(DECODE)), smallest: best(Aspect::overall(MEMORY)) }
-}
-
-fn quality_differences(run: &Run, ranking: &[Standing]) -> Vec<QualityDifference> {
-    let judged = |name: &str| {
-        let row = run.rows.iter().find(|row| row.candidate.row() == name);
-        row.map_or(Vec::new(), |row| judged(run, row))
-    };
-    let Some((pick, others)) = ranking.split_first() else { return Vec::new() };
-    let others: Vec<_> = others.iter().map(|other| (other.row.clone(), judged(&other.row))).collect();
-    difference::differences(&judged(&pick.row), &others)
 }
 
 fn not_measured(summary: &RowSummary, basis: Basis) -> Reason {

@@ -107,9 +107,13 @@ pub enum Broken {
 /// A floor on which a row's answers do not decide: their interval straddles it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Undecided {
+    /// The row's name.
     pub row: String,
+    /// What the floor is under.
     pub of: Aspect,
+    /// The floor, a share from 0 to 1.
     pub required: f64,
+    /// What the row's answers reach.
     pub rate: summarize::Rate,
     /// Answers that would decide it; `None` where no number that anyone asks would.
     pub more: Option<usize>,
@@ -211,8 +215,8 @@ pub(super) fn undecided(contender: &Contender, requirements: &Requirements, enfo
     enforced.iter().filter_map(of).collect()
 }
 
-/// The limits that rows are held to, and those that are stated and that a run cannot judge.
-pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> bool) -> (Vec<Limit>, Vec<Limit>) {
+/// The stated limits that can be judged.
+pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> bool) -> Vec<Limit> {
     let stated = [
         (Limit::Memory, requirements.memory_gib.is_some()),
         (Limit::Attainment, !requirements.request_limits().is_empty()),
@@ -224,12 +228,12 @@ pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> b
     let floors = FLOORS.map(|(limit, aspect)| (limit, requirements.floors().iter().any(|(of, _)| *of == aspect)));
     let stated = stated.into_iter().chain(floors);
     let stated = stated.filter(|(_, stated)| *stated).map(|(limit, _)| limit);
-    let (mut enforced, not_judged): (Vec<Limit>, Vec<Limit>) = stated.partition(|limit| is_judged(*limit));
+    let mut judged: Vec<Limit> = stated.filter(|limit| is_judged(*limit)).collect();
     // A row whose requests attain their limits has answered as many.
-    if enforced.contains(&Limit::Attainment) {
-        enforced.retain(|limit| *limit != Limit::Answered);
+    if judged.contains(&Limit::Attainment) {
+        judged.retain(|limit| *limit != Limit::Answered);
     }
-    (enforced, not_judged)
+    judged
 }
 
 fn memory(contender: &Contender, requirements: &Requirements) -> Option<Broken> {

@@ -24,6 +24,7 @@ pub enum Check {
     },
     /// A number of the answer is this.
     Number {
+        /// The right one.
         is: f64,
         /// How far it may be off.
         tolerance: f64,
@@ -36,6 +37,7 @@ pub enum Check {
     Sentences(Bounds),
     /// The answer has so many characters.
     Characters {
+        /// How many.
         bounds: Bounds,
         /// Whether white space counts: 공백 포함.
         spaces: bool,

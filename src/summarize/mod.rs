@@ -38,7 +38,7 @@ pub use machine::MachineState;
 pub use memory::Memory;
 pub use outliers::{OUTLYING, outliers};
 pub use precision::precision;
-pub use quality::{BrokenRule, Failed, JudgedAnswer, Quality, Rates, judged};
+pub use quality::{BrokenRule, Failed, JudgedAnswer, PromptKey, Quality, Rates, judged};
 pub use rate::Rate;
 pub use row::{RowSummary, summarize};
 pub use suite::SuiteSummary;

@@ -23,7 +23,13 @@ pub struct Quality {
     pub suites: BTreeMap<String, BTreeMap<Language, Rates>>,
     /// Every answer that fails, in the order of the prompts.
     pub failures: Vec<Failed>,
+    /// Whether the answer to each prompt passes, for comparing rows prompt by prompt.
+    #[serde(skip)]
+    pub passes: BTreeMap<PromptKey, bool>,
 }
+
+/// What tells a prompt from the others of a run: its suite, its id, and the language that it is asked in.
+pub type PromptKey = (String, String, Option<Language>);
 
 /// Rates over the same answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -37,10 +43,13 @@ pub struct Rates {
 /// An answer that fails, and everything that it breaks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Failed {
+    /// The suite's name.
     pub suite: String,
     /// The language that the answer is due in.
     pub language: Option<Language>,
+    /// The prompt's id.
     pub prompt: String,
+    /// Gates first, then checks.
     pub broken: Vec<BrokenRule>,
 }
 
@@ -49,6 +58,7 @@ pub struct Failed {
 pub struct BrokenRule {
     /// Its name: `stray_script`, `label`.
     pub rule: &'static str,
+    /// What is wrong, in words.
     pub reason: String,
     /// Where in the answer; `None` where something is missing.
     pub place: Option<String>,
@@ -57,8 +67,11 @@ pub struct BrokenRule {
 /// An answer that was judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedAnswer<'a> {
+    /// What was asked, and what the answer is held to.
     pub asked: &'a Asked,
+    /// The trial that has the answer.
     pub trial: &'a Trial,
+    /// All that is said of it.
     pub judgement: Judgement,
 }
 
@@ -66,6 +79,12 @@ impl JudgedAnswer<'_> {
     /// The language that it is due in.
     pub fn language(&self) -> Option<Language> {
         self.asked.prompt.expected.language
+    }
+
+    /// Which prompt it answers.
+    fn prompt(&self) -> PromptKey {
+        let Asked { suite, prompt } = self.asked;
+        (suite.clone(), prompt.id.clone(), prompt.language)
     }
 
     /// Whether it is in that language: the gate of that name is not broken.
@@ -119,9 +138,8 @@ impl Rates {
 }
 
 impl Quality {
-    /// Of a row's answers; `None` if none could be judged.
-    pub(super) fn of(run: &Run, row: &Row) -> Option<Self> {
-        let judged = judged(run, row);
+    /// Of a row's [`judged`] answers; `None` of none.
+    pub fn of(judged: &[JudgedAnswer]) -> Option<Self> {
         if judged.is_empty() {
             return None;
         }
@@ -149,6 +167,7 @@ impl Quality {
                 .collect(),
             suites: suites.into_iter().map(|suite| (suite.to_owned(), by_language(Some(suite)))).collect(),
             failures: judged.iter().filter(|answer| !answer.judgement.passes()).map(Failed::of).collect(),
+            passes: judged.iter().map(|answer| (answer.prompt(), answer.judgement.passes())).collect(),
         })
     }
 

@@ -9,7 +9,7 @@ use super::cold_start::ColdStart;
 use super::impossible::Impossible;
 use super::machine::MachineState;
 use super::memory::Memory;
-use super::quality::{Quality, is_random};
+use super::quality::{Quality, is_random, judged};
 use super::suite::SuiteSummary;
 use super::summary::Summary;
 use crate::catalog::Requirements;
@@ -88,7 +88,7 @@ fn summarize_row(run: &Run, row: &Row) -> RowSummary {
             .and_then(|(load, ceiling)| Some(Capacity::of(&memory, load.weights_bytes?, ceiling))),
         impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
         suites,
-        quality: Quality::of(run, row),
+        quality: Quality::of(&judged(run, row)),
         text: summary(&|trial| trial.key.language.is_some()),
         tokens: summary(&|trial| trial.key.language.is_none()),
     }
