@@ -1,7 +1,6 @@
 //! `bench judge`: stored answers judged again, or those of a file, without running anything.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 
@@ -10,18 +9,18 @@ use super::status::Status;
 use crate::cli::{self, RunFormat};
 use crate::error::Error;
 use crate::quality::{Judgement, RULES, Verdict};
-use crate::record::{Run, TrialKey};
+use crate::record::{Row, Run, TrialKey};
 use crate::report::Renderer;
 use crate::report::judge::{self, Change, Judged, JudgedLine, JudgedRow};
 use crate::store::{self, Store, StoredJudgement};
-use crate::suite::{Body, Check, Expected, Language, Prompt, SuiteError};
-use crate::summarize::{BrokenRule, JudgedAnswer, Rates, judged, summarize};
-use crate::toml_error::TomlError;
+use crate::suite::{Body, Check, Expected, Language, Prompt, json_lines};
+use crate::summarize::{BrokenRule, JudgedAnswer, Quality, judged};
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Judge, printer: &Printer) -> Result<Status, Error> {
     if let Some(file) = &args.answers {
-        let lines = of_file(file)?;
+        let lines = json_lines(file).map_err(Error::Suite)?;
+        let lines: Vec<JudgedLine> = lines.into_iter().map(|line| of_line(line.value, line.number)).collect();
         let text = match args.format {
             RunFormat::Json => lines.iter().map(judge::json).collect::<Result<String, _>>()?,
             RunFormat::Text => terminal(printer).render(&judge::lines(&lines)),
@@ -36,8 +35,9 @@ pub(super) fn run(args: &cli::Judge, printer: &Printer) -> Result<Status, Error>
         return Err(Error::usage(format!("run {} has no stored prompts to judge its answers by", run.id), hint));
     }
     let before = store.judgements(&run.id)?;
-    let again = again(&run, &before);
-    keep(&mut store, &run)?;
+    let rows: Vec<Vec<JudgedAnswer>> = run.rows.iter().map(|row| judged(&run, row)).collect();
+    let again = again(&run, &rows, &before);
+    store_judgements(&mut store, &run, rows.iter().flatten())?;
     let text = match args.format {
         RunFormat::Json => judge::json(&again)?,
         RunFormat::Text => terminal(printer).render(&judge::page(&again)),
@@ -52,44 +52,48 @@ pub(super) fn run(args: &cli::Judge, printer: &Printer) -> Result<Status, Error>
 /// A store that cannot be written.
 pub(super) fn keep(store: &mut Store, run: &Run) -> Result<(), Error> {
     let answers: Vec<JudgedAnswer> = run.rows.iter().flat_map(|row| judged(run, row)).collect();
-    let judgements = answers.iter().map(|answer| (&answer.trial.key, &answer.judgement));
+    store_judgements(store, run, answers.iter())
+}
+
+fn store_judgements<'j>(
+    store: &mut Store,
+    run: &Run,
+    answers: impl Iterator<Item = &'j JudgedAnswer<'j>>,
+) -> Result<(), Error> {
+    let judgements = answers.map(|answer| (&answer.trial.key, &answer.judgement));
     Ok(store.set_judgements(&run.id, RULES, judgements)?)
 }
 
-fn again(run: &Run, before: &[StoredJudgement<Judgement>]) -> Judged {
+/// What judging a run's answers again gave; `rows` are those of each row, in their order.
+fn again(run: &Run, rows: &[Vec<JudgedAnswer>], before: &[StoredJudgement<Judgement>]) -> Judged {
     let stored: BTreeMap<Key, &Judgement> =
         before.iter().map(|stored| (Key::of(&stored.key), &stored.judgement)).collect();
-    let answers: Vec<JudgedAnswer> = run.rows.iter().flat_map(|row| judged(run, row)).collect();
     let mut changes = Vec::new();
     let mut judged_before = 0;
-    for answer in &answers {
-        let key = &answer.trial.key;
-        let Some(old) = stored.get(&Key::of(key)) else { continue };
+    for answer in rows.iter().flatten() {
+        let Some(old) = stored.get(&Key::of(&answer.trial.key)) else { continue };
         judged_before += 1;
         changes.extend(changed(answer, old));
     }
-    let rates = |row: String, language: Option<Language>, rates: &Rates| JudgedRow {
-        row,
-        language,
-        fidelity: rates.fidelity,
-        pass_rate: rates.pass_rate,
+    let of_row = |(row, answers): (&Row, &Vec<JudgedAnswer>)| -> Vec<JudgedRow> {
+        let Some(quality) = Quality::of(answers) else { return Vec::new() };
+        let each = quality.languages.iter().map(|(language, rates)| (Some(*language), *rates));
+        let all = [(None, quality.overall)].into_iter().chain(each);
+        all.map(|(language, rates)| JudgedRow {
+            row: row.candidate.row(),
+            language,
+            fidelity: rates.fidelity,
+            pass_rate: rates.pass_rate,
+        })
+        .collect()
     };
-    let rows = summarize(run).into_iter().flat_map(|summary| {
-        let row = summary.row.clone();
-        let of = move |quality: crate::summarize::Quality| {
-            let all = [rates(row.clone(), None, &quality.overall)];
-            let each = quality.languages.iter().map(|(language, of)| rates(row.clone(), Some(*language), of));
-            all.into_iter().chain(each).collect::<Vec<_>>()
-        };
-        summary.quality.map(of).unwrap_or_default()
-    });
     Judged {
         schema_version: 1,
         run: run.id.clone(),
         rules: RULES,
-        answers: answers.len(),
+        answers: rows.iter().flatten().count(),
         judged_before,
-        rows: rows.collect(),
+        rows: run.rows.iter().zip(rows).flat_map(of_row).collect(),
         changes,
     }
 }
@@ -148,32 +152,6 @@ struct Line {
     copies_prompt: bool,
     #[serde(default)]
     checks: Vec<Check>,
-}
-
-/// The answers of a file of JSON lines.
-///
-/// # Errors
-/// A file that cannot be read, or a line that is not of the form, with its number.
-fn of_file(path: &Path) -> Result<Vec<JudgedLine>, Error> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| Error::Suite(SuiteError::Read { path: path.into(), source }))?;
-    let mut lines = Vec::new();
-    let mut start = 0;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let at = start;
-        start += line.len();
-        if line.trim().is_empty() {
-            continue;
-        }
-        let parsed: Line = serde_json::from_str(line).map_err(|error| {
-            let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-            let place = at + line.floor_char_boundary(error.column().saturating_sub(1));
-            Error::Suite(TomlError::at(path, &text, place..place, message).with_nearest().into())
-        })?;
-        lines.push(of_line(parsed, number + 1));
-    }
-    Ok(lines)
 }
 
 fn of_line(line: Line, number: usize) -> JudgedLine {

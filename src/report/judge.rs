@@ -13,6 +13,7 @@ use crate::units::UNKNOWN;
 #[derive(Debug, Serialize)]
 pub struct Judged {
     pub schema_version: u64,
+    /// The run's id.
     pub run: String,
     /// Version of the rules.
     pub rules: u32,
@@ -20,30 +21,41 @@ pub struct Judged {
     pub answers: usize,
     /// Answers that had been judged before.
     pub judged_before: usize,
+    /// Each row's rates, of all its answers and by language.
     pub rows: Vec<JudgedRow>,
+    /// In the order of the answers.
     pub changes: Vec<Change>,
 }
 
 /// A row's rates.
 #[derive(Debug, Serialize)]
 pub struct JudgedRow {
+    /// The row's name.
     pub row: String,
+    /// That answers are due in; `None` for all.
     pub language: Option<Language>,
+    /// Answers that break no gate.
     pub fidelity: Rate,
+    /// Answers that break neither a gate nor a check, of prompts with checks.
     pub pass_rate: Rate,
 }
 
 /// A verdict that is another than the stored one.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
+    /// The row's name.
     pub row: String,
+    /// The suite's name.
     pub suite: String,
+    /// That the prompt is asked in.
     pub language: Option<Language>,
+    /// The prompt's id.
     pub prompt: String,
     /// The gate or the check.
     pub rule: String,
     /// `pass`, `fail` or `not_applicable`; `None` where the rule was not there.
     pub before: Option<&'static str>,
+    /// Likewise.
     pub after: Option<&'static str>,
     /// Why it fails now.
     pub reason: Option<String>,
@@ -52,9 +64,13 @@ pub struct Change {
 /// An answer of a file, judged.
 #[derive(Debug, Serialize)]
 pub struct JudgedLine {
+    /// The answer's own, or the number of its line.
     pub id: String,
+    /// Whether nothing is broken.
     pub passes: bool,
+    /// Whether no gate is broken.
     pub faithful: bool,
+    /// What is broken, gates first.
     pub broken: Vec<BrokenRule>,
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
+use crate::record::TrialKey;
 use crate::suite::Language;
 
 /// Fixed width, so that text order is time order.
@@ -100,6 +101,18 @@ impl Columns<'_> {
                 .ok_or_else(|| self.decode(column, format!("no language has the tag `{tag}`")))
         })
         .transpose()
+    }
+
+    /// Of a trial, or of a record that stands beside one.
+    pub(super) fn trial_key(&self) -> Result<TrialKey, StoreError> {
+        Ok(TrialKey {
+            row: self.get("row")?,
+            suite: self.get("suite")?,
+            language: self.language("language")?,
+            prompt: self.get("prompt")?,
+            repetition: self.get("repetition")?,
+            warmup: self.get("warmup")?,
+        })
     }
 
     fn decode(&self, column: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {

@@ -3,15 +3,19 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::columns::{Columns, json};
+use super::columns::json;
+use super::read::query;
 use super::{Store, StoreError};
 use crate::record::TrialKey;
 
 /// A judgement as it was stored, and the version of the rules that it was made by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredJudgement<J> {
+    /// The trial that has the answer.
     pub key: TrialKey,
+    /// That version.
     pub rules: u32,
+    /// What was said of the answer.
     pub judgement: J,
 }
 
@@ -22,28 +26,15 @@ impl Store {
     /// A record that cannot be understood.
     pub fn judgements<J: DeserializeOwned>(&self, run_id: &str) -> Result<Vec<StoredJudgement<J>>, StoreError> {
         let what = format!("the judgements of run `{run_id}`");
-        let failed = |source| StoreError::Read { what: what.clone(), source };
         let sql = "SELECT * FROM judgements JOIN trials ON trials.sequence = judgements.trial
                    WHERE run_id = ?1 ORDER BY sequence";
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        let mut rows = statement.query([run_id]).map_err(failed)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let columns = Columns { row, what: &what };
-            found.push(StoredJudgement {
-                key: TrialKey {
-                    row: columns.get("row")?,
-                    suite: columns.get("suite")?,
-                    language: columns.language("language")?,
-                    prompt: columns.get("prompt")?,
-                    repetition: columns.get("repetition")?,
-                    warmup: columns.get("warmup")?,
-                },
+        query(&self.connection, sql, [run_id], &what, |columns| {
+            Ok(StoredJudgement {
+                key: columns.trial_key()?,
                 rules: columns.get("rules")?,
                 judgement: columns.json("judgement")?,
-            });
-        }
-        Ok(found)
+            })
+        })
     }
 
     /// Stores how answers were judged, in place of what was stored of them; all or nothing.

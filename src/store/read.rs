@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::columns::Columns;
 use super::{Store, StoreError};
-use crate::record::{Row, Run, Timeline, Trial, TrialKey};
+use crate::record::{Row, Run, Timeline, Trial};
 
 /// A run in the list of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,14 +122,7 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
     let what = format!("a trial of row `{row}` of run `{run_id}`");
     query(connection, sql, [run_id, row], &what, |columns| {
         Ok(Trial {
-            key: TrialKey {
-                row: columns.get("row")?,
-                suite: columns.get("suite")?,
-                language: columns.language("language")?,
-                prompt: columns.get("prompt")?,
-                repetition: columns.get("repetition")?,
-                warmup: columns.get("warmup")?,
-            },
+            key: columns.trial_key()?,
             seed: columns.decimal("seed")?,
             started_at: columns.instant("started_at")?,
             prompt_tokens: columns.get("prompt_tokens")?,
@@ -151,7 +144,7 @@ fn read_trials(connection: &Connection, run_id: &str, row: &str) -> Result<Vec<T
 }
 
 /// The records that a query finds, each made by `make`.
-fn query<T>(
+pub(super) fn query<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,

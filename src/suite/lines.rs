@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::check::Stated;
@@ -33,12 +34,35 @@ struct Line {
     checks: Vec<Stated>,
 }
 
-/// Reads a suite, named as the file is.
+/// A line of a file of JSON lines.
+pub struct JsonLine<T> {
+    /// Counted from 1, as editors do.
+    pub number: usize,
+    /// What it holds.
+    pub value: T,
+    /// Its text, and where that begins in the file's, in bytes.
+    text: String,
+    start: usize,
+}
+
+impl<T> JsonLine<T> {
+    /// A mistake at a byte of the line.
+    fn mistake(&self, file: &Path, whole: &str, byte: usize, message: String) -> TomlError {
+        let at = self.start + self.text.floor_char_boundary(byte);
+        TomlError::at(file, whole, at..at, message)
+    }
+}
+
+/// Reads a file of JSON lines; empty ones are left out.
 ///
 /// # Errors
-/// A file that cannot be read or is over 64 MiB, a line that is no object of the right form, two prompts with one id in one
-/// language: with the line, and the column where it is known.
-pub fn read_lines(path: &Path) -> Result<Suite, SuiteError> {
+/// A file that cannot be read, is no file or is over 64 MiB, and a line that is not of the form, at its place.
+pub fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<JsonLine<T>>, SuiteError> {
+    Ok(lines_of(path, &text_of(path)?)?)
+}
+
+/// The text of a file that is no device and not too large.
+fn text_of(path: &Path) -> Result<String, SuiteError> {
     let failed = |source| SuiteError::Read { path: path.into(), source };
     let size = std::fs::metadata(path).map_err(failed)?;
     if !size.is_file() || size.len() > MOST_BYTES {
@@ -46,34 +70,47 @@ pub fn read_lines(path: &Path) -> Result<Suite, SuiteError> {
         return Err(failed(std::io::Error::other(what)));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn lines_of<T: DeserializeOwned>(file: &Path, text: &str) -> Result<Vec<JsonLine<T>>, TomlError> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if !line.trim().is_empty() {
+            let unread = JsonLine { number: index + 1, value: (), text: line.to_owned(), start };
+            let value = serde_json::from_str(line).map_err(|error| {
+                let message = error.to_string();
+                // Line and column of its own, within the line; columns are bytes, from 1.
+                let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+                unread.mistake(file, text, error.column().saturating_sub(1), message).with_nearest()
+            })?;
+            lines.push(JsonLine { number: unread.number, value, text: unread.text, start });
+        }
+        start += line.len();
+    }
+    Ok(lines)
+}
+
+/// Reads a suite, named as the file is.
+///
+/// # Errors
+/// Those of [`json_lines`], and two prompts with one id in one language.
+pub fn read_lines(path: &Path) -> Result<Suite, SuiteError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(parse(path, &name, text.strip_prefix('\u{feff}').unwrap_or(&text))?)
+    Ok(parse(path, &name, &text_of(path)?)?)
 }
 
 fn parse(file: &Path, name: &str, text: &str) -> Result<Suite, TomlError> {
     let mut prompts = Vec::new();
     let mut seen = BTreeSet::new();
     let mut hash = Sha256::new();
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let start = offset;
-        offset += line.len();
-        if line.trim().is_empty() {
-            continue;
-        }
-        let at = |column: usize, message: String| {
-            // serde_json counts bytes from 1.
-            let byte = start + line.floor_char_boundary(column.saturating_sub(1));
-            TomlError::at(file, text, byte..byte, message)
-        };
-        let parsed: Line = serde_json::from_str(line).map_err(|error| {
-            let message = error.to_string();
-            // Line and column of its own, within the line.
-            let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
-            at(error.column(), message).with_nearest()
-        })?;
+    for line in lines_of::<Line>(file, text)? {
+        let at =
+            |byte: usize, message: String| TomlError::at(file, text, line.start + byte..line.start + byte, message);
+        let parsed = line.value;
         if !seen.insert((parsed.language, parsed.id.clone())) {
-            return Err(at(1, format!("prompt `{}` is there twice in {}", parsed.id, parsed.language.name())));
+            return Err(at(0, format!("prompt `{}` is there twice in {}", parsed.id, parsed.language.name())));
         }
         let mut expected = Expected {
             language: Some(parsed.language),
@@ -84,8 +121,8 @@ fn parse(file: &Path, name: &str, text: &str) -> Result<Suite, TomlError> {
         for (number, mut stated) in parsed.checks.into_iter().enumerate() {
             expected.fails.push(stated.fails.take());
             // The place of the check: its kind.
-            let place = line.match_indices("\"kind\"").nth(number).map_or(0, |(byte, _)| byte);
-            expected.checks.push(Check::try_from(stated).map_err(|message| at(place + 1, message))?);
+            let place = line.text.match_indices("\"kind\"").nth(number).map_or(0, |(byte, _)| byte);
+            expected.checks.push(Check::try_from(stated).map_err(|message| at(place, message))?);
         }
         let prompt = Prompt {
             id: parsed.id,

@@ -20,7 +20,7 @@ use crate::toml_error::TomlError;
 
 pub use check::{Bounds, Check, CheckKind, Pattern, Register, Schema};
 pub use language::Language;
-pub use lines::read_lines;
+pub use lines::{JsonLine, json_lines, read_lines};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 

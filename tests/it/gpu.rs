@@ -14,7 +14,6 @@ use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::PlannedTrial;
 use bench::record::{GpuReading, GpuVerdict, Row, Trial};
 use bench::run::{Instruments, RunListener, execute};
-use bench::suite::{Body, Prompt};
 use bench::summarize::Memory;
 use bench::telemetry::GpuProbe;
 use bench::telemetry::gpu::{AbsentProbe, ScriptedProbe, Untold};
@@ -23,7 +22,7 @@ use serde_json::json;
 
 use crate::support::bench::Bench;
 use crate::support::fake_driver::FakeDriver;
-use crate::support::{one_after_another, row};
+use crate::support::{one_after_another, row, two_tokens};
 
 fn probe(driver: &FakeDriver) -> NvmlProbe {
     NvmlProbe::open(driver.load(), 0).unwrap()
@@ -177,22 +176,7 @@ fn trials(probe: Arc<dyn GpuProbe>, repetitions: u32) -> Vec<Trial> {
         Event::Token(2, "나".into()),
     ];
     let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
-    let prompt = Prompt {
-        id: "p".into(),
-        language: None,
-        body: Body::Tokens { count: 7 },
-        max_new_tokens: 2,
-        expected: Default::default(),
-    };
-    let step = |repetition| PlannedTrial {
-        suite: "speed".into(),
-        prompt: Arc::new(prompt.clone()),
-        repetition,
-        warmup: false,
-        seed: 0,
-        max_new_tokens: 2,
-    };
-    let steps: Vec<PlannedTrial> = (0..repetitions).map(step).collect();
+    let steps: Vec<PlannedTrial> = (0..repetitions).map(two_tokens).collect();
     let mut kept = Vec::new();
     let mut keep = |trial: &Trial| -> Result<(), Infallible> {
         kept.push(trial.clone());

@@ -1,7 +1,6 @@
 //! What other programs do to a run: machines by script, read within the tests and by the built program.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -10,15 +9,13 @@ use bench::clock::ManualClock;
 use bench::engine::PrepareListener;
 use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::measure::{culprits, disturbances};
-use bench::plan::PlannedTrial;
 use bench::record::{BusyProgram, Environment, Trial};
 use bench::run::{Instruments, RunListener, execute};
-use bench::suite::{Body, Prompt};
 use bench::telemetry::environment;
 
 use crate::support::bench::Bench;
 use crate::support::fake_host::FakeHost;
-use crate::support::{one_after_another, row};
+use crate::support::{one_after_another, row, two_tokens};
 
 /// At each token, 2 s after the one before, other programs have used so many more seconds of the processors.
 struct Beside<'a> {
@@ -51,15 +48,7 @@ fn beside(seconds: u64) -> Trial {
     let token = |id, text: &str| [Event::Wait(Duration::from_secs(2)), Event::Token(id, text.into())];
     let script = [token(1, "가"), token(2, "나")].concat();
     let mut engine = ScriptedEngine::new(clock.clone(), vec![script]);
-    let prompt = Prompt {
-        id: "p".into(),
-        language: None,
-        body: Body::Tokens { count: 7 },
-        max_new_tokens: 2,
-        expected: Default::default(),
-    };
-    let (suite, prompt) = ("speed".into(), Arc::new(prompt));
-    let step = PlannedTrial { suite, prompt, repetition: 0, warmup: false, seed: 0, max_new_tokens: 2 };
+    let step = two_tokens(0);
     let instruments = Instruments { host: host.host(), ..Instruments::on_cpu(clock) };
     let (next, cancel) = (one_after_another(std::slice::from_ref(&step)), AtomicBool::new(false));
     let mut row = row("row");

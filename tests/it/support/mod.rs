@@ -8,11 +8,13 @@ pub mod fake_host;
 pub mod hub_stand_in;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ::bench::catalog::{Candidate, Requirements, Source};
 use ::bench::engine::Observer;
 use ::bench::plan::PlannedTrial;
 use ::bench::record::{Row, RowOutcome, Run, Settings, Trial};
+use ::bench::suite::{Body, Expected, Prompt};
 use ::bench::telemetry::environment;
 
 /// A file or folder under `tests/fixtures`.
@@ -42,6 +44,19 @@ pub fn row(id: &str) -> Row {
         prompt_format: None,
     };
     Row::pending(candidate)
+}
+
+/// A step that asks seven token ids for two tokens.
+pub fn two_tokens(repetition: u32) -> PlannedTrial {
+    let prompt = Prompt {
+        id: "p".into(),
+        language: None,
+        body: Body::Tokens { count: 7 },
+        max_new_tokens: 2,
+        expected: Expected::default(),
+    };
+    let (suite, prompt) = ("speed".into(), Arc::new(prompt));
+    PlannedTrial { suite, prompt, repetition, warmup: false, seed: 0, max_new_tokens: 2 }
 }
 
 /// A run of one candidate that ran.
