@@ -1,7 +1,10 @@
 //! Exchange: a prompt and the answer to it, as checks and gates see them.
 
+use std::cell::OnceCell;
+
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::parts::Parts;
 use crate::suite::Language;
 
 /// A prompt and the answer to it.
@@ -26,6 +29,8 @@ pub struct Exchange {
     pub(super) answer: String,
     /// The answer as it came.
     pub(super) raw: String,
+    /// What each character of the answer belongs to, found once for all that ask.
+    parts: OnceCell<Parts>,
 }
 
 impl Exchange {
@@ -40,7 +45,19 @@ impl Exchange {
             labels: Vec::new(),
             answer: answer.nfc().collect(),
             raw: answer.to_owned(),
+            parts: OnceCell::new(),
         }
+    }
+
+    /// What each character of the answer belongs to.
+    pub(super) fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| Parts::of(&self.answer))
+    }
+
+    /// With another language that the answer is due in.
+    pub(super) fn due_in(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
     }
 
     /// With a system message.

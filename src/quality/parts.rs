@@ -27,7 +27,7 @@ const LONGEST: usize = 2_000;
 const LITERAL_WORDS: usize = 3;
 
 /// An answer's characters, each with what it belongs to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parts {
     pub(crate) characters: Vec<char>,
     pub(crate) parts: Vec<Part>,
@@ -272,7 +272,7 @@ fn bare_code(lines: &[String]) -> Vec<Range<usize>> {
     /// Stretches that are tried in one answer: more of them is no answer that a person reads.
     const TRIED: usize = 200;
     /// Bytes of them together.
-    const BYTES: usize = 1_000_000;
+    const BYTES: usize = 200_000;
     let mut found: Vec<Range<usize>> = Vec::new();
     let (mut tried, mut bytes) = (0, 0);
     let mut at = 0;
@@ -297,24 +297,18 @@ fn bare_code(lines: &[String]) -> Vec<Range<usize>> {
                 }
             }
         }
-        let mut end = None;
-        for candidate in ends.iter().rev() {
-            tried += 1;
-            let code = lines[at..*candidate].join("\n");
-            bytes += code.len();
-            if tried > TRIED || bytes > BYTES {
-                return found;
-            }
-            if python::is_code(&code) {
-                end = Some(*candidate);
-                break;
-            }
-        }
-        // Not a whole paragraph: prose may stand right under it.
+        // Whole paragraphs, the most first; then less than one, because prose may stand right under code.
         let first = ends.first().copied().unwrap_or(at + 1);
-        let shorter =
-            || (at + 1..first).rev().take(PARAGRAPHS).find(|end| python::is_code(&lines[at..*end].join("\n")));
-        match end.or_else(shorter) {
+        let shorter = (at + 1..first).rev().take(PARAGRAPHS);
+        let end = ends.iter().rev().copied().chain(shorter).find(|end| {
+            let code = lines[at..*end].join("\n");
+            (tried, bytes) = (tried + 1, bytes + code.len());
+            tried <= TRIED && bytes <= BYTES && python::is_code(&code)
+        });
+        if tried > TRIED || bytes > BYTES {
+            return found;
+        }
+        match end {
             Some(end) => {
                 found.push(at..end);
                 at = end;
@@ -330,13 +324,17 @@ fn bare_code(lines: &[String]) -> Vec<Range<usize>> {
 fn sql(lines: &[String]) -> usize {
     const FIRST: [&str; 8] =
         ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "CREATE ", "ALTER ", "WITH ", "DROP "];
+    /// Lines of a statement: more are no answer's.
+    const LINES: usize = 100;
     const LATER: [&str; 6] = [" FROM ", " SET ", " TABLE ", " VALUES", " INDEX ", " AS ("];
-    let end = lines.iter().position(|line| line.trim().is_empty()).unwrap_or(lines.len());
+    if !FIRST.iter().any(|first| lines[0].trim_start().starts_with(first)) {
+        return 0;
+    }
+    let near = lines.iter().take(LINES);
+    let end = near.clone().position(|line| line.trim().is_empty()).unwrap_or(near.len());
     let closed = lines[..end].iter().position(|line| line.trim_end().ends_with(';')).map_or(end, |at| at + 1);
     let text = lines[..closed].join(" ") + " ";
-    let is_statement = FIRST.iter().any(|first| text.trim_start().starts_with(first))
-        && LATER.iter().any(|later| text.contains(later));
-    if is_statement { closed } else { 0 }
+    if LATER.iter().any(|later| text.contains(later)) { closed } else { 0 }
 }
 
 /// The comments of code in any language, and the string literals of three or more words.

@@ -9,6 +9,9 @@ use ruff_text_size::Ranged as _;
 /// Bytes of code that are parsed: more is no answer to a prompt.
 const MOST_BYTES: usize = 100_000;
 
+/// Brackets that CPython 3.11 reads within each other, its tokenizer's MAXLEVEL; deeper code is refused there too.
+const DEEPEST: usize = 200;
+
 /// The parser and what it builds call themselves as deep as code is nested; only touched pages take memory.
 const STACK_BYTES: usize = 256 << 20;
 
@@ -37,6 +40,9 @@ pub(crate) fn module(code: &str) -> Result<Module, Fault> {
     if code.len() > MOST_BYTES {
         return Err(Fault { message: format!("code of more than {MOST_BYTES} bytes is not read"), place: 0..0 });
     }
+    if nesting(code) > DEEPEST {
+        return Err(Fault { message: format!("more than {DEEPEST} brackets are open at once"), place: 0..0 });
+    }
     // A thread of its own has the stack for it: code of an answer may be nested as deep as it is long.
     let failed = |_| Fault { message: "the code could not be read".into(), place: 0..0 };
     std::thread::scope(|scope| {
@@ -46,6 +52,24 @@ pub(crate) fn module(code: &str) -> Result<Module, Fault> {
             Err(error) => Err(Fault { message: format!("the code could not be read: {error}"), place: 0..0 }),
         }
     })
+}
+
+/// The most brackets that are open at once, strings and comments left out.
+fn nesting(code: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut characters = code.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            // To the end of the string or of its line; a triple one is an empty string and another.
+            '"' | '\'' => while characters.next().is_some_and(|c| c != character && c != '\n') {},
+            '#' => while characters.next().is_some_and(|c| c != '\n') {},
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn read(code: &str) -> Result<Module, Fault> {

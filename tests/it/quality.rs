@@ -198,6 +198,7 @@ fn any_text_gets_a_verdict() {
     let nested = "[".repeat(50_000);
     let quotes = "“".repeat(30_000);
     let names = "Name ".repeat(20_000);
+    let open = "x = (1\n".repeat(10_000);
     let code = "x = 1\n\n".repeat(10_000);
     for answer in [
         "",
@@ -226,6 +227,7 @@ fn any_text_gets_a_verdict() {
         &nested,
         &quotes,
         &names,
+        &open,
         &code,
     ] {
         for (_, prompt) in texts().step_by(if answer.len() > 1_000 { 40 } else { 7 }) {

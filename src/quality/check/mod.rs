@@ -43,8 +43,8 @@ pub(super) fn judge(check: &Check, exchange: &Exchange) -> Verdict {
         Check::Characters { bounds, spaces } => characters(answer, *bounds, *spaces),
         Check::Python(names) => code::judge(answer, names),
         Check::Register(register) => register::judge(answer, *register),
-        Check::Language(language) => Gate::Language.judge(&Exchange { language: Some(*language), ..exchange.clone() }),
-        Check::NotEcho => Gate::Echo.judge(&Exchange { copies_prompt: false, ..exchange.clone() }),
+        Check::Language(language) => Gate::Language.judge(&exchange.clone().due_in(*language)),
+        Check::NotEcho => Gate::Echo.judge(&exchange.clone().copies_prompt(false)),
         Check::Complete => {
             if exchange.cut {
                 Verdict::missing("the answer was cut by a limit")

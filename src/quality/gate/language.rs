@@ -34,18 +34,18 @@ pub(super) fn judge(exchange: &Exchange) -> Verdict {
     if exchange.answer.trim().is_empty() {
         return Verdict::missing("the answer is empty");
     }
-    let parts = Parts::of(&exchange.answer);
+    let parts = exchange.parts();
     let known = Known::of(exchange);
     let words = |quoted: bool| -> Vec<Word> {
         let counts = |part: Part| part == Part::Prose || quoted && part == Part::Quotation;
-        let is_foreign = |word: &Word| !known.contains(word) && !is_gloss(&parts, word);
-        words(&parts, due, counts).into_iter().filter(|word| word.is_due || is_foreign(word)).collect()
+        let is_foreign = |word: &Word| !known.contains(word) && !is_gloss(parts, word);
+        words(parts, due, counts).into_iter().filter(|word| word.is_due || is_foreign(word)).collect()
     };
     let mut counted = words(false);
     if counted.is_empty() {
         counted = words(true);
     }
-    let names = names(&parts, &counted);
+    let names = names(parts, &counted);
     let (mut ours, mut foreign) = (0, 0);
     for (word, is_name) in counted.iter().zip(names) {
         *(if word.is_due { &mut ours } else { &mut foreign }) += if is_name { 0 } else { word.letters };
@@ -55,11 +55,11 @@ pub(super) fn judge(exchange: &Exchange) -> Verdict {
     }
     let name = due.name();
     if ours < foreign {
-        let place = counted.iter().find(|word| !word.is_due).map(|word| rest_of_line(&parts, word.range.start));
+        let place = counted.iter().find(|word| !word.is_due).map(|word| rest_of_line(parts, word.range.start));
         let percent = 100 * ours / (ours + foreign);
         return Verdict::at(&place.unwrap_or_default(), format!("{percent} % of the letters are {name}"));
     }
-    match switch(&parts, &counted) {
+    match switch(parts, &counted) {
         Some(range) => {
             let place: String = parts.characters[range].iter().collect();
             Verdict::at(&place, format!("the answer leaves {name} here"))

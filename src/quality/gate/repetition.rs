@@ -31,12 +31,12 @@ pub(super) fn judge(exchange: &Exchange) -> Verdict {
     if asks_to_repeat(&exchange.prompt) {
         return Verdict::NotApplicable;
     }
-    let parts = Parts::of(&exchange.answer);
-    let lines = counted_lines(&parts);
+    let parts = exchange.parts();
+    let lines = counted_lines(parts);
     if let Some(line) = repeated_lines(&lines) {
         return Verdict::at(&line, "the same line stands four times in a row");
     }
-    match repeated_unit(&parts) {
+    match repeated_unit(parts) {
         Some(unit) => Verdict::at(&unit, "the answer repeats this to its end"),
         None => Verdict::Pass,
     }

@@ -42,13 +42,10 @@ fn is_stray(kind: Letter, due: Language) -> bool {
 
 /// A single letter between symbols is drawn, not written: (´д`), ¯\_(ツ)_/¯, ಠ_ಠ.
 fn is_face(characters: &[char], start: usize, end: usize) -> bool {
-    let is_symbol = |c: &char| !c.is_alphanumeric() && !c.is_whitespace();
     let before = start.checked_sub(1).map(|at| &characters[at]);
     let after = characters.get(end);
-    let drawn = Letter::of(characters[start]) != Some(Letter::Han);
-    drawn
+    Letter::of(characters[start]) != Some(Letter::Han)
         && end - start == 1
-        && before.is_some_and(is_symbol)
-        && after.is_some_and(|c| is_symbol(c) && !"(.,!?".contains(*c))
-        && (before.is_some_and(|c| "_(´`ˋ°=^;".contains(*c)) && after.is_some_and(|c| "_)´`ˋ°=^;ﾉノ".contains(*c)))
+        && before.is_some_and(|c| "_(´`ˋ°=^;".contains(*c))
+        && after.is_some_and(|c| "_)´`ˋ°=^;ﾉノ".contains(*c) && !c.is_alphanumeric())
 }
