@@ -102,6 +102,11 @@ pub fn runs(before: &Digest, after: &Digest, allowed: &[String]) -> Vec<Differen
         let show = |limit: Option<u32>| limit.map_or("the prompts' own".to_owned(), |limit| limit.to_string());
         differences.push(Difference::new("longest answer", show(old.max_new_tokens), show(new.max_new_tokens)));
     }
+    if let (Some(old), Some(new)) = (old.today, new.today)
+        && old != new
+    {
+        differences.push(Difference::new("day that chat templates are told", old, new));
+    }
     differences
 }
 

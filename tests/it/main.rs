@@ -48,6 +48,7 @@ mod sampling;
 mod score;
 mod scripted;
 mod statistics;
+mod templates;
 mod text;
 mod timing;
 mod utilization;
