@@ -16,8 +16,6 @@ pub enum AcquireError {
     NotACheckpoint { path: PathBuf },
     #[error("could not read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("`{path}` is larger than {limit_mib} MiB, which no such file is")]
-    TooLarge { path: PathBuf, limit_mib: u64 },
     #[error("`{path}` is a Git LFS pointer: run `git lfs pull`")]
     LfsPointer { path: PathBuf },
     #[error("`{path}` is not valid JSON")]
@@ -67,7 +65,6 @@ impl AcquireError {
             Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
             Self::Spec { source, .. } => source.hint(),
             Self::Read { .. }
-            | Self::TooLarge { .. }
             | Self::LfsPointer { .. }
             | Self::Json { .. }
             | Self::Header { .. }
@@ -75,8 +72,8 @@ impl AcquireError {
             | Self::NoCheckpoint(_)
             | Self::HostileName { .. }
             | Self::Gguf { .. }
-            | Self::Text { .. }
-            | Self::GgufText { .. } => None,
+            | Self::Text { .. } => None,
+            Self::GgufText { source, .. } => source.hint(),
         }
     }
 }

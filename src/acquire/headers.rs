@@ -39,7 +39,9 @@ pub(super) fn of_gguf(
             Ok(header) => {
                 let spec_failed = |source| AcquireError::Spec { path: file.path.as_str().into(), source };
                 let config = Config::new(gguf::config(&header).map_err(failed)?).map_err(spec_failed)?;
-                return Ok(Preview { config, stored_bytes: Some(header.weights_bytes()) });
+                let text_failed = |source| AcquireError::GgufText { path: file.path.as_str().into(), source };
+                let no_text = gguf::text_model(&header).err().map(text_failed);
+                return Ok(Preview { config, stored_bytes: Some(header.weights_bytes()), no_text });
             }
         }
     }

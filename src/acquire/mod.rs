@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use crate::catalog::{Candidate, Source};
 use crate::record::FileFacts;
 use crate::spec::{Config, shipped_shape};
+use crate::text::TextModel;
 
 use adapter::Adapter;
 pub use checkpoint::{Checkpoint, Weights};
@@ -43,7 +44,8 @@ pub fn acquire(
     let adapter = candidate.adapter.as_deref().map(Adapter::open).transpose()?;
     let mut checkpoint = published(&candidate.source, progress, cancel)?;
     checkpoint.adapter = adapter;
-    checkpoint.text = checkpoint.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
+    let asked = |text: TextModel| text.with_prompt_format(candidate.prompt_format.clone());
+    checkpoint.text = checkpoint.text.map(|text| text.map(asked));
     Ok(checkpoint)
 }
 
@@ -102,7 +104,7 @@ pub fn preview(
             let config: Vec<_> = wanted.iter().filter(|file| file.path == "config.json").cloned().collect();
             let here = hub.fetch(&snapshot, &config, progress, cancel).map_err(failed)?;
             let stored_bytes = headers::stored_bytes(&hub, &snapshot, &wanted, cancel)?;
-            Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes) })
+            Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes), no_text: None })
         }
         // What an engine answers from is its own affair.
         other => Err(AcquireError::NoCheckpoint(other.to_string())),

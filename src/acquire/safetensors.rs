@@ -2,7 +2,6 @@
 //!
 //! The header is read by the format's own library; the file is mapped here, so that a weight can go on lying in it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use safetensors::{SafeTensorError, SafeTensors};
 
 use super::stored::StoredTensor;
 use crate::cpu::bytes::WeightBytes;
+use crate::plain_file;
 
 /// What is wrong with a safetensors file.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ impl SafetensorsFile {
     /// A file that cannot be opened, or whose header does not describe it.
     pub fn open(path: &Path) -> Result<Self, SafetensorsError> {
         let failed = |source| SafetensorsError::Open { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = plain_file::open(path).map_err(failed)?;
         // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate it meanwhile.
         let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
         let header = SafeTensors::read_metadata(&map);

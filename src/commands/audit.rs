@@ -12,6 +12,7 @@ use crate::audit::{Claim, Finding, Table, Verdict, judge};
 use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::plan::Shape;
 use crate::report::Renderer;
 use crate::report::audit::{Audit, csv, json, page};
@@ -22,7 +23,8 @@ pub(super) fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error>
     let gpus = gpu::known(&args.gpus)?;
     let gpu = gpu::named(&args.gpu, &gpus)?;
     let path = &args.table;
-    let bytes = std::fs::read(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    let bytes =
+        plain_file::read(path, WRITTEN_BY_HAND).map_err(|source| Error::ReadText { path: path.clone(), source })?;
     let table = Table::read(&bytes).map_err(|source| Error::Table { path: path.clone(), source })?;
     let shapes = Shapes::new(catalog(args.models.models.as_deref(), printer)?, &args.shape)?;
 

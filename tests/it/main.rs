@@ -51,4 +51,5 @@ mod statistics;
 mod templates;
 mod text;
 mod timing;
+mod tokenizers;
 mod utilization;

@@ -5,6 +5,7 @@
 //! hostile header can claim.
 
 mod config;
+mod pre_tokenizer;
 mod reader;
 #[cfg(test)]
 mod testing;

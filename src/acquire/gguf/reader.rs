@@ -1,7 +1,6 @@
 //! Reading a GGUF header out of a mapped file.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use memmap2::Mmap;
 use crate::acquire::lfs;
 use crate::cpu::bytes::WeightBytes;
 use crate::cpu::ggml;
+use crate::plain_file;
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ impl GgufFile {
     /// # Errors
     /// A file that cannot be opened, is no GGUF, is cut short, or lies about what it holds.
     pub fn open(path: &Path) -> Result<Self, GgufError> {
-        let file = File::open(path).map_err(GgufError::Open)?;
+        let file = plain_file::open(path).map_err(GgufError::Open)?;
         // SAFETY: mapped read-only. Another process that truncates the file meanwhile would end this one with SIGBUS, as
         // it would any program that maps its weights; the Hub's cache never rewrites a blob in place.
         let map = unsafe { Mmap::map(&file) }.map_err(GgufError::Open)?;

@@ -11,12 +11,13 @@ use super::names::check_path;
 pub(super) const CONFIG: &str = "config.json";
 
 /// Taken beside the weights where they are there.
-const BESIDE: [&str; 7] = [
+const BESIDE: [&str; 8] = [
     CONFIG,
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
     "chat_template.json",
 ];

@@ -1,12 +1,12 @@
 //! Step two: from the list of files to those that a checkpoint needs.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use super::select::{self, CONFIG, Weights};
 use super::snapshot::{RemoteFile, Snapshot};
 use super::{Hub, HubError};
+use crate::plain_file;
 
 impl Hub {
     /// The files that a checkpoint needs: its configuration, its tokenizer and its weights as the index names them, or
@@ -57,7 +57,7 @@ impl Hub {
             self.bring(snapshot, std::slice::from_ref(&file), cancel)?;
         }
         let path = folder.snapshot(&snapshot.commit).join(index);
-        fs::read(&path).map_err(|source| HubError::io("read the index", &path, source))
+        plain_file::read(&path, LARGEST).map_err(|source| HubError::io("read the index", &path, source))
     }
 }
 

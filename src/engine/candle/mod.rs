@@ -122,7 +122,7 @@ impl CandleEngine {
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
-        let text = checkpoint.text.take();
+        let text = std::mem::replace(&mut checkpoint.text, Ok(None)).unwrap_or_default();
         let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
