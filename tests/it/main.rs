@@ -51,5 +51,6 @@ mod statistics;
 mod templates;
 mod text;
 mod timing;
+mod tls;
 mod tokenizers;
 mod utilization;
