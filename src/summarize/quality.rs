@@ -82,7 +82,7 @@ impl JudgedAnswer<'_> {
     }
 
     /// Which prompt it answers.
-    fn prompt(&self) -> PromptKey {
+    pub(super) fn prompt(&self) -> PromptKey {
         let Asked { suite, prompt } = self.asked;
         (suite.clone(), prompt.id.clone(), prompt.language)
     }
