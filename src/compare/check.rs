@@ -67,7 +67,7 @@ pub struct FigureCheck {
     /// Median before and after, in the metric's unit.
     pub before: Option<f64>,
     pub after: Option<f64>,
-    /// Values on each side.
+    /// Observations on each side: trials, processes, or the prompts of texts.
     pub n: (usize, usize),
     #[serde(flatten)]
     pub judgement: Judgement,

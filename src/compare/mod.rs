@@ -21,7 +21,7 @@ mod verdict;
 
 pub use asked::{Asked, AskedError};
 pub use baseline::{Baseline, BaselineError};
-pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Scale, Unjudged, fixed_change, paired_change, relative_change};
+pub use change::{Change, Pair, Scale, Unjudged, fixed_change, paired_change, relative_change};
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
 pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
 pub use difference::Difference;

@@ -79,7 +79,7 @@ mod tests {
         - gemma-2-9b q8_0, speed pp128+tg64: commit of the checkpoint was a09a35458c702b33eeacc393d103063234e8bc28 and is b20e87b4c5c0e0f00527c57df41dd19db03ed98d
         - llama-3-8b q8_0, speed pp128+tg64: values of decode was 20 and is 0
         - qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
-        - qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
+        - qwen2.5-7b q4_k, interview: too few prompts for an interval, 1 before and 1 now: it needs 5 more
         - exaone-3.5-7.8b q8_0, speed pp128+tg64: other programs (rust\|c, ld) were busy on the machine during 9 of 20 trials: run again when it is quiet
         - qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
         - To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), compare two builds on this machine (bench check --ab), or let a field of the environment differ (--allow-environment kernel)

@@ -139,7 +139,7 @@ mod tests {
         qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
-        qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1 now: it takes 5 more
+        qwen2.5-7b q4_k, interview: too few prompts for an interval, 1 before and 1 now: it needs 5 more
         qwen2.5-7b q4_k: Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of 20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02, interview 03, interview 04 and 4 more), 0 gained, p = 0.0039
         한국어 <모델>|"큰" & '작은',
         둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
@@ -236,8 +236,8 @@ mod tests {
           -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %;
           about 565 more trials on each side would decide; the smallest fall that this
           run could have seen is 10.1 %
-        qwen2.5-7b q4_k, interview: too few trials for an interval, 1 before and 1
-          now: it takes 5 more
+        qwen2.5-7b q4_k, interview: too few prompts for an interval, 1 before and 1
+          now: it needs 5 more
         qwen2.5-7b q4_k: Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of
           20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02,
           interview 03, interview 04 and 4 more), 0 gained, p = 0.0039

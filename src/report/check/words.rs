@@ -200,8 +200,9 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
         let size = size(figure.metric, &evidence);
         if evidence.paired {
             // The medians of the sides need not differ by the median of what the pairs differ by, nor the same way.
+            let pairs = if is_of_texts(figure) { "prompts" } else { "pairs of trials" };
             return format!(
-                "{label}: {size}{within}, the median over pairs of trials; the medians of the sides are {before} and {after}"
+                "{label}: {size}{within}, the median over {pairs}; the medians of the sides are {before} and {after}"
             );
         }
         format!("{label} was {before} and is {after}: {size}{within}")
@@ -219,7 +220,11 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
         Verdict::Improved => format!("{}; better by more than the tolerance of {tolerance}", measured()),
         Verdict::Inconclusive(Doubt::Straddles { more_trials }) => {
             let more = match more_trials {
+                Some(more) if is_of_texts(figure) => format!("about {more} more prompts would decide"),
                 Some(more) => format!("about {more} more trials on each side would decide"),
+                None if is_of_texts(figure) => {
+                    "more prompts would hardly decide: the change lies at the tolerance itself".to_owned()
+                }
                 None => "more trials would hardly decide: the change lies at the tolerance itself".to_owned(),
             };
             let detectable = judgement.evidence.and_then(|evidence| evidence.detectable);
@@ -235,7 +240,8 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
         }
         Verdict::Inconclusive(Doubt::TooFew { more_trials }) => {
             let (before, now) = figure.n;
-            format!("too few trials for an interval, {before} before and {now} now: it takes {more_trials} more")
+            let what = if is_of_texts(figure) { "prompts" } else { "trials" };
+            format!("too few {what} for an interval, {before} before and {now} now: it needs {more_trials} more")
         }
         Verdict::Inconclusive(Doubt::Disturbed { disturbed, trials, on_gpu, by, far }) => {
             let cause = disturbance(*disturbed, *on_gpu, by);
@@ -251,6 +257,11 @@ pub(super) fn reason(figure: &FigureCheck) -> Option<String> {
         }
         Verdict::Incomparable(differences) => self::differences(differences),
     })
+}
+
+/// Whether it is of texts, whose sample is the prompts: to repeat them decides nothing.
+fn is_of_texts(figure: &FigureCheck) -> bool {
+    figure.place.suite.is_some() && figure.place.prompt.is_none()
 }
 
 /// How much worse the figure may be.

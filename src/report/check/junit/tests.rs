@@ -134,7 +134,7 @@ fn a_check_as_tests() {
           <skipped message="decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %">19.5 tok/s before, 18.7 tok/s now, n 20+20, change -4.1 % (-7.6 … -0.5 %), tolerance 5 %: inconclusive</skipped>
         </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="interview decode" time="0">
-          <skipped message="too few trials for an interval, 1 before and 1 now: it takes 5 more">19.0 tok/s before, 19.0 tok/s now, n 1+1, change —, tolerance 5 %: inconclusive</skipped>
+          <skipped message="too few prompts for an interval, 1 before and 1 now: it needs 5 more">19.0 tok/s before, 19.0 tok/s now, n 1+1, change —, tolerance 5 %: inconclusive</skipped>
         </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="memory" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="load" time="0"/>
