@@ -7,7 +7,7 @@ use crate::metric::Metric;
 use crate::recommend::{Flag, Undecided};
 use crate::record::FailureKind;
 use crate::suite::Language;
-use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState};
+use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState, ReaderView};
 
 /// Something to know, and what it is about.
 #[derive(Debug, Clone)]
@@ -111,6 +111,8 @@ pub enum Kind {
     UndecidedFloor(Undecided),
     /// Answers that are not in the language that is due, and are in no speed of that language.
     OtherLanguage { language: Language, answers: usize, of: usize },
+    /// What a reader sees of the answers to prompts in a language, where the stream keeps them waiting.
+    Reader { language: Language, view: ReaderView },
     /// Answers that break a gate or a check, and the first of them.
     FailedAnswers { failed: usize, of: usize, shown: Vec<Failed> },
     /// What a reader of the ranking must know. Its fields are the recommendation's.
@@ -165,6 +167,7 @@ names! {
     Kind::Capacity { .. } => "capacity",
     Kind::UndecidedFloor(_) => "undecided_floor",
     Kind::OtherLanguage { .. } => "other_language",
+    Kind::Reader { .. } => "reader",
     Kind::FailedAnswers { .. } => "failed_answers",
     Kind::Flag(Flag::MixedPrecision(_)) => "mixed_precision",
     Kind::Flag(Flag::QualityNotJudged { .. }) => "quality_not_judged",
@@ -196,6 +199,7 @@ impl Kind {
             | Kind::TooFewTrials { .. }
             | Kind::UndecidedFloor(_)
             | Kind::OtherLanguage { .. }
+            | Kind::Reader { .. }
             | Kind::FailedAnswers { .. }
             | Kind::Flag(Flag::MixedPrecision(_) | Flag::QualityNotJudged { .. } | Flag::CriterionDropped { .. }) => {
                 Severity::Caution

@@ -16,6 +16,7 @@ mod python;
 mod script;
 mod verdict;
 
+pub use check::first_sentence;
 pub use divergence::{Agreement, Divergence};
 pub use exchange::Exchange;
 pub use gate::Gate;

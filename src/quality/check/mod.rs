@@ -20,6 +20,7 @@ use crate::suite::{Bounds, Check};
 
 use counted::count;
 pub(super) use register::of as register_of;
+pub use sentence::first_sentence;
 pub(super) use sentence::sentences;
 
 /// What a check says of an answer.
