@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 use crate::catalog::Quantization;
 use crate::compare::RECOMMENDED_TRIALS;
 use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
+use crate::text::TEMPLATE_DATE;
 use crate::units::Share;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
@@ -109,6 +111,14 @@ pub struct Prompts {
     pub quality: Vec<PathBuf>,
 }
 
+/// What chat templates are told.
+#[derive(Debug, Clone, Args)]
+pub struct Templates {
+    /// Tell chat templates that ask for it that this is today: a fixed day, so that prompts stay the same
+    #[arg(long, value_name = "YYYY-MM-DD", default_value_t = TEMPLATE_DATE)]
+    pub today: Date,
+}
+
 /// What to compute on.
 #[derive(Debug, Clone, Args)]
 pub struct Device {
@@ -180,6 +190,8 @@ pub struct Compare {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
+    pub templates: Templates,
+    #[command(flatten)]
     pub require: Require,
     #[command(flatten)]
     pub results: Results,
@@ -193,15 +205,15 @@ pub struct Compare {
     #[arg(
         long, value_name = "FILE|RUN",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require"]
+            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today", "require"]
     )]
     pub like: Option<String>,
     /// Continue an interrupted run with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require",
-            "like"]
+            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today",
+            "require", "like"]
     )]
     pub resume: Option<String>,
 }
@@ -329,6 +341,8 @@ pub struct Run {
     /// Give these token ids instead of text, as a JSON list
     #[arg(long, value_name = "LIST", value_parser = token_ids)]
     pub ids: Option<TokenIds>,
+    #[command(flatten)]
+    pub templates: Templates,
     /// Limit the answer to this many tokens
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: u32,

@@ -61,6 +61,8 @@ pub enum Kind {
     Pending,
     /// The row's engine does not know its weights, its cache or what memory they take.
     Unknown { reason: String },
+    /// The row's prompts were put together without a chat template.
+    JoinedPlainly { reason: String },
     /// Measured requests that failed, and what the first of them said.
     FailedRequests { failed: usize, measured: usize, first: String },
     /// Answers that were cut because the model's context was full; their latency is in no figure.
@@ -142,6 +144,7 @@ names! {
     Kind::Failed { .. } => "failed",
     Kind::Pending => "pending",
     Kind::Unknown { .. } => "unknown",
+    Kind::JoinedPlainly { .. } => "joined_plainly",
     Kind::FailedRequests { .. } => "failed_requests",
     Kind::ContextFull { .. } => "context_full",
     Kind::Impossible { .. } => "impossible",
@@ -189,6 +192,7 @@ impl Kind {
             | Kind::Failed { .. }
             | Kind::Pending
             | Kind::Unknown { .. }
+            | Kind::JoinedPlainly { .. }
             | Kind::FailedRequests { .. }
             | Kind::ContextFull { .. }
             | Kind::NotSteady { .. }

@@ -48,7 +48,9 @@ fn unwell() -> Run {
     let mut silent = ran("silent", requests(12, 900, 90));
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
     silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });
-    let mut run = run(vec![ran("flaky", flaky), silent, skipped, broken, row("later")]);
+    let mut flaky = ran("flaky", flaky);
+    flaky.load.get_or_insert_default().joins_plainly = Some("it has no | chat template".into());
+    let mut run = run(vec![flaky, silent, skipped, broken, row("later")]);
     run.environment.debug_build = true;
     run
 }

@@ -29,6 +29,10 @@ impl fmt::Display for Kind {
             Kind::FailedRequests { failed, measured, first } => {
                 write!(f, "{failed} of {measured} requests failed, the first with: {first}")
             }
+            Kind::JoinedPlainly { reason } => write!(
+                f,
+                "the texts of a prompt were joined plainly, {reason}; it may answer better in the form that it was trained on"
+            ),
             Kind::ContextFull { cut, of } => write!(
                 f,
                 "{cut} of {of} answers were cut because the context was full: their latency is in no figure, since they are \

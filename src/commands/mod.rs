@@ -11,6 +11,7 @@ mod compare;
 mod deliver;
 mod doctor;
 mod export;
+mod fault;
 mod gpu;
 mod history;
 mod interrupt;
@@ -37,6 +38,7 @@ pub use status::{NO_ANSWER, Status};
 /// # Errors
 /// Whatever keeps it from answering.
 pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
+    fault::handle();
     match command {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),

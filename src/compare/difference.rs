@@ -99,6 +99,11 @@ pub fn runs(before: &Digest, after: &Digest, allowed: &[String]) -> Vec<Differen
         differences.push(Difference::new("seed", old.seed, new.seed));
     }
     differences.extend(answer_lengths(old, new));
+    if let (Some(old), Some(new)) = (old.today, new.today)
+        && old != new
+    {
+        differences.push(Difference::new("day that chat templates are told", old, new));
+    }
     differences
 }
 

@@ -194,8 +194,14 @@ mod tests {
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
         // Any key names a suite or a language, or is what some model's config says; medians are by work.
-        let by_name =
-            ["/quality/languages", "/quality/in_language", "/quality/suites", "/quality/suites/interview", "/reader"];
+        let by_name = [
+            "/quality/languages",
+            "/quality/in_language",
+            "/quality/suites",
+            "/quality/suites/interview",
+            "/quality/line_pass",
+            "/reader",
+        ];
         let of_run = [["/run/settings/suites", "/load/config", "/medians"].as_slice(), &by_name].concat();
         let works = |document: &Value| -> Vec<String> {
             let rows = document["derived"].as_array().expect("rows").iter();

@@ -49,6 +49,7 @@ mod sampling;
 mod score;
 mod scripted;
 mod statistics;
+mod templates;
 mod text;
 mod timing;
 mod utilization;

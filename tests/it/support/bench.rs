@@ -235,6 +235,18 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
     }
 
+    /// Whether it has started a process of its own.
+    #[cfg(target_os = "linux")]
+    pub fn has_child(&self) -> bool {
+        let parent = format!(" {} ", self.child.id());
+        let is_child = |status: String| {
+            // `pid (name) state parent …`
+            status.rsplit_once(')').is_some_and(|(_, rest)| rest.get(2..).is_some_and(|rest| rest.starts_with(&parent)))
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).any(is_child)
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
