@@ -97,7 +97,9 @@ pub enum Kind {
     EstimatedMemory { rows: Vec<String> },
     /// Figures in which rows are not told apart from the best.
     NotToldApart { figures: Vec<Tied> },
-    /// A percentile or an interval that too few requests gave, and the least `--repeat` that gives it.
+    /// A percentile or an interval that too few texts gave, which no repetition of them gives.
+    TooFewPrompts { figure: Scarce, needs: usize, there_are: usize },
+    /// A percentile or an interval that too few requests of token ids gave, and the least `--repeat` that gives it.
     TooFewTrials { figure: Scarce, needs: usize, there_are: usize, repeat: usize, gives: usize },
     /// The limits that a request must meet to be within limits.
     WithinLimits { limits: Vec<RequestLimit> },
@@ -156,6 +158,7 @@ names! {
     Kind::RandomWeights { .. } => "random_weights",
     Kind::EstimatedMemory { .. } => "estimated_memory",
     Kind::NotToldApart { .. } => "not_told_apart",
+    Kind::TooFewPrompts { .. } => "too_few_prompts",
     Kind::TooFewTrials { .. } => "too_few_trials",
     Kind::WithinLimits { .. } => "within_limits",
     Kind::ColdStart(_) => "cold_start",
@@ -189,6 +192,7 @@ impl Kind {
             | Kind::PrecisionNotReached { .. }
             | Kind::TooShort { .. }
             | Kind::Drift { .. }
+            | Kind::TooFewPrompts { .. }
             | Kind::TooFewTrials { .. }
             | Kind::UndecidedFloor(_)
             | Kind::OtherLanguage { .. }

@@ -6,7 +6,7 @@ use super::note::{Drifted, Kind, Note, Place, Reached, RequestLimit, Scarce, Sub
 use crate::measure::{EnergySource, other_programs};
 use crate::recommend::Undecided;
 use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState};
-use crate::units::{Bytes, Count, Rate, Seconds, Share, UNKNOWN};
+use crate::units::{Bytes, Count, Rate, Seconds, Share, UNKNOWN, counted};
 
 /// The sentence after its row's name, if it is about one.
 impl fmt::Display for Note {
@@ -103,12 +103,14 @@ impl fmt::Display for Kind {
             Kind::NotToldApart { .. } => {
                 write!(f, "not told apart from the best of its column: their 95 % intervals overlap")
             }
+            Kind::TooFewPrompts { figure, needs, there_are } => write!(
+                f,
+                "{} needs {} ({needs} in all); asking one again adds none",
+                scarce(*figure),
+                counted(needs.saturating_sub(*there_are), "more prompt")
+            ),
             Kind::TooFewTrials { figure, needs, there_are, repeat, gives } => {
-                let what = match figure {
-                    Scarce::P50 => "p50",
-                    Scarce::P95 => "p95",
-                    Scarce::Interval => "an interval",
-                };
+                let what = scarce(*figure);
                 write!(f, "{what} needs {needs} requests and there are {there_are}: `--repeat {repeat}` gives {gives}")
             }
             Kind::WithinLimits { limits } => {
@@ -163,6 +165,14 @@ fn drifted(figure: &Drifted) -> String {
 
 fn limit(RequestLimit { metric, limit }: &RequestLimit) -> String {
     format!("{} {} {}", metric.label, metric.direction.bound(), metric.unit.show_in_text(*limit))
+}
+
+fn scarce(figure: Scarce) -> &'static str {
+    match figure {
+        Scarce::P50 => "p50",
+        Scarce::P95 => "p95",
+        Scarce::Interval => "an interval",
+    }
 }
 
 fn in_rounds(rounds: u32, most: u32) -> String {

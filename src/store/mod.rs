@@ -8,6 +8,7 @@ mod error;
 mod judgements;
 mod open;
 mod read;
+mod reviews;
 mod select;
 mod write;
 

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::metric::{DECODE, TTFT};
     use crate::record::{FitEstimate, GpuReading, Precision, Reading};
-    use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
+    use crate::summarize::testing::{load, of_prompts, ran, row, run, speed_trial, text_trial};
 
     #[test]
     fn text_and_token_ids_are_not_pooled() {
@@ -118,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn twenty_trials_have_an_interval() {
-        let trials = (1..=20).map(|step| text_trial(200, 50 + step * step, 11, "가")).collect();
+    fn twenty_prompts_have_an_interval() {
+        let trials = of_prompts((1..=20).map(|step| text_trial(200, 50 + step * step, 11, "가")));
         let summary = &summarize(&run(vec![ran("a", trials)]))[0];
         let text = summary.text.as_ref().unwrap();
         assert!(text.overall.get(&DECODE).is_some_and(|distribution| distribution.interval.is_some()));
