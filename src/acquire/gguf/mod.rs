@@ -6,6 +6,7 @@
 
 mod config;
 mod reader;
+mod split;
 #[cfg(test)]
 mod testing;
 mod text;
