@@ -60,7 +60,7 @@ pub enum Command {
     Score(Score),
     /// Show what fits a GPU and how fast it can be, before any download
     Plan(Plan),
-    /// Show which rows of a published table a GPU cannot have produced
+    /// Show which rows of a published table are impossible on a GPU, or contradict each other
     Audit(Audit),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
@@ -68,6 +68,8 @@ pub enum Command {
     Recommend(Recommend),
     /// Judge stored answers again, or those of a file, without running anything
     Judge(Judge),
+    /// Compare stored answers yourself, two at a time and without names
+    Review(Review),
     /// Write a stored run as CSV, JSON or Markdown, answers included
     Export(Export),
     /// Fail if a run is worse than a baseline by more than the tolerance and by more than chance explains
@@ -260,7 +262,7 @@ Examples:
 pub struct Plan {
     /// Candidates of models.toml, directories, .gguf files or Hub repositories (owner/name) [default: all of models.toml]
     pub candidates: Vec<String>,
-    /// Plan for this GGUF file of the repository
+    /// Plan for this GGUF file of the repository; a pattern such as '*q4_k_m*' will do
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]
@@ -294,13 +296,16 @@ pub struct Plan {
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench audit table.csv --gpu l4
+  bench audit before-and-after.csv
   bench audit table.csv --gpu a100-80 --shape ours=./my-model --format json")]
 pub struct Audit {
-    /// A table as CSV with a header: model, and precision, tokens/s and memory where it states them
+    /// A table as CSV with a header: model, and precision, tokens/s and memory where it states them; or metric, before, after
+    /// and change
     pub table: PathBuf,
-    /// Judge by this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this machine
+    /// Judge speeds and memory by this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this
+    /// machine
     #[arg(long, value_name = "GPU")]
-    pub gpu: String,
+    pub gpu: Option<String>,
     #[command(flatten)]
     pub gpus: Gpus,
     #[command(flatten)]
@@ -453,7 +458,7 @@ pub struct Pull {
     /// Candidates of models.toml, or Hub repositories (owner/name or owner/name@revision) [default: all candidates]
     #[arg(value_name = "CANDIDATE")]
     pub candidates: Vec<String>,
-    /// Download only this GGUF file of the repository
+    /// Download only this GGUF file of the repository, with all its parts; a pattern such as '*q4_k_m*' will do
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]
@@ -501,6 +506,38 @@ pub struct Judge {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "results"])]
     pub answers: Option<PathBuf>,
     /// Print in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: RunFormat,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench review                          pairs of answers of the latest run, q ends
+  bench review --candidate qwen2.5-7b --candidate exaone-3.5-7.8b --language ko
+  bench review --summary                what was preferred so far")]
+pub struct Review {
+    /// The id of a run, an unambiguous beginning of one, or latest
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Compare only these candidates' answers: an id, or a row's name with its quantization; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub candidate: Vec<String>,
+    /// Show only prompts in this language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<Language>,
+    /// Show only prompts of this suite
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<String>,
+    /// Show no more than this many pairs
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// Show no pair, only what was preferred so far
+    #[arg(long)]
+    pub summary: bool,
+    /// Print what was preferred in this format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RunFormat,
     #[command(flatten)]

@@ -33,11 +33,12 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// The files that hold them; none where they are made, or lie in a file that is open already.
+    /// The files that hold them; none where they are made.
     pub fn files(&self) -> &[PathBuf] {
         match self {
             Self::Safetensors(files) | Self::Pytorch(files) => files,
-            Self::Gguf(_) | Self::Synthetic { .. } => &[],
+            Self::Gguf(file) => file.files(),
+            Self::Synthetic { .. } => &[],
         }
     }
 }

@@ -64,6 +64,7 @@ impl AcquireError {
             Self::NotAnAdapter { .. } => Some("give a directory as PEFT's save_pretrained writes it".into()),
             Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
             Self::Spec { source, .. } => source.hint(),
+            Self::Gguf { source, .. } => source.hint(),
             Self::Read { .. }
             | Self::LfsPointer { .. }
             | Self::Json { .. }
@@ -71,7 +72,6 @@ impl AcquireError {
             | Self::NoWeights { .. }
             | Self::NoCheckpoint(_)
             | Self::HostileName { .. }
-            | Self::Gguf { .. }
             | Self::Text { .. } => None,
             Self::GgufText { source, .. } => source.hint(),
         }

@@ -51,19 +51,19 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
         commit: None,
         architecture: architecture(path, &config)?,
         parameters: file.tensors().values().map(|tensor| elements(&tensor.shape)).sum(),
-        files: vec![file_facts(path)?],
+        files: file.files().iter().map(|file| file_facts(file)).collect::<Result<_, _>>()?,
         synthetic: false,
     };
     Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
-    let config = parse_config(path, json(&path.join("config.json"))?)?;
+    let config = config(path)?;
     let weights = weight_files(path)?;
     check_end_ids(path, &config)?;
     let text = text_model(path, &config);
     let mut files = Vec::new();
-    for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
+    for name in CONFIG.iter().chain(&["generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
         if is_there(&path.join(name)) {
             files.push(file_facts(&path.join(name))?);
         }
@@ -83,12 +83,40 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     Ok(Checkpoint { config, text, weights, adapter: None, facts })
 }
 
+/// The files that a config is read from, of which only the first must be there.
+pub(super) const CONFIG: [&str; 2] = ["config.json", "hf_quant_config.json"];
+
 /// The config alone of a directory in Hugging Face layout.
 ///
 /// # Errors
 /// As [`open`].
 pub fn config(directory: &Path) -> Result<Config, AcquireError> {
-    parse_config(directory, json(&directory.join("config.json"))?)
+    let [config, quantization] = CONFIG.map(|name| directory.join(name));
+    let mut value = json(&config)?;
+    if let Some(fields) = value.as_object_mut()
+        && fields.get("quantization_config").is_none_or(Value::is_null)
+        && is_there(&quantization)
+        && let Some(stated) = model_opt(json(&quantization)?)
+    {
+        fields.insert("quantization_config".into(), stated);
+    }
+    parse_config(directory, value)
+}
+
+/// What ModelOpt says of the weights beside `config.json`, in the words of one; `None` if they are not quantized.
+fn model_opt(mut document: Value) -> Option<Value> {
+    let mut stated = document.get_mut("quantization").map(Value::take).unwrap_or_default();
+    if stated.get("quant_algo").is_some_and(Value::is_null) {
+        return None;
+    }
+    match stated.as_object_mut() {
+        Some(fields) => {
+            fields.insert("quant_method".into(), "modelopt".into());
+            Some(stated)
+        }
+        // Of a form that is not known: it is refused by the name of who wrote it.
+        None => Some(serde_json::json!({ "quant_method": "modelopt" })),
+    }
 }
 
 /// Config and size of the weights, without reading them.
@@ -100,14 +128,14 @@ pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
         let config = config(path)?;
         let weights = weight_files(path)?;
         let sizes = weights.files().iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
-        return Ok(Preview { config, stored_bytes: sizes.sum(), no_text: None });
+        return Ok(Preview::new(config, sizes.sum()));
     }
     let checkpoint = open(path)?;
     let stored_bytes = match &checkpoint.weights {
         Weights::Gguf(file) => Some(file.weights_bytes()),
         _ => None,
     };
-    Ok(Preview { config: checkpoint.config, stored_bytes, no_text: checkpoint.text.err() })
+    Ok(Preview { no_text: checkpoint.text.err(), ..Preview::new(checkpoint.config, stored_bytes) })
 }
 
 fn parse_config(path: &Path, value: Value) -> Result<Config, AcquireError> {

@@ -61,11 +61,15 @@ impl SafetensorsFile {
     /// # Errors
     /// A type of number that nothing here computes with.
     pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor>, SafetensorsError> {
-        let Some(info) = self.info(name) else { return Ok(None) };
+        let (Some(info), Some(bytes)) = (self.info(name), self.bytes(name)) else { return Ok(None) };
         let unknown = |source| SafetensorsError::UnknownType { tensor: name.into(), source: Box::new(source) };
         let dtype = DType::try_from(info.dtype).map_err(unknown)?;
-        let (start, end) = info.data_offsets;
-        let bytes = WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end);
-        Ok(bytes.map(|bytes| StoredTensor { dtype, shape: info.shape.clone(), bytes }))
+        Ok(Some(StoredTensor { dtype, shape: info.shape.clone(), bytes }))
+    }
+
+    /// A tensor's bytes, whatever its type; `None` if it is not there.
+    pub fn bytes(&self, name: &str) -> Option<WeightBytes> {
+        let (start, end) = self.info(name)?.data_offsets;
+        WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end)
     }
 }

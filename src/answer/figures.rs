@@ -24,6 +24,7 @@ pub(super) fn notes(run: &Run, summaries: &[RowSummary]) -> Vec<Kind> {
     notes.extend(named(|summary| summary.synthetic).map(|rows| Kind::RandomWeights { rows }));
     notes.extend(named(estimated).map(|rows| Kind::EstimatedMemory { rows }));
     notes.extend(not_told_apart(summaries));
+    notes.extend(too_few_prompts(summaries));
     notes.extend(too_few_trials(summaries));
     let limits = run.requirements.request_limits();
     let limits: Vec<RequestLimit> = limits.into_iter().map(|(metric, limit)| RequestLimit { metric, limit }).collect();
@@ -70,21 +71,28 @@ fn prompts(summaries: &[RowSummary]) -> Vec<&str> {
     prompts
 }
 
-/// Why a percentile or an interval is not stated, and how many repetitions would give it.
-fn too_few_trials(summaries: &[RowSummary]) -> Vec<Kind> {
+/// Why a percentile or an interval of texts is not stated.
+fn too_few_prompts(summaries: &[RowSummary]) -> Vec<Kind> {
     let texts = || summaries.iter().filter_map(|summary| summary.text.as_ref());
-    let tokens = summaries.iter().filter_map(|summary| summary.tokens.as_ref());
-    let waits: Vec<Sampled> = texts().filter_map(|text| Sampled::of(text, &TTFT)).collect();
-    let decodes: Vec<Sampled> = texts().chain(tokens).filter_map(|summary| Sampled::of(summary, &DECODE)).collect();
-    let fewest = |of: &[Sampled]| of.iter().min().copied();
+    let fewest = |metric: &Metric| texts().filter_map(|text| Some(text.overall.get(metric)?.n)).min();
     [
-        (Scarce::P50, Percentile::P50.needs(), fewest(&waits)),
-        (Scarce::P95, Percentile::P95.needs(), fewest(&waits)),
-        (Scarce::Interval, Interval::NEEDS, fewest(&decodes)),
+        (Scarce::P50, Percentile::P50.needs(), fewest(&TTFT)),
+        (Scarce::P95, Percentile::P95.needs(), fewest(&TTFT)),
+        (Scarce::Interval, Interval::NEEDS, fewest(&DECODE)),
     ]
     .into_iter()
-    .filter_map(|(figure, needs, fewest)| fewest?.more_trials(figure, needs))
+    .filter_map(|(figure, needs, fewest)| {
+        let there_are = fewest.filter(|there_are| *there_are < needs)?;
+        Some(Kind::TooFewPrompts { figure, needs, there_are })
+    })
     .collect()
+}
+
+/// Why an interval of prompts of token ids is not stated, and how many repetitions would give it.
+fn too_few_trials(summaries: &[RowSummary]) -> Option<Kind> {
+    let tokens = summaries.iter().filter_map(|summary| summary.tokens.as_ref());
+    let fewest = tokens.filter_map(|summary| Sampled::of(summary, &DECODE)).min()?;
+    fewest.more_trials(Scarce::Interval, Interval::NEEDS)
 }
 
 /// How many figures so many repetitions of each prompt gave: not every prompt gives every figure, and some may fail.

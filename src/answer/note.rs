@@ -7,7 +7,7 @@ use crate::metric::Metric;
 use crate::recommend::{Flag, Undecided};
 use crate::record::FailureKind;
 use crate::suite::Language;
-use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState};
+use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState, ReaderView};
 
 /// Something to know, and what it is about.
 #[derive(Debug, Clone)]
@@ -101,7 +101,9 @@ pub enum Kind {
     EstimatedMemory { rows: Vec<String> },
     /// Figures in which rows are not told apart from the best.
     NotToldApart { figures: Vec<Tied> },
-    /// A percentile or an interval that too few requests gave, and the least `--repeat` that gives it.
+    /// A percentile or an interval that too few texts gave, which no repetition of them gives.
+    TooFewPrompts { figure: Scarce, needs: usize, there_are: usize },
+    /// A percentile or an interval that too few requests of token ids gave, and the least `--repeat` that gives it.
     TooFewTrials { figure: Scarce, needs: usize, there_are: usize, repeat: usize, gives: usize },
     /// The limits that a request must meet to be within limits.
     WithinLimits { limits: Vec<RequestLimit> },
@@ -113,6 +115,8 @@ pub enum Kind {
     UndecidedFloor(Undecided),
     /// Answers that are not in the language that is due, and are in no speed of that language.
     OtherLanguage { language: Language, answers: usize, of: usize },
+    /// What a reader sees of the answers to prompts in a language, where the stream keeps them waiting.
+    Reader { language: Language, view: ReaderView },
     /// Answers that break a gate or a check, and the first of them.
     FailedAnswers { failed: usize, of: usize, shown: Vec<Failed> },
     /// What a reader of the ranking must know. Its fields are the recommendation's.
@@ -162,12 +166,14 @@ names! {
     Kind::RandomWeights { .. } => "random_weights",
     Kind::EstimatedMemory { .. } => "estimated_memory",
     Kind::NotToldApart { .. } => "not_told_apart",
+    Kind::TooFewPrompts { .. } => "too_few_prompts",
     Kind::TooFewTrials { .. } => "too_few_trials",
     Kind::WithinLimits { .. } => "within_limits",
     Kind::ColdStart(_) => "cold_start",
     Kind::Capacity { .. } => "capacity",
     Kind::UndecidedFloor(_) => "undecided_floor",
     Kind::OtherLanguage { .. } => "other_language",
+    Kind::Reader { .. } => "reader",
     Kind::FailedAnswers { .. } => "failed_answers",
     Kind::Flag(Flag::MixedPrecision(_)) => "mixed_precision",
     Kind::Flag(Flag::QualityNotJudged { .. }) => "quality_not_judged",
@@ -197,9 +203,11 @@ impl Kind {
             | Kind::PrecisionNotReached { .. }
             | Kind::TooShort { .. }
             | Kind::Drift { .. }
+            | Kind::TooFewPrompts { .. }
             | Kind::TooFewTrials { .. }
             | Kind::UndecidedFloor(_)
             | Kind::OtherLanguage { .. }
+            | Kind::Reader { .. }
             | Kind::FailedAnswers { .. }
             | Kind::Flag(Flag::MixedPrecision(_) | Flag::QualityNotJudged { .. } | Flag::CriterionDropped { .. }) => {
                 Severity::Caution

@@ -5,8 +5,8 @@ use std::fmt;
 use super::note::{Drifted, Kind, Note, Place, Reached, RequestLimit, Scarce, Subject, Took, WarmedUp};
 use crate::measure::{EnergySource, other_programs};
 use crate::recommend::Undecided;
-use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState};
-use crate::units::{Bytes, Count, Rate, Seconds, Share, UNKNOWN};
+use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState, ReaderView};
+use crate::units::{Bytes, Count, Known, Rate, Seconds, Share, UNKNOWN, counted};
 
 /// The sentence after its row's name, if it is about one.
 impl fmt::Display for Note {
@@ -110,12 +110,14 @@ impl fmt::Display for Kind {
             Kind::NotToldApart { .. } => {
                 write!(f, "not told apart from the best of its column: their 95 % intervals overlap")
             }
+            Kind::TooFewPrompts { figure, needs, there_are } => write!(
+                f,
+                "{} needs {} ({needs} in all); asking one again adds none",
+                scarce(*figure),
+                counted(needs.saturating_sub(*there_are), "more prompt")
+            ),
             Kind::TooFewTrials { figure, needs, there_are, repeat, gives } => {
-                let what = match figure {
-                    Scarce::P50 => "p50",
-                    Scarce::P95 => "p95",
-                    Scarce::Interval => "an interval",
-                };
+                let what = scarce(*figure);
                 write!(f, "{what} needs {needs} requests and there are {there_are}: `--repeat {repeat}` gives {gives}")
             }
             Kind::WithinLimits { limits } => {
@@ -136,6 +138,21 @@ impl fmt::Display for Kind {
             }
             Kind::OtherLanguage { language, answers, of } => {
                 write!(f, "{answers} of {of} answers are not {}", language.name())
+            }
+            Kind::Reader { language, view } => {
+                let ReaderView { pace, answers, first_sentence_seconds, waiting_share, stalls } = view;
+                let first =
+                    first_sentence_seconds.map(|at| format!("the first sentence is there after {}, ", Seconds(at)));
+                write!(
+                    f,
+                    "{}a reader of {} {} characters a second waits for {} of the stream, {} over 200 ms in {}",
+                    first.unwrap_or_default(),
+                    Rate(*pace),
+                    language.name(),
+                    Known(waiting_share.map(Share)),
+                    counted(*stalls, "stall"),
+                    counted(*answers, "answer")
+                )
             }
             Kind::FailedAnswers { failed, of, shown } => {
                 write!(f, "{failed} of {of} answers fail: {}", listed(shown, "; ", failed_answer))?;
@@ -170,6 +187,14 @@ fn drifted(figure: &Drifted) -> String {
 
 fn limit(RequestLimit { metric, limit }: &RequestLimit) -> String {
     format!("{} {} {}", metric.label, metric.direction.bound(), metric.unit.show_in_text(*limit))
+}
+
+fn scarce(figure: Scarce) -> &'static str {
+    match figure {
+        Scarce::P50 => "p50",
+        Scarce::P95 => "p95",
+        Scarce::Interval => "an interval",
+    }
 }
 
 fn in_rounds(rounds: u32, most: u32) -> String {

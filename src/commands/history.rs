@@ -5,7 +5,7 @@ use super::status::Status;
 use crate::cli;
 use crate::compare::Subject;
 use crate::error::Error;
-use crate::metric::METRICS;
+use crate::metric::{METRICS, RATES};
 use crate::report::{Renderer, history};
 use crate::store::{self, Store, StoreError};
 use crate::summarize::summarize;
@@ -24,8 +24,8 @@ pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Erro
         return Ok(Status::Yes);
     };
     // By the names that a check knows too; what a candidate has once is in no trial, and has no course.
-    let Some(Subject::Metric(metric)) = Subject::named(key) else {
-        let keys: Vec<&str> = METRICS.iter().map(|metric| metric.key).collect();
+    let Some(Subject::Metric(metric) | Subject::Rate(metric)) = Subject::named(key) else {
+        let keys: Vec<&str> = METRICS.iter().chain(RATES).map(|metric| metric.key).collect();
         let hint = match nearest(key, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the metrics are {}", keys.join(", ")),

@@ -19,6 +19,7 @@ mod judge;
 mod plan;
 mod pull;
 mod recommend;
+mod review;
 mod run;
 mod score;
 mod status;
@@ -48,6 +49,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
         Command::Judge(args) => judge::run(&args, printer),
+        Command::Review(args) => review::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Baseline(args) => baseline::run(&args, printer),
         Command::History(args) => history::run(&args, printer),

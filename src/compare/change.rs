@@ -1,14 +1,10 @@
 //! A change: by what factor a metric differs between two runs, or by how much where it may be zero, and how certain that is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bootstrap::{MedianBootstrap, MedianDistribution, least_p};
 use crate::quantile::quantile;
 use crate::summarize::{Interval, p_median_above, p_median_below};
-
-/// Prompts from which on each is one observation, however often it was repeated. Below, each pair of trials is, and the
-/// answer is about just those prompts.
-pub const PROMPTS_TO_GENERALIZE: usize = 12;
 
 /// How a change is stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub struct Change {
     scale: Scale,
     /// Candidate − baseline, on the scale.
     shift: f64,
-    /// Of the smaller side; pairs or prompts if paired.
+    /// Of the smaller side; prompts if paired.
     trials: usize,
     evidence: Evidence,
 }
@@ -74,7 +70,8 @@ pub enum Unjudged {
 /// The same prompt and repetition in both runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// Any number that is the same for the same prompt.
+    /// Any number that is the same for the same text, whose repetitions are one observation; of prompts that are drawn anew for each
+    /// trial, another one for each.
     pub prompt: usize,
     pub baseline: f64,
     pub candidate: f64,
@@ -105,27 +102,22 @@ pub(super) fn change_on(scale: Scale, baseline: &[f64], candidate: &[f64]) -> Re
 }
 
 /// Of trials of different work, each done by both: the median of the ratios. A prompt that was repeated counts once, by
-/// the median of its ratios, where there are [`PROMPTS_TO_GENERALIZE`].
+/// the median of its ratios.
 pub fn paired_change(pairs: &[Pair]) -> Result<Change, Unjudged> {
     paired_change_on(Scale::Ratio, pairs)
 }
 
 /// … or of the differences.
 pub(super) fn paired_change_on(scale: Scale, pairs: &[Pair]) -> Result<Change, Unjudged> {
-    enough(pairs.len())?;
+    let trials = enough(pairs.iter().map(|pair| pair.prompt).collect::<BTreeSet<_>>().len())?;
     if pairs.iter().all(|pair| pair.baseline.is_finite() && pair.baseline == pair.candidate) {
-        return fixed(1.0, 1.0, pairs.len(), scale);
+        return fixed(1.0, 1.0, trials, scale);
     }
     let mut prompts: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for pair in pairs {
         prompts.entry(pair.prompt).or_default().push(scale.of(pair.candidate)? - scale.of(pair.baseline)?);
     }
-    let mut shifts: Vec<f64> = if prompts.len() < PROMPTS_TO_GENERALIZE {
-        prompts.into_values().flatten().collect()
-    } else {
-        prompts.into_values().filter_map(|mut shifts| median(&mut shifts)).collect()
-    };
-    let trials = shifts.len();
+    let mut shifts: Vec<f64> = prompts.into_values().filter_map(|mut shifts| median(&mut shifts)).collect();
     let shift = median(&mut shifts).ok_or(Unjudged::TooFew { has: trials, needs: Interval::NEEDS })?;
     let evidence = if constant(&shifts).is_some() { Evidence::Fixed { arm: 0.0 } } else { Evidence::Paired(shifts) };
     Ok(Change { scale, shift, trials, evidence })
@@ -334,9 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn many_prompts_count_once_each_and_few_by_their_trials() {
+    fn repetitions_of_prompts_are_no_further_prompts() {
         let of = |prompt: usize, repetition: usize| (1.0, 1.0 + 0.01 * (prompt + repetition) as f64);
-        assert_eq!(paired_change(&pairs(12, 3, of)).unwrap().trials(), 12);
-        assert_eq!(paired_change(&pairs(11, 3, of)).unwrap().trials(), 33);
+        let (once, often) = (paired_change(&pairs(8, 1, of)).unwrap(), paired_change(&pairs(8, 9, of)).unwrap());
+        assert_eq!((once.trials(), often.trials()), (8, 8));
+        let width = |change: Change| change.shift_interval(0.025).map(|within| within.high - within.low).unwrap();
+        assert!(width(often) > 0.9 * width(once), "the prompts differ as much as before");
+        assert_eq!(paired_change(&pairs(5, 9, of)).unwrap_err(), Unjudged::TooFew { has: 5, needs: 6 });
     }
 }

@@ -82,10 +82,11 @@ fn of_prompts(row: &RowDigest, suite: &str, prompt: Option<&str>, metric: &Metri
 }
 
 impl Values {
+    /// Observations: trials, or processes; of texts the prompts, however often each was asked.
     pub fn count(&self) -> usize {
         match self {
             Values::Alike(values) | Values::Once(values) => values.len(),
-            Values::ByPrompt(prompts) => prompts.values().map(Vec::len).sum(),
+            Values::ByPrompt(prompts) => prompts.values().filter(|values| !values.is_empty()).count(),
         }
     }
 
@@ -120,7 +121,10 @@ impl Values {
             (Values::Alike(before) | Values::Once(before), Values::Alike(after) | Values::Once(after))
                 if paired && before.len() == after.len() =>
             {
-                paired_change_on(scale, &pairs_of(0, before, after).collect::<Vec<_>>())
+                // Each trial of token ids, or process, is an observation of its own.
+                let trials = before.chunks(1).zip(after.chunks(1)).enumerate();
+                let pairs = trials.flat_map(|(trial, (before, after))| pairs_of(trial, before, after));
+                paired_change_on(scale, &pairs.collect::<Vec<_>>())
             }
             (Values::Once(before), Values::Once(after)) if before.len().min(after.len()) == 1 => {
                 let none = Unjudged::TooFew { has: 0, needs: 1 };

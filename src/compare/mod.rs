@@ -13,6 +13,7 @@ mod digest;
 mod figures;
 mod holm;
 mod noise;
+mod quality;
 mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,14 +21,15 @@ mod verdict;
 
 pub use asked::{Asked, AskedError};
 pub use baseline::{Baseline, BaselineError};
-pub use change::{Change, PROMPTS_TO_GENERALIZE, Pair, Scale, Unjudged, fixed_change, paired_change, relative_change};
+pub use change::{Change, Pair, Scale, Unjudged, fixed_change, paired_change, relative_change};
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
 pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
 pub use difference::Difference;
-pub use digest::{Digest, PromptDigest, PromptKey, RowDigest};
+pub use digest::{Digest, JudgedAnswer, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
 pub(crate) use holm::holm;
 pub use noise::{Noise, NoiseFigure};
+pub use quality::QualityCheck;
 pub use subject::Subject;
 pub use verdict::{
     Comparison, Disturbance, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge,

@@ -81,11 +81,11 @@ pub enum Verdict {
 pub enum Doubt {
     /// The interval reaches over the tolerance's bad edge.
     Straddles {
-        /// Further trials on each side, pairs or prompts if paired, that would about decide it if the change stays as
+        /// Further trials on each side, prompts of texts, that would about decide it if the change stays as
         /// estimated. `None` if it lies at the edge itself, or so near that it would take over a hundred times as many.
         more_trials: Option<usize>,
     },
-    /// There are too few values for an interval, at the level that so many figures at once ask for.
+    /// There are too few observations for an interval, at the level that so many figures at once ask for.
     TooFew { more_trials: usize },
     /// Other programs were busy on the machine, or its GPU was too hot, during so many of the trials.
     Disturbed {

@@ -51,10 +51,10 @@ fn screening(recommendation: &Recommendation, screening: &Screening, lines: &mut
 /// Which rows are not told apart from the first, and why.
 fn tie(recommendation: &Recommendation) -> Option<String> {
     let tie = recommendation.tie.as_ref()?;
-    let why = if tie.too_few_trials {
-        "too few trials for intervals of decode rate and time to first token (see `--repeat`)"
-    } else {
-        "the intervals of decode rate and time to first token overlap"
+    let why = match (tie.too_few_trials, recommendation.basis) {
+        (true, Basis::Text) => "too few prompts for intervals of decode rate and time to first token",
+        (true, Basis::Tokens) => "too few trials for intervals of decode rate and time to first token (see `--repeat`)",
+        (false, _) => "the intervals of decode rate and time to first token overlap",
     };
     Some(format!("  A tie with {}: {why}, and the scores are within {TIE_MARGIN}.", tie.rows.join(", ")))
 }

@@ -5,12 +5,12 @@ use crate::record::{FitEstimate, Precision, Row, Trial};
 use crate::suite::Language;
 use crate::summarize::summarize;
 use crate::summarize::testing::{
-    beyond_an_l4, failed, llama_8b, load, ran, row, run, run_on_l4, speed_trial, text_trial,
+    beyond_an_l4, failed, llama_8b, load, of_prompts, ran, row, run, run_on_l4, speed_trial, text_trial,
 };
 
 /// Twelve requests with TTFT and gap in milliseconds, 11 tokens and 20 characters each.
 fn requests(ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
-    (0..12).map(|_| text_trial(ttft_ms, gap_ms, 11, "가나다라마바사아자차카타파하갸냐댜랴먀뱌")).collect()
+    of_prompts((0..12).map(|_| text_trial(ttft_ms, gap_ms, 11, "가나다라마바사아자차카타파하갸냐댜랴먀뱌")))
 }
 
 fn with_memory(mut row: Row, gib: u64) -> Row {

@@ -14,7 +14,8 @@ use crate::answer::{Answer, Note};
 use crate::metric::METRICS;
 use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
-use crate::summarize::{Capacity, Figures, Impossible, Quality, RowSummary, SuiteSummary};
+use crate::suite::Language;
+use crate::summarize::{Capacity, Figures, Impossible, Quality, ReaderView, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
 pub const SCHEMA_VERSION: u64 = 2;
@@ -39,6 +40,7 @@ struct Derived<'a> {
     capacity: Option<Capacity>,
     impossible: &'a [Impossible],
     quality: Option<&'a Quality>,
+    reader: &'a BTreeMap<Language, ReaderView>,
 }
 
 impl<'a> Derived<'a> {
@@ -55,6 +57,7 @@ impl<'a> Derived<'a> {
             capacity: summary.capacity,
             impossible: &summary.impossible,
             quality: summary.quality.as_ref(),
+            reader: &summary.reader,
         }
     }
 }
@@ -191,7 +194,14 @@ mod tests {
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
         // Any key names a suite or a language, or is what some model's config says; medians are by work.
-        let by_name = ["/quality/languages", "/quality/in_language", "/quality/suites", "/quality/suites/interview"];
+        let by_name = [
+            "/quality/languages",
+            "/quality/in_language",
+            "/quality/suites",
+            "/quality/suites/interview",
+            "/quality/line_pass",
+            "/reader",
+        ];
         let of_run = [["/run/settings/suites", "/load/config", "/medians"].as_slice(), &by_name].concat();
         let works = |document: &Value| -> Vec<String> {
             let rows = document["derived"].as_array().expect("rows").iter();

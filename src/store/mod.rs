@@ -9,6 +9,7 @@ mod judgements;
 mod mark;
 mod open;
 mod read;
+mod reviews;
 mod select;
 mod write;
 

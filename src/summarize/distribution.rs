@@ -5,27 +5,28 @@ use serde::Serialize;
 use super::interval::Interval;
 use crate::quantile::quantile;
 
-/// How one metric is distributed over trials, in the metric's unit.
+/// How one metric is distributed over observations, in the metric's unit. An observation is a prompt of texts, by the median of its
+/// repetitions, and a trial of token ids: see [`super::Summary`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Distribution {
-    /// Trials in which the metric was defined.
+    /// Observations in which the metric was defined.
     pub n: usize,
     pub median: f64,
     pub min: f64,
     pub max: f64,
-    /// The median again, if there are enough trials to certify it as a percentile. See [`Percentile`].
+    /// The median again, if there are enough observations to certify it as a percentile. See [`Percentile`].
     pub p50: Option<f64>,
     pub p90: Option<f64>,
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     /// Where the 95th percentile lies, at 95 %; `None` where that is.
     pub p95_interval: Option<Interval>,
-    /// Where the median lies, at 95 %. `None` below [`Interval::NEEDS`] trials.
+    /// Where the median lies, at 95 %. `None` below [`Interval::NEEDS`] observations.
     pub interval: Option<Interval>,
 }
 
 impl Distribution {
-    /// A figure that so many trials have together, and none by itself.
+    /// A figure that so many observations have together, and none by itself.
     pub(super) fn point(n: usize, value: f64) -> Self {
         let (p50, p90, p95, p99) = (None, None, None, None);
         Self { n, median: value, min: value, max: value, p50, p90, p95, p99, p95_interval: None, interval: None }
@@ -61,7 +62,7 @@ pub enum Percentile {
 }
 
 impl Percentile {
-    /// The share of trials at or below it, 0 to 1.
+    /// The share of observations at or below it, 0 to 1.
     pub fn share(self) -> f64 {
         match self {
             Percentile::P50 => 0.5,
@@ -71,7 +72,7 @@ impl Percentile {
         }
     }
 
-    /// Trials that it takes to bound this percentile at 99 % confidence with one of them beyond it: the smallest n for
+    /// Observations that it takes to bound this percentile at 99 % confidence with one of them beyond it: the smallest n for
     /// which n draws hold at most one from the 1 − share beyond with a probability of at most 1 %. They are the entries of
     /// MLPerf Inference's early-stopping table,
     /// <https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc>.

@@ -1,6 +1,6 @@
 //! A candidate's row, summarized.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,11 +10,13 @@ use super::impossible::Impossible;
 use super::machine::MachineState;
 use super::memory::Memory;
 use super::quality::{Quality, is_random, judged};
+use super::reader::{self, ReaderView};
 use super::suite::SuiteSummary;
 use super::summary::Summary;
 use crate::catalog::Requirements;
 use crate::measure::Ceiling;
 use crate::record::{Environment, MainType, Phase, Row, Run, Trial};
+use crate::suite::Language;
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +42,8 @@ pub struct RowSummary {
     pub suites: Vec<SuiteSummary>,
     /// What its answers are worth; `None` of random weights, of prompts of token ids, and where no answer came.
     pub quality: Option<Quality>,
+    /// What a reader sees of its answers, by the language of the prompts; none of random weights.
+    pub reader: BTreeMap<Language, ReaderView>,
     /// Over all prompts in a natural language.
     pub text: Option<Summary>,
     /// Over all prompts of token ids.
@@ -89,6 +93,7 @@ fn summarize_row(run: &Run, row: &Row) -> RowSummary {
         impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
         suites,
         quality: Quality::of(&judged(run, row)),
+        reader: if is_random(row) { BTreeMap::new() } else { reader::views(row, requirements) },
         text: summary(&|trial| trial.key.language.is_some()),
         tokens: summary(&|trial| trial.key.language.is_none()),
     }
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
     use crate::metric::{DECODE, TTFT};
     use crate::record::{FitEstimate, GpuReading, Precision, Reading};
-    use crate::summarize::testing::{load, ran, row, run, speed_trial, text_trial};
+    use crate::summarize::testing::{load, of_prompts, ran, row, run, speed_trial, text_trial};
 
     #[test]
     fn text_and_token_ids_are_not_pooled() {
@@ -118,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn twenty_trials_have_an_interval() {
-        let trials = (1..=20).map(|step| text_trial(200, 50 + step * step, 11, "가")).collect();
+    fn twenty_prompts_have_an_interval() {
+        let trials = of_prompts((1..=20).map(|step| text_trial(200, 50 + step * step, 11, "가")));
         let summary = &summarize(&run(vec![ran("a", trials)]))[0];
         let text = summary.text.as_ref().unwrap();
         assert!(text.overall.get(&DECODE).is_some_and(|distribution| distribution.interval.is_some()));

@@ -9,6 +9,7 @@ use super::distribution::Distribution;
 use crate::catalog::Requirements;
 use crate::measure::{Ceiling, ITL_P50_GAPS, ITL_P99_GAPS, Measurement, gaps, percentile};
 use crate::metric::{ITL_P50, ITL_P99, METRICS, Metric};
+use crate::quantile;
 use crate::record::{Outcome, Phase, Trial};
 use crate::suite::Language;
 
@@ -30,6 +31,10 @@ impl Figures {
 }
 
 /// Many trials of one candidate. Figures are of those that completed; those that failed are counted beside them.
+///
+/// The sample of texts is the prompts: to ask one again gives the same tokens, and tells how long they take more exactly, not what
+/// other texts take. So each prompt is one observation, the median of its repetitions. Of token ids, which are drawn anew for each
+/// trial, each trial is one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// Measured trials, the failed ones included.
@@ -39,6 +44,8 @@ pub struct Summary {
     pub warmup: usize,
     /// Distinct prompts among the measured trials.
     pub prompts: usize,
+    /// Of them, those with a trial that completed.
+    pub answered_prompts: usize,
     pub overall: Figures,
     /// Characters mean different things in different languages: a Hangul syllable is one, and about three letters' worth.
     pub languages: BTreeMap<Language, Figures>,
@@ -83,7 +90,8 @@ impl Summary {
             measured: measured.len(),
             failed: measured.len() - completed.len(),
             warmup: warmup.len(),
-            prompts: measured.iter().map(|(trial, _)| prompt(trial)).collect::<BTreeSet<_>>().len(),
+            prompts: distinct_prompts(&measured),
+            answered_prompts: distinct_prompts(&completed),
             overall: figures(&completed, |_| true),
             languages,
             cells: cells(&completed),
@@ -121,26 +129,56 @@ fn cells(completed: &[(&Trial, Measurement)]) -> Vec<Cell> {
 }
 
 fn figures(completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool) -> Figures {
-    let chosen: Vec<&(&Trial, Measurement)> = completed.iter().filter(|(trial, _)| belongs(trial)).collect();
+    let observations = observations(completed.iter().filter(|(trial, _)| belongs(trial)));
     let of = |metric: &Metric| {
         let distribution = match *metric {
-            ITL_P50 => pooled(&chosen, 0.5, ITL_P50_GAPS),
-            ITL_P99 => pooled(&chosen, 0.99, ITL_P99_GAPS),
-            _ => Distribution::of(chosen.iter().filter_map(|(_, measurement)| measurement.get(metric)).collect()),
+            ITL_P50 => pooled(&observations, 0.5, ITL_P50_GAPS),
+            ITL_P99 => pooled(&observations, 0.99, ITL_P99_GAPS),
+            _ => Distribution::of(observations.iter().filter_map(|trials| typical(trials, metric)).collect()),
         };
         Some((metric.key, distribution?))
     };
     Figures(METRICS.iter().filter_map(of).collect())
 }
 
-/// A quantile of the gaps between tokens of all trials together; `n` counts the trials. It has no interval: gaps of one trial
-/// are not independent of each other.
-fn pooled(chosen: &[&(&Trial, Measurement)], share: f64, needs: usize) -> Option<Distribution> {
-    let each: Vec<Vec<f64>> = chosen.iter().filter_map(|(trial, _)| gaps(trial)).collect();
+/// The trials that are one observation together: all of a text, each by itself of token ids. At least one.
+type Observation<'a> = Vec<&'a (&'a Trial, Measurement)>;
+
+/// In the order of the trials.
+fn observations<'a>(chosen: impl Iterator<Item = &'a (&'a Trial, Measurement)>) -> Vec<Observation<'a>> {
+    let mut observations: Vec<Observation> = Vec::new();
+    let mut texts: BTreeMap<_, usize> = BTreeMap::new();
+    for measured in chosen {
+        let (trial, _) = measured;
+        let next = observations.len();
+        let index = if trial.key.language.is_some() { *texts.entry(prompt(trial)).or_insert(next) } else { next };
+        match observations.get_mut(index) {
+            Some(same) => same.push(measured),
+            None => observations.push(vec![measured]),
+        }
+    }
+    observations
+}
+
+/// An observation's value: the median of its trials'.
+fn typical(trials: &Observation, metric: &Metric) -> Option<f64> {
+    let values: Vec<f64> = trials.iter().filter_map(|(_, measurement)| measurement.get(metric)).collect();
+    quantile::median(&values)
+}
+
+/// A quantile of the gaps between tokens of all trials together.
+fn pooled(observations: &[Observation], share: f64, needs: usize) -> Option<Distribution> {
+    let gaps = |trials: &Observation| trials.iter().filter_map(|(trial, _)| gaps(trial)).flatten().collect();
+    let each: Vec<Vec<f64>> = observations.iter().map(gaps).filter(|gaps: &Vec<f64>| !gaps.is_empty()).collect();
     let quantile = percentile(&each.concat(), share, needs)?;
     Some(Distribution::point(each.len(), quantile))
 }
 
+fn distinct_prompts(trials: &[(&Trial, Measurement)]) -> usize {
+    trials.iter().map(|(trial, _)| prompt(trial)).collect::<BTreeSet<_>>().len()
+}
+
+/// What tells a prompt from the others of a run.
 fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
     (&trial.key.suite, trial.key.language, &trial.key.prompt)
 }
@@ -211,6 +249,43 @@ mod tests {
             summary.cells.iter().map(|cell| (cell.prompt.as_str(), cell.figures.median(&TTFT))).collect();
         assert_eq!(cells, [("short", Some(0.5)), ("long", Some(2.0))]);
         assert_eq!((summary.prompts, summary.measured), (2, 3));
+    }
+
+    /// A Korean text of this id, with its first token after so long.
+    fn text(prompt: &str, ttft_ms: u64) -> Trial {
+        let mut trial = text_trial(ttft_ms, 100, 11, "가나다");
+        trial.key.prompt = prompt.into();
+        trial
+    }
+
+    #[test]
+    fn to_ask_texts_again_makes_no_larger_sample() {
+        let once: Vec<Trial> = (1..=9).map(|prompt| text(&prompt.to_string(), 100 * prompt)).collect();
+        let twice: Vec<Trial> = once.iter().chain(&once).cloned().collect();
+        let (once, twice) = (summarize(&once).unwrap(), summarize(&twice).unwrap());
+        assert_eq!((twice.measured, twice.prompts), (18, 9));
+        assert_eq!(twice.overall, once.overall);
+        assert_eq!(twice.languages, once.languages);
+        let ttft = twice.overall.get(&TTFT).unwrap();
+        assert_eq!((ttft.n, ttft.p50), (9, None));
+    }
+
+    #[test]
+    fn repetitions_of_a_text_make_its_own_time_more_exact() {
+        // Of a, 200 ms and once 900 ms; of b, 300 ms.
+        let trials = [text("a", 200), text("a", 900), text("a", 200), text("b", 300)];
+        let ttft = summarize(&trials).unwrap();
+        let ttft = ttft.overall.get(&TTFT).unwrap();
+        assert_eq!((ttft.n, ttft.median, ttft.max), (2, 0.25, 0.3));
+    }
+
+    #[test]
+    fn each_trial_of_token_ids_is_an_observation() {
+        let summary = summarize(&vec![speed_trial("short", 128, 500, 50); 7]).unwrap();
+        assert_eq!(summary.overall.get(&TTFT).map(|ttft| ttft.n), Some(7));
+        assert!(
+            summary.cell("short").and_then(|figures| figures.get(&TTFT)).is_some_and(|ttft| ttft.interval.is_some())
+        );
     }
 
     #[test]

@@ -40,6 +40,15 @@ pub(crate) fn text_trial(ttft_ms: u64, gap_ms: u64, tokens: u64, text: &str) -> 
     }
 }
 
+/// Each of another prompt, `p1`, `p2` and so on: texts are as large a sample as they have prompts.
+pub(crate) fn of_prompts(trials: impl IntoIterator<Item = Trial>) -> Vec<Trial> {
+    let named = |(mut trial, number): (Trial, usize)| {
+        trial.key.prompt = format!("p{number}");
+        trial
+    };
+    trials.into_iter().zip(1..).map(named).collect()
+}
+
 /// What [`text_trial`] answers: any Korean text passes.
 pub(crate) fn asked() -> Asked {
     Asked {

@@ -92,7 +92,7 @@ fn too_few_trials_say_how_many_are_missing() {
         let values = baseline["rows"][0]["prompts"][0]["values"].as_object_mut().unwrap();
         values.values_mut().for_each(|values| values.as_array_mut().unwrap().truncate(3));
     });
-    check(&bench, "").exits(3).answers("too few trials for an interval, 3 before and 20 now: it takes 3 more");
+    check(&bench, "").exits(3).answers("too few trials for an interval, 3 before and 20 now: it needs 3 more");
 }
 
 #[test]

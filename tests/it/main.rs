@@ -43,6 +43,7 @@ mod quality;
 mod quirks;
 mod real_models;
 mod recommend;
+mod review;
 mod run;
 mod sampling;
 mod score;

@@ -197,7 +197,8 @@ fn a_failure_at_the_third_token_keeps_what_came_and_is_counted() {
 
     let summary = summary(trials);
     assert_eq!((summary.measured, summary.failed), (3, 1));
-    assert_eq!(summary.overall.get(&TTFT).unwrap().n, 2);
+    // One prompt, however often it was answered.
+    assert_eq!(summary.overall.get(&TTFT).unwrap().n, 1);
     is(summary.overall.median(&DECODE), 10.0);
 }
 

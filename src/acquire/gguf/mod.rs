@@ -7,6 +7,7 @@
 mod config;
 mod pre_tokenizer;
 mod reader;
+mod split;
 #[cfg(test)]
 mod testing;
 mod text;

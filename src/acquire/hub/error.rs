@@ -29,6 +29,8 @@ pub enum HubError {
     RevisionNotFound { repository: String, revision: String, page: String },
     #[error("`{repository}` at `{revision}` has no file `{file}`")]
     FileNotFound { repository: String, revision: String, file: String, similar: Vec<String> },
+    #[error("`{word}` means several files of `{repository}`: {}", list(.files))]
+    ManyFiles { repository: String, word: String, files: Vec<String> },
     #[error("`{repository}` at `{revision}` has no weights that can be used")]
     NoWeights { repository: String, revision: String, gguf: Vec<String> },
     #[error("`{repository}` at `{revision}` is not in the cache: {} is missing", list(.missing))]
@@ -101,6 +103,7 @@ impl HubError {
             HubError::RevisionNotFound { page, .. } => format!("check its branches and tags at {page}/tree/main"),
             HubError::FileNotFound { similar, .. } if !similar.is_empty() => format!("it has {}", list(similar)),
             HubError::FileNotFound { .. } => return None,
+            HubError::ManyFiles { .. } => "name one of them, or a pattern that only one matches".to_owned(),
             HubError::NoWeights { gguf, .. } if !gguf.is_empty() => {
                 format!("name one of its GGUF files: {}", list(gguf))
             }

@@ -279,7 +279,7 @@ mod tests {
     fn open(entries: &[(&str, &[u8])], options: SimpleFileOptions) -> Result<PytorchFile, PytorchError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pytorch_model.bin");
-        let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
+        let mut archive = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
         for (name, contents) in entries {
             archive.start_file(*name, options).unwrap();
             archive.write_all(contents).unwrap();

@@ -22,6 +22,7 @@ mod prepare;
 mod prompt;
 mod rope;
 mod sampler;
+mod scaled;
 mod weights;
 
 use std::marker::PhantomData;
@@ -39,7 +40,7 @@ use crate::catalog::Quantization;
 use crate::device::DeviceName;
 use crate::gpu;
 use crate::record::{FinishReason, Precision};
-use crate::spec::{DecoderSpec, Inventory};
+use crate::spec::{DecoderSpec, Inventory, ScaledWeights};
 use crate::telemetry;
 use crate::text::{TextError, TextModel, TextStream};
 
@@ -395,7 +396,8 @@ fn open_weights<'a>(
 ) -> Result<Box<dyn WeightSource + Sync + 'a>, EngineError> {
     let published = |files| -> Result<Box<weights::Published>, EngineError> {
         let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
-        Ok(Box::new(weights::Published { files, adapter, quantization, observer }))
+        let block = ScaledWeights::of(&checkpoint.config)?.and_then(|scaled| scaled.block);
+        Ok(Box::new(weights::Published { files, block, adapter, quantization, observer }))
     };
     match checkpoint.weights {
         Weights::Safetensors(files) => {

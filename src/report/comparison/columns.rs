@@ -88,7 +88,10 @@ impl<'a> Columns<'a> {
 
     /// What was measured on prompts of a group.
     pub(super) fn figures(&self, group: Group, limits: bool) -> Vec<Column> {
-        let mut columns = vec![self.column("n", Align::Right, |(_, summary)| count(group.of(summary)))];
+        let mut columns = vec![self.column("n", Align::Right, |(_, summary)| match group {
+            Group::Tokens => requests(summary.tokens.as_ref()),
+            Group::Text => prompts(summary.text.as_ref()),
+        })];
         match group {
             Group::Tokens => {
                 columns.extend(self.prompts());
@@ -96,6 +99,7 @@ impl<'a> Columns<'a> {
                 columns.extend(self.decode(group));
             }
             Group::Text => {
+                columns.extend(self.repeated());
                 columns.extend(self.passed());
                 columns.extend(self.waits());
                 columns.extend(self.decode(group));
@@ -113,6 +117,14 @@ impl<'a> Columns<'a> {
             }));
         }
         columns
+    }
+
+    /// How often texts were asked, where that is more than once: repetitions are no further sample.
+    fn repeated(&self) -> Option<Column> {
+        let texts = self.lines.iter().filter_map(|(_, summary)| summary.text.as_ref());
+        let is_repeated = |text: &Summary| text.measured > text.prompts;
+        let column = || self.column("requests", Align::Right, |(_, summary)| requests(summary.text.as_ref())).joined();
+        texts.into_iter().any(is_repeated).then(column)
     }
 
     /// Beside the speeds: the share of answers that pass, by language.
@@ -319,13 +331,19 @@ fn with_interval(rate: Rate) -> String {
     }
 }
 
-/// Measured requests; those that completed, if not all did.
-fn count(summary: Option<&Summary>) -> String {
-    match summary {
-        None => UNKNOWN.to_owned(),
-        Some(summary) if summary.failed == 0 => summary.measured.to_string(),
-        Some(summary) => format!("{}/{}", summary.measured - summary.failed, summary.measured),
-    }
+/// Measured requests; those that completed before all, if not all did.
+fn requests(summary: Option<&Summary>) -> String {
+    summary.map_or(UNKNOWN.to_owned(), |summary| of(summary.measured - summary.failed, summary.measured))
+}
+
+/// Prompts that were asked; those that were answered before all, if not all were.
+fn prompts(summary: Option<&Summary>) -> String {
+    summary.map_or(UNKNOWN.to_owned(), |summary| of(summary.answered_prompts, summary.prompts))
+}
+
+/// `7/8`, or `8` of all eight.
+fn of(part: usize, all: usize) -> String {
+    if part == all { all.to_string() } else { format!("{part}/{all}") }
 }
 
 /// `@512`, or the prompt's name where another is as long.

@@ -133,7 +133,7 @@ fn note(note: &answer::Note) -> Block {
         Kind::RandomWeights { .. } => Some("*"),
         Kind::EstimatedMemory { .. } => Some("~"),
         Kind::NotToldApart { .. } => Some("="),
-        Kind::TooFewTrials { .. } => Some("—"),
+        Kind::TooFewPrompts { .. } | Kind::TooFewTrials { .. } => Some("—"),
         _ => None,
     };
     Block::Note(Note {

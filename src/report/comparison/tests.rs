@@ -130,19 +130,27 @@ fn the_whole_report() {
     koalpaca-12.8b   q4_k              —   failed     —       —        —       —        —       —  —               —
 
     Text: interview
-    candidate        precision      n     TTFT  TTFT  prefill  decode  95 %       chars/s  chars/s  chars/tok  chars/tok  within
-                                           p50   p95    tok/s   tok/s  interval        ko       en         ko         en  limits
-    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     40  =314 ms     —      318    38.5  38.5–39.4     33.8     67.7      0.880       1.76   100 %
-    mistral-7b-v0.3  q4_k 93 %  35/40   324 ms     —      309    37.0  35.7–37.0     32.6     65.2      0.880       1.76  87.5 %
-    gemma-ko-7b      bf16          40   434 ms     —      230    26.3  26.3–26.7     23.2     46.3      0.880       1.76   100 %
-    한국어-라마-7b   q4_k 93 %     40  =304 ms     —      329    16.4  16.4–16.6     14.4     28.9      0.880       1.76     0 %
+    candidate        precision   n  requests     TTFT  TTFT  prefill  decode  95 %
+                                                  p50   p95    tok/s   tok/s  interval
+    ───────────────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %  16        40  =314 ms     —      319    38.5  38.5–38.5
+    mistral-7b-v0.3  q4_k 93 %  16     35/40   324 ms     —      309    37.0  36.4–37.0
+    gemma-ko-7b      bf16       16        40   434 ms     —      231    26.3  26.3–26.3
+    한국어-라마-7b   q4_k 93 %  16        40  =304 ms     —      329    16.4  16.4–16.4
+
+    candidate        precision  chars/s  chars/s  chars/tok  chars/tok  within
+                                     ko       en         ko         en  limits
+    ──────────────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %     33.8     67.7      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %     32.6     64.6      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16          23.2     46.3      0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %     14.4     28.9      0.880       1.76     0 %
 
     mistral-7b-v0.3 q4_k: 6 of 50 requests failed, the first with: the engine stopped
     the run is not finished: the figures are of the trials so far
     ~ estimated from the shape, not measured
     = not told apart from the best of its column: their 95 % intervals overlap
-    — p95 needs 130 requests and there are 35: `--repeat 12` gives 132
+    — p95 needs 114 more prompts (130 in all); asking one again adds none
     within limits: share of requests with TTFT at most 2.00 s and decode at least 20.0 tok/s
     qwen2.5-7b q4_k: cold start: loaded at the first request, it makes its first user wait 4.50 s (4.20 s to load, 300 ms to the
       first token); loaded beforehand 300 ms: preloading saves 4.20 s
@@ -240,21 +248,29 @@ fn at_80_columns_numbers_go_into_further_tables() {
     let (tables, _) = text.split_once("\n\nmistral").unwrap();
     insta::assert_snapshot!(tables, @"
     interview
-    candidate        precision      n     TTFT  TTFT  prefill  decode  95 %
-                                           p50   p95    tok/s   tok/s  interval
-    ────────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     40  =314 ms     —      318    38.5  38.5–39.4
-    mistral-7b-v0.3  q4_k 93 %  35/40   324 ms     —      309    37.0  35.7–37.0
-    gemma-ko-7b      bf16          40   434 ms     —      230    26.3  26.3–26.7
-    한국어-라마-7b   q4_k 93 %     40  =304 ms     —      329    16.4  16.4–16.6
+    candidate        precision   n  requests     TTFT  TTFT  prefill
+                                                  p50   p95    tok/s
+    ────────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %  16        40  =314 ms     —      319
+    mistral-7b-v0.3  q4_k 93 %  16     35/40   324 ms     —      309
+    gemma-ko-7b      bf16       16        40   434 ms     —      231
+    한국어-라마-7b   q4_k 93 %  16        40  =304 ms     —      329
 
-    candidate        precision  chars/s  chars/s  chars/tok  chars/tok  within
-                                     ko       en         ko         en  limits
-    ──────────────────────────────────────────────────────────────────────────
-    qwen2.5-7b       q4_k 93 %     33.8     67.7      0.880       1.76   100 %
-    mistral-7b-v0.3  q4_k 93 %     32.6     65.2      0.880       1.76  87.5 %
-    gemma-ko-7b      bf16          23.2     46.3      0.880       1.76   100 %
-    한국어-라마-7b   q4_k 93 %     14.4     28.9      0.880       1.76     0 %
+    candidate        precision  decode  95 %       chars/s  chars/s
+                                 tok/s  interval        ko       en
+    ───────────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %    38.5  38.5–38.5     33.8     67.7
+    mistral-7b-v0.3  q4_k 93 %    37.0  36.4–37.0     32.6     64.6
+    gemma-ko-7b      bf16         26.3  26.3–26.3     23.2     46.3
+    한국어-라마-7b   q4_k 93 %    16.4  16.4–16.4     14.4     28.9
+
+    candidate        precision  chars/tok  chars/tok  within
+                                       ko         en  limits
+    ────────────────────────────────────────────────────────
+    qwen2.5-7b       q4_k 93 %      0.880       1.76   100 %
+    mistral-7b-v0.3  q4_k 93 %      0.880       1.76  87.5 %
+    gemma-ko-7b      bf16           0.880       1.76   100 %
+    한국어-라마-7b   q4_k 93 %      0.880       1.76     0 %
     ");
 }
 
@@ -338,8 +354,9 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     the run is not finished: the figures are of the trials so far
     ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
       pp512+tg64 needs 722 TFLOPS, 5.96 times the card's 121; suspect the card's row in gpus.toml, the count of tokens, or the clock
-    — p50 needs 11 requests and there are 1: `--repeat 11` gives 11
-    — p95 needs 130 requests and there are 1: `--repeat 130` gives 130
+    — p50 needs 10 more prompts (11 in all); asking one again adds none
+    — p95 needs 129 more prompts (130 in all); asking one again adds none
+    — an interval needs 5 more prompts (6 in all); asking one again adds none
     — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
     b bf16: capacity: NVIDIA L4 holds 27 chats of 4,096 tokens, their cache in 16 bits, beside the 8.50 GiB of its weights
 
@@ -385,14 +402,15 @@ fn a_run_as_a_comment() {
 
     #### Text: review
 
-    | candidate | precision | n | TTFT p50 | TTFT p95 | latency | prefill tok/s | decode tok/s | 95 % interval | chars/s ko | chars/s en | chars/tok ko | chars/tok en | within limits |
-    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
-    | qwen2.5-7b | q4_k 93 % | 3/4 | — | — | 700 ms | 321 | 10.0 | — | 26.7 | 122 | 2.67 | 12.2 | 3 of 4 (75 %) |
+    | candidate | precision | n | requests | TTFT p50 | TTFT p95 | latency | prefill tok/s | decode tok/s | 95 % interval | chars/s ko | chars/s en | chars/tok ko | chars/tok en | within limits |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
+    | qwen2.5-7b | q4_k 93 % | 2 | 3/4 | — | — | 800 ms | 321 | 10.0 | — | 26.7 | 122 | 2.67 | 12.2 | 3 of 4 (75 %) |
 
     - `*` random weights at the model's real shape
     - `~` estimated from the shape, not measured
-    - `—` p50 needs 11 requests and there are 3: \`--repeat 11\` gives 11
-    - `—` p95 needs 130 requests and there are 3: \`--repeat 130\` gives 130
+    - `—` p50 needs 9 more prompts (11 in all); asking one again adds none
+    - `—` p95 needs 128 more prompts (130 in all); asking one again adds none
+    - `—` an interval needs 4 more prompts (6 in all); asking one again adds none
     - `—` an interval needs 6 requests and there are 1: \`--repeat 6\` gives 6
     - within limits: share of requests with TTFT at most 2.00 s
     - quality is not judged: read the answers before you decide (\`bench export\`)

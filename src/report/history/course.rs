@@ -7,12 +7,12 @@ use super::minute;
 use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
 use crate::compare::difference;
-use crate::metric::Metric;
+use crate::metric::{Aspect, Metric, RATES};
 use crate::record::Run;
 use crate::report::page::{Align, Block, Column, Page, Table};
 use crate::report::{figure, machine};
 use crate::suite::Language;
-use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+use crate::summarize::{Distribution, Interval, Rate, RowSummary, SuiteSummary};
 use crate::units::{Change, Known, UNKNOWN};
 
 /// Where a course took another level.
@@ -41,8 +41,30 @@ struct Course<'a> {
     /// What was asked of it.
     work: String,
     runs: Vec<&'a Run>,
-    figures: Vec<Option<&'a Distribution>>,
+    figures: Vec<Option<Figure>>,
     series: Series,
+}
+
+/// A metric in one run.
+#[derive(Debug, Clone, Copy)]
+struct Figure {
+    /// The median of trials, or the share of answers.
+    value: f64,
+    interval: Option<Interval>,
+    /// Trials or answers.
+    n: usize,
+}
+
+impl From<&Distribution> for Figure {
+    fn from(of: &Distribution) -> Self {
+        Self { value: of.median, interval: of.interval, n: of.n }
+    }
+}
+
+impl Figure {
+    fn of_rate(rate: Rate) -> Option<Self> {
+        Some(Self { value: rate.share()?, interval: rate.interval(), n: rate.of })
+    }
 }
 
 fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSummary>)]) -> Vec<Course<'a>> {
@@ -60,10 +82,8 @@ fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSum
             };
             let points: Vec<(&Run, &RowSummary)> = points.iter().filter(is_of).copied().collect();
             let runs: Vec<&Run> = points.iter().map(|(run, _)| *run).collect();
-            let figures: Vec<Option<&Distribution>> =
-                points.iter().map(|(_, row)| work?.distribution(row, metric)).collect();
-            let medians = figures.iter().map(|figure| figure.map(|distribution| distribution.median)).collect();
-            let series = Series::of(&runs, medians);
+            let figures: Vec<Option<Figure>> = points.iter().map(|(_, row)| work?.figure(row, metric)).collect();
+            let series = Series::of(&runs, figures.iter().map(|figure| figure.map(|figure| figure.value)).collect());
             let work = work.map_or_else(|| UNKNOWN.to_owned(), Work::label);
             courses.push(Course { candidate, work, runs, figures, series });
         }
@@ -111,7 +131,9 @@ fn by_run(metric: &Metric, courses: &[Course]) -> Table {
     let column = |heading: &str, align, cell: &dyn Fn(&Course, usize) -> String| {
         Column::new(heading, align, lines.iter().map(|(course, index)| cell(course, *index)))
     };
-    let n = |figure: Option<&Distribution>| Known(figure.map(|distribution| distribution.n)).to_string();
+    let show = |value: f64| metric.unit.show(value);
+    let interval =
+        |figure: Figure| figure.interval.map(|within| format!("{} – {}", show(within.low), show(within.high)));
     Table {
         names: vec![
             column("candidate", Align::Left, &|course, _| course.candidate.to_owned()),
@@ -122,11 +144,14 @@ fn by_run(metric: &Metric, courses: &[Course]) -> Table {
             column("started", Align::Left, &|course, index| minute(course.runs[index].started_at)).joined(),
             column("commit", Align::Left, &|course, index| commit(course.runs[index]).into_owned()).joined(),
             column(&figure::heading(metric), Align::Right, &|course, index| {
-                figure::median(metric, course.figures[index])
+                Known(course.figures[index].map(|figure| show(figure.value))).to_string()
             }),
-            column("95 % interval", Align::Right, &|course, index| figure::interval(metric, course.figures[index]))
+            column("95 % interval", Align::Right, &|course, index| {
+                Known(course.figures[index].and_then(interval)).to_string()
+            })
+            .joined(),
+            column("n", Align::Right, &|course, index| Known(course.figures[index].map(|figure| figure.n)).to_string())
                 .joined(),
-            column("trials", Align::Right, &|course, index| n(course.figures[index])).joined(),
             column("change", Align::Left, &change).joined(),
         ],
     }
@@ -221,12 +246,19 @@ impl<'a> Work<'a> {
         format!("{part}{limit}")
     }
 
-    fn distribution<'s>(self, row: &'s RowSummary, metric: &Metric) -> Option<&'s Distribution> {
+    fn figure(self, row: &RowSummary, metric: &Metric) -> Option<Figure> {
+        if RATES.contains(metric) {
+            // Token ids are no text that could be judged.
+            let Part::Texts(language) = self.part else { return None };
+            let rate = row.quality.as_ref()?.rate_of_suite(self.suite, Aspect::in_language(*metric, language))?;
+            return Figure::of_rate(rate);
+        }
         let summary = &row.suites.iter().find(|suite| suite.suite == self.suite)?.summary;
-        match self.part {
+        let distribution = match self.part {
             Part::Texts(language) => summary.language(language)?.get(metric),
             Part::Tokens(prompt) => summary.cell(prompt)?.get(metric),
-        }
+        };
+        distribution.map(Figure::from)
     }
 }
 
@@ -300,15 +332,15 @@ mod tests {
         qwen2.5-7b q4_k  short-1     ▄            500 ms   500 ms
         한국어 모델      —           ··                —        —
 
-        candidate        prompts     run                   started            commit    TTFT    95 % interval  trials  change
-        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       2
-        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s  1.00 s – 1.00 s       8
-        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       1
-        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s                —       1
-        qwen2.5-7b q4_k  short-1     20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms                —       1
-        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —            —                —       —
-        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —            —                —       —
+        candidate        prompts     run                   started            commit    TTFT  95 % interval  n  change
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms              —  1
+        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s              —  1
+        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms              —  1
+        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —       1.00 s              —  1
+        qwen2.5-7b q4_k  short-1     20261120-051733-4f2a  2026-11-20 05:17Z  —       500 ms              —  1
+        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —            —              —  —
+        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —            —              —  —
         "#);
     }
 
@@ -323,14 +355,14 @@ mod tests {
         qwen2.5-7b q4_k  review, en  █▁                61.0      122
         한국어 모델      —           ··                   —        —
 
-        candidate        prompts     run                   started            commit  chars/s  95 % interval  trials  change
-        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —          26.7              —       2
-        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —          13.3    13.3 – 13.3       8
-        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —           122              —       1
-        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —          61.0              —       1
-        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —             —              —       —
-        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —             —              —       —
+        candidate        prompts     run                   started            commit  chars/s  95 % interval  n  change
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  review, ko  20261120-051733-4f2a  2026-11-20 05:17Z  —          26.7              —  1
+        qwen2.5-7b q4_k  review, ko  20261121-051733-0001  2026-11-21 05:17Z  —          13.3              —  1
+        qwen2.5-7b q4_k  review, en  20261120-051733-4f2a  2026-11-20 05:17Z  —           122              —  1
+        qwen2.5-7b q4_k  review, en  20261121-051733-0001  2026-11-21 05:17Z  —          61.0              —  1
+        한국어 모델      —           20261120-051733-4f2a  2026-11-20 05:17Z  —             —              —  —
+        한국어 모델      —           20261121-051733-0001  2026-11-21 05:17Z  —             —              —  —
         "#);
     }
 
@@ -352,38 +384,38 @@ mod tests {
 
     #[test]
     fn a_new_level_is_marked_and_told_by_its_commit_and_another_environment_breaks_the_course() {
-        insta::assert_snapshot!(shown(&TTFT, None, &many_runs(), None), @r#"
+        insta::assert_snapshot!(shown(&TTFT, None, &many_runs(), None), @"
         TTFT over 18 runs, the first on AMD EPYC 9B45 (cpu, 2 threads)
 
         candidate       prompts        course               lowest TTFT  highest
         ────────────────────────────────────────────────────────────────────────
         한국어-라마-7b  interview, ko  ▁▂▁·▂▁▁▂███▇████│▇█       500 ms   560 ms
 
-        candidate       prompts        run                   started            commit           TTFT  95 % interval  trials  change
-        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-        한국어-라마-7b  interview, ko  20261120-051700-0001  1970-01-01 00:00Z  0f2e3d4        500 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051701-0001  1970-01-01 00:00Z  1f2e3d4        510 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051702-0001  1970-01-01 00:00Z  2f2e3d4        504 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051703-0001  1970-01-01 00:00Z  3f2e3d4             —              —       —
-        한국어-라마-7b  interview, ko  20261120-051704-0001  1970-01-01 00:00Z  4f2e3d4        510 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051705-0001  1970-01-01 00:00Z  5f2e3d4        500 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051706-0001  1970-01-01 00:00Z  6f2e3d4        507 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051707-0001  1970-01-01 00:00Z  7f2e3d4        509 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051708-0001  1970-01-01 00:00Z  8f2e3d4        556 ms              —       1  ◆ +9.8 %
-        한국어-라마-7b  interview, ko  20261120-051709-0001  1970-01-01 00:00Z  1f2e3d4-dirty  559 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051710-0001  1970-01-01 00:00Z  af2e3d4        557 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051711-0001  1970-01-01 00:00Z  bf2e3d4        550 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051712-0001  1970-01-01 00:00Z  cf2e3d4        560 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051713-0001  1970-01-01 00:00Z  df2e3d4        554 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051714-0001  1970-01-01 00:00Z  ef2e3d4        554 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051715-0001  1970-01-01 00:00Z  ff2e3d4        560 ms              —       1
-        한국어-라마-7b  interview, ko  20261120-051716-0001  1970-01-01 00:00Z  10f2e3d        550 ms              —       1  │
-        한국어-라마-7b  interview, ko  20261120-051717-0001  1970-01-01 00:00Z  11f2e3d        557 ms              —       1
+        candidate       prompts        run                   started            commit           TTFT  95 % interval  n  change
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        한국어-라마-7b  interview, ko  20261120-051700-0001  1970-01-01 00:00Z  0f2e3d4        500 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051701-0001  1970-01-01 00:00Z  1f2e3d4        510 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051702-0001  1970-01-01 00:00Z  2f2e3d4        504 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051703-0001  1970-01-01 00:00Z  3f2e3d4             —              —  —
+        한국어-라마-7b  interview, ko  20261120-051704-0001  1970-01-01 00:00Z  4f2e3d4        510 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051705-0001  1970-01-01 00:00Z  5f2e3d4        500 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051706-0001  1970-01-01 00:00Z  6f2e3d4        507 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051707-0001  1970-01-01 00:00Z  7f2e3d4        509 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051708-0001  1970-01-01 00:00Z  8f2e3d4        556 ms              —  1  ◆ +9.8 %
+        한국어-라마-7b  interview, ko  20261120-051709-0001  1970-01-01 00:00Z  1f2e3d4-dirty  559 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051710-0001  1970-01-01 00:00Z  af2e3d4        557 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051711-0001  1970-01-01 00:00Z  bf2e3d4        550 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051712-0001  1970-01-01 00:00Z  cf2e3d4        560 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051713-0001  1970-01-01 00:00Z  df2e3d4        554 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051714-0001  1970-01-01 00:00Z  ef2e3d4        554 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051715-0001  1970-01-01 00:00Z  ff2e3d4        560 ms              —  1
+        한국어-라마-7b  interview, ko  20261120-051716-0001  1970-01-01 00:00Z  10f2e3d        550 ms              —  1  │
+        한국어-라마-7b  interview, ko  20261120-051717-0001  1970-01-01 00:00Z  11f2e3d        557 ms              —  1
 
         ◆ 한국어-라마-7b, interview, ko: TTFT went from 507 ms to 557 ms at run 20261120-051708-0001 (commit 8f2e3d4), p = 0.005
         ◆ another level from that run on (E-divisive); p: the share of random orders that show as much
         │ run 20261120-051716-0001 does not continue run 20261120-051715-0001: threads was 2 and is 16
-        "#);
+        ");
     }
 
     #[test]
