@@ -35,7 +35,8 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         cancel: &cancel,
     };
     let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer.bars())) {
-        Ok(Prepared { engine, slower: why, .. }) => {
+        Ok(Prepared { engine, warnings, slower: why, .. }) => {
+            warnings.iter().for_each(|doubt| printer.warn(&format!("{}: {doubt}", candidate.row())));
             why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
             engine
         }

@@ -61,6 +61,7 @@ pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error>
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
         let found = acquire(candidate, &mut DownloadProgress::new(printer.bars()), &cancel)?;
+        found.warnings.iter().for_each(|doubt| printer.warn(&format!("{}: {doubt}", candidate.row())));
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;

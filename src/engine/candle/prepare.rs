@@ -27,9 +27,9 @@ pub fn prepare(
 ) -> Result<Prepared, Box<Unprepared>> {
     let mut facts = Facts::default();
     match ready(candidate, settings, listener, &mut facts) {
-        Ok((engine, takes_text)) => {
+        Ok((engine, takes_text, warnings)) => {
             let slower = engine.distrust().map(|why| format!("bench's own kernels are not used, {why}"));
-            Ok(Prepared { engine: Box::new(engine), facts, takes_text, slower })
+            Ok(Prepared { engine: Box::new(engine), facts, takes_text, warnings, slower })
         }
         Err(error) => {
             // What half a model took must not count as the next one's.
@@ -44,7 +44,7 @@ fn ready(
     settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
     facts: &mut Facts,
-) -> Result<(CandleEngine, bool), PrepareError> {
+) -> Result<(CandleEngine, bool, Vec<String>), PrepareError> {
     let clock = SystemClock::new();
     let mut fetch = Counted { listener: &mut *listener, received_bytes: 0 };
     if let Some(steps) = settings.steps {
@@ -63,11 +63,11 @@ fn ready(
         same_checkpoint(before, &checkpoint.facts)?;
     }
     facts.checkpoint = Some(checkpoint.facts.clone());
-    let takes_text = checkpoint.text.is_some();
+    let (takes_text, warnings) = (checkpoint.text.is_some(), checkpoint.warnings.clone());
     let (engine, load) = load(checkpoint, candidate, settings, listener)?;
     facts.load =
         Some(LoadFacts { acquire_seconds: acquired.as_secs_f64(), downloaded_bytes: Some(received_bytes), ..load });
-    Ok((engine, takes_text))
+    Ok((engine, takes_text, warnings))
 }
 
 /// Loads a checkpoint, and notes what that took.

@@ -150,10 +150,8 @@ fn by_run(metric: &Metric, courses: &[Course]) -> Table {
                 Known(course.figures[index].and_then(interval)).to_string()
             })
             .joined(),
-            column("n", Align::Right, &|course, index| {
-                Known(course.figures[index].map(|figure| figure.n)).to_string()
-            })
-            .joined(),
+            column("n", Align::Right, &|course, index| Known(course.figures[index].map(|figure| figure.n)).to_string())
+                .joined(),
             column("change", Align::Left, &change).joined(),
         ],
     }
