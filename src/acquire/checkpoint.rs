@@ -18,6 +18,8 @@ pub struct Checkpoint {
     /// Merged into the weights as they are loaded.
     pub adapter: Option<Adapter>,
     pub facts: CheckpointFacts,
+    /// Where the checkpoint contradicts itself, and what is made of that: for people.
+    pub warnings: Vec<String>,
 }
 
 /// Where a checkpoint's weights lie.

@@ -10,8 +10,10 @@ pub mod hub;
 mod lfs;
 pub mod local;
 mod preview;
+mod published;
 pub mod pytorch;
 pub mod safetensors;
+mod shards;
 mod stored;
 pub mod synthetic;
 
@@ -27,6 +29,7 @@ pub use checkpoint::{Checkpoint, Weights};
 pub use error::AcquireError;
 use hub::{FetchProgress, Hub};
 pub use preview::Preview;
+pub use published::{PublishedError, PublishedFiles};
 pub use stored::StoredTensor;
 
 /// Seed of synthetic weights: the same in every run, so that two runs of a shape multiply the same numbers.

@@ -32,7 +32,14 @@ pub fn open(shape: &str, seed: u64) -> Result<Checkpoint, AcquireError> {
         files: Vec::new(),
         synthetic: true,
     };
-    Ok(Checkpoint { config, text: Ok(None), weights: Weights::Synthetic { seed }, adapter: None, facts })
+    Ok(Checkpoint {
+        config,
+        text: Ok(None),
+        weights: Weights::Synthetic { seed },
+        adapter: None,
+        facts,
+        warnings: Vec::new(),
+    })
 }
 
 /// The config of a shape.

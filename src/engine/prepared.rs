@@ -76,6 +76,8 @@ pub struct Prepared {
     pub facts: Facts,
     /// Whether it can be asked in text, and not by token ids alone.
     pub takes_text: bool,
+    /// Where its checkpoint contradicts itself, and what is made of that.
+    pub warnings: Vec<String>,
     /// Why it is slower than it could be, where that is known.
     pub slower: Option<String>,
 }

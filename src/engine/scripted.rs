@@ -117,7 +117,13 @@ pub(super) fn prepare(script: &Path, settings: &EngineSettings) -> Result<Prepar
         ..LoadFacts::default()
     };
     let facts = Facts { load: Some(load), ..Facts::default() };
-    Ok(Prepared { engine: Box::new(ScriptedEngine::new(clock, requests)), facts, takes_text: true, slower: None })
+    Ok(Prepared {
+        engine: Box::new(ScriptedEngine::new(clock, requests)),
+        facts,
+        takes_text: true,
+        warnings: Vec::new(),
+        slower: None,
+    })
 }
 
 /// Does not care.

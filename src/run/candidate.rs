@@ -81,7 +81,8 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
                 error.outcome()
             }
         },
-        Ok(Prepared { mut engine, takes_text, slower, .. }) => {
+        Ok(Prepared { mut engine, takes_text, warnings, slower, .. }) => {
+            warnings.iter().for_each(|doubt| listener.remark(&name, &Remark::Doubt(doubt)));
             if !takes_text && schedule.leave_out_texts() {
                 listener.remark(&name, &Remark::TextsLeftOut);
             }

@@ -15,6 +15,8 @@ pub enum Remark<'a> {
     JoinedPlainly(&'a str),
     /// Its file does not say how texts are split.
     SplitByDefault,
+    /// Its files contradict themselves, and what is made of that.
+    Doubt(&'a str),
     /// It is skipped or failed before its first trial.
     NotRun(&'a PrepareError),
 }

@@ -33,6 +33,7 @@ mod hostile;
 mod hub;
 mod interrupt;
 mod kernels;
+mod layouts;
 mod mistakes;
 mod plan;
 mod precisions;

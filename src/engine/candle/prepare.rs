@@ -28,9 +28,9 @@ pub fn prepare(
 ) -> Result<Prepared, Box<Unprepared>> {
     let mut facts = Facts::default();
     match ready(candidate, settings, listener, &mut facts) {
-        Ok((engine, takes_text)) => {
+        Ok((engine, takes_text, warnings)) => {
             let slower = engine.distrust().map(|why| format!("bench's own kernels are not used, {why}"));
-            Ok(Prepared { engine: Box::new(engine), facts, takes_text, slower })
+            Ok(Prepared { engine: Box::new(engine), facts, takes_text, warnings, slower })
         }
         Err(error) => {
             // What half a model took must not count as the next one's.
@@ -45,7 +45,7 @@ fn ready(
     settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
     facts: &mut Facts,
-) -> Result<(CandleEngine, bool), PrepareError> {
+) -> Result<(CandleEngine, bool, Vec<String>), PrepareError> {
     let clock = SystemClock::new();
     let mut fetch = Counted { listener: &mut *listener, received_bytes: 0 };
     if let Some(steps) = settings.steps {
@@ -74,7 +74,7 @@ fn ready(
     let chats = text.as_ref().filter(|_| settings.form == Form::Chat);
     let joins_plainly = chats.and_then(|text| text.joins_plainly()).map(str::to_owned);
     let splits_by_default = settings.form != Form::Tokens && text.as_ref().is_some_and(TextModel::splits_by_default);
-    let takes_text = text.is_some();
+    let (takes_text, warnings) = (text.is_some(), checkpoint.warnings.clone());
     checkpoint.text = Ok(text);
     let (engine, load) = load(checkpoint, candidate, settings, listener)?;
     facts.load = Some(LoadFacts {
@@ -84,7 +84,7 @@ fn ready(
         splits_by_default,
         ..load
     });
-    Ok((engine, takes_text))
+    Ok((engine, takes_text, warnings))
 }
 
 /// The text side as it will be used: a chat template that cannot be is found out before the weights are loaded.
