@@ -11,6 +11,7 @@ use super::error::AcquireError;
 use super::files::{LARGEST_JSON, is_there, json, read, refuse_lfs_pointer};
 use super::gguf::{self, GgufFile};
 use super::preview::Preview;
+use super::stamp::Stamps;
 use crate::catalog::is_gguf_file;
 use crate::plain_file;
 use crate::record::{CheckpointFacts, FileFacts};
@@ -43,6 +44,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
 fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
     let failed = |source| AcquireError::Gguf { path: path.into(), source };
     let file = GgufFile::open(path).map_err(failed)?;
+    let stamps = Stamps::of(file.files().iter().map(PathBuf::as_path));
     let config = parse_config(path, gguf::config(&file).map_err(failed)?)?;
     check_end_ids(path, &config)?;
     let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source });
@@ -54,12 +56,13 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
         files: file.files().iter().map(|file| file_facts(file)).collect::<Result<_, _>>()?,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts })
+    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), stamps, adapter: None, facts })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     let config = config(path)?;
     let weights = weight_files(path)?;
+    let stamps = Stamps::of(weights.files().iter().map(PathBuf::as_path));
     check_end_ids(path, &config)?;
     let text = text_model(path, &config);
     let mut files = Vec::new();
@@ -80,7 +83,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
         files,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights, adapter: None, facts })
+    Ok(Checkpoint { config, text, weights, stamps, adapter: None, facts })
 }
 
 /// The files that a config is read from, of which only the first must be there.
