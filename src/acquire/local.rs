@@ -14,6 +14,7 @@ use super::preview::Preview;
 use super::published::{PublishedFiles, is_beside_text};
 use super::safetensors::SafetensorsFile;
 use super::shards::unindexed;
+use super::stamp::Stamps;
 use crate::catalog::{PartName, gguf_files, is_gguf_file};
 use crate::plain_file;
 use crate::record::{CheckpointFacts, FileFacts};
@@ -49,6 +50,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
 fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
     let failed = |source| AcquireError::Gguf { path: path.into(), source };
     let file = GgufFile::open(path).map_err(failed)?;
+    let stamps = Stamps::of(file.files().iter().map(PathBuf::as_path));
     let config = parse_config(path, gguf::config(&file).map_err(failed)?)?;
     check_end_ids(path, &config)?;
     let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source });
@@ -60,12 +62,13 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
         files: file.files().iter().map(|file| file_facts(file)).collect::<Result<_, _>>()?,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts, warnings: Vec::new() })
+    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), stamps, adapter: None, facts, warnings: Vec::new() })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     let mut config = config(path)?;
     let weights = weight_files(path)?;
+    let stamps = Stamps::of(weights.files().iter().map(PathBuf::as_path));
     check_end_ids(path, &config)?;
     let warnings = if has_own_head(&config, &weights) {
         config = config.with_head();
@@ -92,7 +95,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
         files,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights, adapter: None, facts, warnings })
+    Ok(Checkpoint { config, text, weights, stamps, adapter: None, facts, warnings })
 }
 
 /// The files that a config is read from, of which only the first must be there.

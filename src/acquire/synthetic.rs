@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::checkpoint::{Checkpoint, Weights};
 use super::error::AcquireError;
 use super::local;
+use super::stamp::Stamps;
 use crate::record::CheckpointFacts;
 use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 
@@ -35,6 +36,7 @@ pub fn open(shape: &str, seed: u64) -> Result<Checkpoint, AcquireError> {
     Ok(Checkpoint {
         config,
         text: Ok(None),
+        stamps: Stamps::default(),
         weights: Weights::Synthetic { seed },
         adapter: None,
         facts,

@@ -204,6 +204,9 @@ impl RunListener for RunProgress<'_> {
             Remark::Doubt(doubt) => self.printer.warn(&format!("{row}: {doubt}")),
             Remark::Slower(why) => self.printer.warn(&slower(row, why)),
             Remark::JoinedPlainly(why) => self.printer.warn(&joined_plainly(row, why)),
+            Remark::FilesChanged(files) => {
+                self.printer.warn(&format!("{row}: its files changed while it ran: {}", files.join(", ")));
+            }
             Remark::SplitByDefault => self.printer.warn(&split_by_default(row)),
             Remark::NotRun(error) => match error.outcome() {
                 RowOutcome::Skipped { reason } => self.printer.detail(&format!("{row}: skipped, {reason}")),

@@ -24,6 +24,7 @@ mod decode_steps;
 mod doctor;
 mod documents;
 mod export;
+mod faults;
 mod gate;
 mod gpu;
 mod help;
