@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
-use crate::catalog::Quantization;
+use crate::catalog::{Quantization, Variants};
 use crate::compare::RECOMMENDED_TRIALS;
 use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
@@ -138,6 +138,7 @@ Examples:
   bench compare --candidate qwen2.5-7b --candidate llama-3-8b
   bench compare --local ./my-model --local ./other.Q4_K_M.gguf --language ko
   bench compare --synthetic --repeat 6      enough rounds for the interval of a median
+  bench compare --candidate qwen2.5-7b --variants quantization=q8_0,q4_k
   bench compare --precision 2% --min-seconds 10   rounds until figures are certain to ±2 %
   bench compare --require ttft_seconds=1 --format json --output run.json
   bench compare --resume                    go on with the run that was interrupted last")]
@@ -166,6 +167,10 @@ pub struct Compare {
     /// Run every candidate at this precision, whatever models.toml says
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
+    /// Run one candidate several times, set otherwise in one thing, and show what that changes: quantization=q8_0,q4_k,
+    /// context=5000,1200, kv-cache=on,off, attention=plain,blocked or adapter=none,DIR; the first value is the one before
+    #[arg(long, value_name = "AXIS=VALUES", value_parser = Variants::parse)]
+    pub variants: Option<Variants>,
     /// Limit answers to this many tokens where a prompt allows more
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: Option<u32>,
@@ -205,14 +210,14 @@ pub struct Compare {
     #[arg(
         long, value_name = "FILE|RUN",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today", "require"]
+            "quantization", "variants", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today", "require"]
     )]
     pub like: Option<String>,
     /// Continue an interrupted run with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today",
+            "quantization", "variants", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today",
             "require", "like"]
     )]
     pub resume: Option<String>,

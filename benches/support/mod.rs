@@ -18,6 +18,7 @@ pub fn candidate() -> Candidate {
         notes: None,
         prompt_format: None,
         adapter: None,
+        variant: None,
     }
 }
 

@@ -14,6 +14,7 @@ mod sampling;
 pub(crate) mod testing;
 mod words;
 
+use crate::compare::{VariantComparison, variants};
 use crate::metric::Metric;
 use crate::recommend::{Recommendation, recommend};
 use crate::record::{Row, Run};
@@ -30,6 +31,8 @@ pub struct Answer<'r> {
     /// One for each row, in their order.
     pub summaries: Vec<RowSummary>,
     pub recommendation: Recommendation,
+    /// What the variants of a run of variants differ by; `None` of any other run.
+    pub variants: Option<VariantComparison>,
     /// In the order in which they are to be read.
     pub notes: Vec<Note>,
 }
@@ -40,7 +43,7 @@ impl<'r> Answer<'r> {
         let summaries = summarize(run);
         let recommendation = recommend(run, &summaries);
         let notes = notes(run, &summaries, &recommendation);
-        Self { run, summaries, recommendation, notes }
+        Self { run, summaries, recommendation, variants: variants(run), notes }
     }
 
     /// Each row with its summary.

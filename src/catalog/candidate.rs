@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use candle_core::quantized::GgmlDType;
-use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 use super::file_names::is_gguf_file;
-use crate::cpu::ggml;
+use super::quantization::Quantization;
+use super::variant::Variant;
 
 /// A row under consideration: where its checkpoint comes from and at what precision it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,18 +20,46 @@ pub struct Candidate {
     /// A LoRA adapter's directory, merged into the weights as they are loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<PathBuf>,
+    /// Which of several variants of a candidate it is; `None` of the candidate as `models.toml` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     pub licence: Option<String>,
     pub notes: Option<String>,
     pub prompt_format: Option<PromptFormat>,
 }
 
 impl Candidate {
-    /// The row's name, unique in a run: `qwen2.5-7b q4_k`; the id alone at stored precision.
+    /// The row's name, unique in a run: `qwen2.5-7b q4_k`; the id alone at stored precision. A variant says what it is a
+    /// variant of: `qwen2.5-7b q4_k context=1200`.
     pub fn row(&self) -> String {
         match self.quantization {
-            Some(quantization) => format!("{} {quantization}", self.id),
-            None => self.id.clone(),
+            Some(quantization) => format!("{} {quantization}{}", self.id, self.setting()),
+            None => self.name(),
         }
+    }
+
+    /// What it is called where its precision stands beside it: `qwen2.5-7b`, `qwen2.5-7b context=1200`.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.id, self.setting())
+    }
+
+    /// How a variant is set, where its precision does not say so: ` context=1200`.
+    fn setting(&self) -> String {
+        match &self.variant {
+            None | Some(Variant::Quantization(Some(_))) => String::new(),
+            Some(variant) => format!(" {}={variant}", variant.axis().name()),
+        }
+    }
+
+    /// The same, as one of its variants.
+    pub fn varied(&self, variant: &Variant) -> Self {
+        let mut varied = Self { variant: Some(variant.clone()), ..self.clone() };
+        match variant {
+            Variant::Quantization(quantization) => varied.quantization = *quantization,
+            Variant::Adapter(adapter) => varied.adapter.clone_from(adapter),
+            Variant::Context(_) | Variant::KvCache(_) | Variant::Attention(_) => {}
+        }
+        varied
     }
 }
 
@@ -82,60 +109,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// Precision of the weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantization {
-    F32,
-    Bf16,
-    F16,
-    Q8_0,
-    Q6K,
-    Q5K,
-    Q4K,
-    Q4_0,
-}
-
-impl Quantization {
-    /// All of them, the largest first.
-    pub const ALL: [Self; 8] =
-        [Self::F32, Self::Bf16, Self::F16, Self::Q8_0, Self::Q6K, Self::Q5K, Self::Q4K, Self::Q4_0];
-
-    /// ggml's type of the same numbers.
-    pub fn ggml(self) -> GgmlDType {
-        match self {
-            Quantization::F32 => GgmlDType::F32,
-            Quantization::Bf16 => GgmlDType::BF16,
-            Quantization::F16 => GgmlDType::F16,
-            Quantization::Q8_0 => GgmlDType::Q8_0,
-            Quantization::Q6K => GgmlDType::Q6K,
-            Quantization::Q5K => GgmlDType::Q5K,
-            Quantization::Q4K => GgmlDType::Q4K,
-            Quantization::Q4_0 => GgmlDType::Q4_0,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        ggml::name(self.ggml())
-    }
-}
-
-impl clap::ValueEnum for Quantization {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
-    }
-}
-
-impl fmt::Display for Quantization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 /// How a base model without a chat template is asked.
 ///
 /// `template` holds `{prompt}` once and may hold `{system}` once.
@@ -154,16 +127,4 @@ pub struct PromptFormat {
 pub struct Defaults {
     pub quantization: Vec<Quantization>,
     pub revision: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantization_is_stored_by_its_name() {
-        for quantization in Quantization::ALL {
-            assert_eq!(serde_json::to_value(quantization).unwrap(), quantization.name());
-        }
-    }
 }

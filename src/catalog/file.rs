@@ -176,6 +176,7 @@ fn candidates(
         source: source.clone(),
         quantization,
         adapter: entry.adapter.as_ref().map(|path| base.join(path)),
+        variant: None,
         licence: entry.licence.clone(),
         notes: entry.notes.clone(),
         prompt_format: prompt_format.clone(),

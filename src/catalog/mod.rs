@@ -4,10 +4,14 @@ mod candidate;
 mod file;
 mod file_names;
 mod local_path;
+mod quantization;
 mod requirements;
+mod variant;
 
-pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source};
+pub use candidate::{Candidate, Defaults, PromptFormat, Source};
 pub use file::{Catalog, is_repository};
 pub use file_names::{PartName, is_gguf_file};
 pub use local_path::{gguf_files, local_checkpoint};
+pub use quantization::Quantization;
 pub use requirements::{Budget, KOREAN_SPEED, RequirementError, Requirements};
+pub use variant::{Attention, Axis, Switch, Variant, Variants};

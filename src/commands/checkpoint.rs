@@ -55,5 +55,14 @@ pub(super) fn with_adapter(candidate: Candidate, adapter: Option<&Path>) -> Cand
 
 /// A candidate that is not in models.toml.
 pub(super) fn of_source(id: &str, source: Source, quantization: Option<Quantization>) -> Candidate {
-    Candidate { id: id.into(), source, quantization, adapter: None, licence: None, notes: None, prompt_format: None }
+    Candidate {
+        id: id.into(),
+        source,
+        quantization,
+        adapter: None,
+        variant: None,
+        licence: None,
+        notes: None,
+        prompt_format: None,
+    }
 }

@@ -292,7 +292,7 @@ fn pending(
 }
 
 /// Pages that an allocator happens to hold or not: what two runs of the same may differ by where nobody measured it.
-const HELD_PAGES_BYTES: f64 = 8.0 * 1024.0 * 1024.0;
+pub(super) const HELD_PAGES_BYTES: f64 = 8.0 * 1024.0 * 1024.0;
 
 /// What is presumed of a subject's noise where it was not measured: of memory, a share that matters to small models only.
 fn presumed_noise(subject: Subject, before: &Values) -> Option<f64> {

@@ -14,7 +14,9 @@ mod figures;
 mod holm;
 mod noise;
 mod quality;
+mod rates;
 mod subject;
+mod variants;
 #[cfg(test)]
 pub(crate) mod testing;
 mod verdict;
@@ -27,10 +29,12 @@ pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, chec
 pub use difference::Difference;
 pub use digest::{Digest, JudgedAnswer, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
-pub(crate) use holm::holm;
+pub(crate) use holm::{Adjustment, holm};
 pub use noise::{Noise, NoiseFigure};
 pub use quality::QualityCheck;
+pub use rates::PairedRates;
 pub use subject::Subject;
+pub use variants::{Figure, FigureChange, Flip, InTurn, RateChange, TEXT, VariantChange, VariantComparison, variants};
 pub use verdict::{
     Comparison, Disturbance, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge,
 };

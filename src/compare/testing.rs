@@ -4,15 +4,61 @@ use super::digest::DEFINITIONS;
 use super::{
     Asked, Baseline, Check, Digest, JudgedAnswer, Noise, NoiseFigure, Place, PromptDigest, RowDigest, Subject, check,
 };
-use crate::catalog::{Candidate, Quantization, Source};
+use crate::catalog::{Candidate, Quantization, Source, Variant};
 use crate::metric::{DECODE, Metric, TTFT};
 use crate::quality::RULES;
-use crate::record::{CheckpointFacts, FailureKind, FileFacts, RowOutcome};
-use crate::suite::Language;
+use crate::record::{AnswerAgreement, CheckpointFacts, FailureKind, FileFacts, RowOutcome, Run};
+use crate::suite::{self, Language};
 use crate::summarize::testing;
 
 /// A name with everything in it that ends a cell, a tag, an attribute or a line in some format.
 const AWKWARD: &str = "한국어 <모델>|\"큰\" & '작은',\n둘째: 100%";
+
+/// Two variants of a candidate, at 8 bits and at 4, that were asked the same in English and Korean: of each answer its time
+/// to the first token, of which the answer takes twice as many milliseconds, and whether it is right.
+pub(crate) fn two_variants(before: &[(u64, bool)], after: &[(u64, bool)]) -> Run {
+    let language = |index: usize| if index % 2 == 0 { Language::En } else { Language::Ko };
+    let prompts = (0..before.len()).map(|index| {
+        let mut asked = testing::asked();
+        let word = if language(index) == Language::En { "red" } else { "빨강" };
+        asked.prompt.id = format!("p{}", index / 2);
+        asked.prompt.language = Some(language(index));
+        asked.prompt.expected.language = Some(language(index));
+        asked.prompt.expected.checks = vec![suite::Check::Contains(vec![word.into()])];
+        asked
+    });
+    let row = |quantization, answers: &[(u64, bool)]| {
+        let trial = |(index, (milliseconds, right)): (usize, &(u64, bool))| {
+            let text = match (language(index), right) {
+                (Language::En, true) => "It is red.",
+                (Language::En, false) => "It is blue.",
+                (Language::Ko, true) => "빨강입니다.",
+                (Language::Ko, false) => "파랑입니다.",
+            };
+            let mut trial = testing::text_trial(*milliseconds, milliseconds / 10, 11, text);
+            trial.key.prompt = format!("p{}", index / 2);
+            trial.key.language = Some(language(index));
+            trial
+        };
+        let mut row = testing::ran("a", answers.iter().enumerate().map(trial).collect());
+        row.candidate = row.candidate.varied(&Variant::Quantization(Some(quantization)));
+        if let Some(load) = &mut row.load {
+            (load.together, load.peak_bytes) = (true, None);
+        }
+        row
+    };
+    let mut rows = vec![row(Quantization::Q8_0, before), row(Quantization::Q4K, after)];
+    rows[1].agreements = (0..before.len())
+        .map(|index| AnswerAgreement {
+            suite: "interview".into(),
+            language: Some(language(index)),
+            prompt: format!("p{}", index / 2),
+            kl_nats: vec![0.0, 0.25, 0.5],
+            same_top: vec![true, true, index % 2 == 0],
+        })
+        .collect();
+    Run { prompts: prompts.collect(), ..testing::run(rows) }
+}
 
 /// Every verdict with every doubt, answers that part, a candidate that fails and one that is new.
 pub(crate) fn everything() -> Check {
@@ -116,6 +162,7 @@ fn row(id: &str, quantization: Option<Quantization>) -> RowDigest {
             source: Source::Hub { repository: "owner/name".into(), revision: "main".into(), file: None },
             quantization,
             adapter: None,
+            variant: None,
             licence: None,
             notes: None,
             prompt_format: None,

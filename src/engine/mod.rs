@@ -18,7 +18,7 @@ use crate::record::{FinishReason, PoolPhases};
 use crate::text::{Message, RenderError, TextError};
 
 pub use loading::{LoadObserver, LoadPart, told};
-pub use prepare::prepare;
+pub use prepare::{axes, prepare};
 pub use prepared::{EngineSettings, Facts, Form, PrepareError, PrepareListener, Prepared, Unprepared};
 
 /// What is asked of an engine.
@@ -97,6 +97,16 @@ pub trait Engine {
     /// Anything that keeps the answer from being finished; what was observed until then stands.
     fn generate(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError>;
 
+    /// What it predicts in each place of an answer to a prompt, given the prompt and what of the answer stands before: the
+    /// log-probabilities (natural logarithms) of all tokens. `None` of an engine that does not tell, as by default.
+    ///
+    /// # Errors
+    /// A prompt with an answer that is too long, or anything that keeps it from being computed.
+    fn predictions(&mut self, input: &Input, answer: &[u32]) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+        let _ = (input, answer);
+        Ok(None)
+    }
+
     /// What its model has taken of memory so far. By default nobody knows.
     fn memory(&self) -> ModelMemory {
         ModelMemory::default()
@@ -119,6 +129,8 @@ pub enum EngineError {
     Cancelled,
     #[error("the prompt has {prompt} tokens, and {limit} is the longest context of the model")]
     PromptTooLong { prompt: usize, limit: usize },
+    #[error("the prompt has {prompt} tokens, and the context was set to {limit}")]
+    BeyondContext { prompt: usize, limit: usize },
     #[error("the prompt is empty")]
     EmptyPrompt,
     #[error("token id {id} is not in the vocabulary of {vocabulary} tokens")]
@@ -210,6 +222,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
+            Self::BeyondContext { .. } => "shorten the prompt, or set a longer context".into(),
             Self::Text(TextError::Render(RenderError::Unbounded(_))) => {
                 "get the checkpoint's own chat template, or give token ids with --ids".into()
             }

@@ -2,7 +2,7 @@
 
 use super::prepared::{EngineSettings, Facts, PrepareListener, Prepared, Unprepared};
 use super::{candle, scripted};
-use crate::catalog::{Candidate, Source};
+use crate::catalog::{Axis, Candidate, Source};
 
 /// Makes a candidate's engine ready to answer.
 ///
@@ -17,8 +17,15 @@ pub fn prepare(
         Source::Hub { .. } | Source::Local { .. } | Source::Synthetic { .. } => {
             candle::prepare(candidate, settings, listener)
         }
-        Source::Scripted { script } => {
-            scripted::prepare(script, settings).map_err(|error| Box::new(Unprepared { facts: Facts::default(), error }))
-        }
+        Source::Scripted { script } => scripted::prepare(script, candidate.variant.as_ref(), settings)
+            .map_err(|error| Box::new(Unprepared { facts: Facts::default(), error })),
+    }
+}
+
+/// In what the engine of a candidate can be varied on a device.
+pub fn axes(candidate: &Candidate, device_name: &str) -> Vec<Axis> {
+    match &candidate.source {
+        Source::Hub { .. } | Source::Local { .. } | Source::Synthetic { .. } => candle::axes(candidate, device_name),
+        Source::Scripted { script } => scripted::axes(script),
     }
 }

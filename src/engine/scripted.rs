@@ -1,6 +1,7 @@
 //! The scripted engine: what it answers, when, and how it fails stand in a script, so that everything around an engine can be
 //! tested exactly. On a manual clock nothing is waited for; as a candidate of `models.toml` it goes through a whole comparison.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::prepared::{EngineSettings, Facts, PrepareError, Prepared};
 use super::{Completion, Engine, EngineError, Observer, Request};
 use crate::acquire::Stamps;
+use crate::catalog::{Axis, Variant};
 use crate::clock::{Clock, SystemClock};
 use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::record::{FinishReason, LoadFacts};
@@ -47,8 +49,19 @@ pub struct Script {
     #[serde(default)]
     load: Vec<Event>,
     /// Of each request in turn; after the last the first again.
-    #[serde(rename = "request")]
+    #[serde(default, rename = "request")]
     requests: Vec<Vec<Event>>,
+    /// What it does instead as a variant, by its axis and value: `[variant.quantization.q4_k]`.
+    #[serde(default, rename = "variant")]
+    variants: BTreeMap<String, BTreeMap<String, Script>>,
+}
+
+impl Script {
+    fn read(path: &Path) -> Result<Self, PrepareError> {
+        let failed = |message: String| PrepareError::Script { path: path.into(), message };
+        let text = plain_file::read_text(path, WRITTEN_BY_HAND).map_err(|error| failed(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| failed(error.to_string()))
+    }
 }
 
 /// Follows a script.
@@ -103,11 +116,28 @@ fn follow(clock: &impl Clock, script: &[Event], observer: &mut dyn Observer) -> 
     Ok(Completion { prompt_ids: None, token_ids, text: Some(text), finish: FinishReason::Stop })
 }
 
-/// Makes the engine that follows the script of a file.
-pub(super) fn prepare(script: &Path, settings: &EngineSettings) -> Result<Prepared, PrepareError> {
-    let failed = |message: String| PrepareError::Script { path: script.into(), message };
-    let text = plain_file::read_text(script, WRITTEN_BY_HAND).map_err(|error| failed(error.to_string()))?;
-    let Script { load, requests } = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
+/// In what a script can be varied: what it has variants of.
+pub(super) fn axes(script: &Path) -> Vec<Axis> {
+    // One that cannot be read says so where it is to be run.
+    let variants = Script::read(script).map(|script| script.variants).unwrap_or_default();
+    Axis::ALL.into_iter().filter(|axis| variants.contains_key(axis.name())).collect()
+}
+
+/// Makes the engine that follows the script of a file, or what the script has for a variant.
+pub(super) fn prepare(
+    path: &Path,
+    variant: Option<&Variant>,
+    settings: &EngineSettings,
+) -> Result<Prepared, PrepareError> {
+    let mut script = Script::read(path)?;
+    if let Some(variant) = variant {
+        let of_axis = script.variants.get_mut(variant.axis().name());
+        script = of_axis.and_then(|values| values.remove(&variant.to_string())).ok_or_else(|| {
+            let message = format!("it has no variant with {} {variant}", variant.axis().name());
+            PrepareError::Script { path: path.into(), message }
+        })?;
+    }
+    let Script { load, requests, .. } = script;
     let clock = SystemClock::new();
     follow(&clock, &load, &mut Deaf)?;
     let load = LoadFacts {

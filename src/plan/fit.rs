@@ -39,17 +39,15 @@ pub fn cache_number_bytes(on_cpu: bool, weight_bits: f64) -> u64 {
     if on_cpu && weight_bits < 12.0 { 2 } else { size_of::<f32>() as u64 }
 }
 
-/// What running `planned` one after another needs: the weights, the cache, and working memory in float32.
-///
-/// The context of a text prompt is taken as one token a character, which is more than its tokenizer will make of it.
+/// What running trials of at most `context` tokens one after another needs: the weights, the cache, and working memory in
+/// float32.
 pub fn estimate(
     spec: &DecoderSpec,
     weights_bytes: u64,
     cache_number_bytes: u64,
-    planned: &[PlannedTrial],
+    context: u64,
     available_bytes: u64,
 ) -> FitEstimate {
-    let context = planned.iter().map(context).max().unwrap_or(1);
     let need = Need { context, chats: 1, cache_number_bytes, windows: Windows::All };
     fit(spec, weights_bytes, need, available_bytes)
 }
@@ -106,6 +104,12 @@ pub(super) fn most(limit: u64, fits: impl Fn(u64) -> bool) -> u64 {
     fitting
 }
 
+/// Tokens that the longest of some trials has, prompt and answer together. A text is taken as one token a character, which is
+/// more than its tokenizer will make of it.
+pub fn longest_context(planned: &[PlannedTrial]) -> u64 {
+    planned.iter().map(context).max().unwrap_or(1)
+}
+
 fn context(planned: &PlannedTrial) -> u64 {
     let prompt = match &planned.prompt.body {
         Body::Text { system, text } => (system.chars().count() + text.chars().count()) as u64,
@@ -134,7 +138,8 @@ mod tests {
     #[test]
     fn a_236b_model_misses_most_of_its_memory_on_a_24_gb_machine() {
         let spec = shape("deepseek-ai/DeepSeek-V2-Chat");
-        let fit = estimate(&spec, Inventory::of(&spec).bytes(Quantization::Q4K), 2, &speed(), 24 << 30);
+        let fit =
+            estimate(&spec, Inventory::of(&spec).bytes(Quantization::Q4K), 2, longest_context(&speed()), 24 << 30);
         assert!((130..145).contains(&(fit.weights_bytes / 1_000_000_000)), "{fit:?}");
         assert_eq!(fit.missing_bytes(), Some(fit.total_bytes() - (24 << 30)));
     }
@@ -149,14 +154,17 @@ mod tests {
         let spec = DecoderSpec::from_config(&crate::spec::Config::new(config).unwrap()).unwrap();
         let weights = Inventory::of(&spec).bytes(Quantization::F32);
         assert!(
-            estimate(&spec, weights, 4, &speed(), 1 << 40).missing_bytes().is_some_and(|missing| missing > 1 << 62)
+            estimate(&spec, weights, 4, longest_context(&speed()), 1 << 40)
+                .missing_bytes()
+                .is_some_and(|missing| missing > 1 << 62)
         );
     }
 
     #[test]
     fn the_cache_of_a_token_is_a_key_and_a_value_in_every_layer() {
         for number_bytes in [2, 4] {
-            let fit = estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, number_bytes, &speed(), u64::MAX);
+            let fit =
+                estimate(&shape("Qwen/Qwen2.5-7B-Instruct"), 0, number_bytes, longest_context(&speed()), u64::MAX);
             // 513 tokens × 28 layers × (key + value) × 4 heads × 128 numbers.
             assert_eq!(fit.kv_cache_bytes, 513 * 28 * 2 * 4 * 128 * number_bytes);
             assert_eq!(fit.missing_bytes(), None);

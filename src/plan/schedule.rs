@@ -60,6 +60,27 @@ pub struct Schedule {
     max_new_tokens: u32,
 }
 
+/// Where a trial stands in the order of a plan: what comes first is smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    suite: usize,
+    measured: bool,
+    repetition: u32,
+    prompt: usize,
+}
+
+impl Position {
+    /// The round of its suite that it belongs to, the first with the warm-up; what comes first is smaller.
+    pub fn round(self) -> (usize, u32) {
+        (self.suite, if self.measured { self.repetition } else { 0 })
+    }
+
+    /// Whether it is every second one: who is first then was last the time before.
+    pub fn is_odd(self) -> bool {
+        (self.repetition as usize + self.prompt) % 2 == 1
+    }
+}
+
 /// One suite. It has a prompt at least.
 #[derive(Debug, Clone)]
 struct Scheduled {
@@ -116,6 +137,19 @@ impl Schedule {
             }
         }
         planned
+    }
+
+    /// Where a trial of it stands in the order of the plan.
+    pub fn position(&self, planned: &PlannedTrial) -> Position {
+        let suite = self.suites.iter().position(|suite| suite.name == planned.suite).unwrap_or(self.suites.len());
+        let prompts = self.suites.get(suite).map_or(&[] as &[_], |suite| &suite.prompts);
+        let same = |prompt: &Arc<Prompt>| prompt.id == planned.prompt.id && prompt.language == planned.prompt.language;
+        Position {
+            suite,
+            measured: !planned.warmup,
+            repetition: planned.repetition,
+            prompt: prompts.iter().position(same).unwrap_or(prompts.len()),
+        }
     }
 
     /// Whether further trials may follow on those of [`Self::least`].
@@ -241,6 +275,23 @@ mod tests {
     fn counts(trials: &[Trial]) -> (usize, usize) {
         let warmup = trials.iter().filter(|trial| trial.key.warmup).count();
         (warmup, trials.len() - warmup)
+    }
+
+    #[test]
+    fn positions_rise_in_the_order_of_the_plan_and_every_second_is_odd() {
+        let schedule = Schedule::of(
+            &suite::shipped().unwrap(),
+            &Choices { repeat: Some(3), warmup: Some(2), ..Choices::default() },
+        );
+        let least = schedule.least();
+        let positions: Vec<Position> = least.iter().map(|trial| schedule.position(trial)).collect();
+        assert!(positions.is_sorted_by(|a, b| a < b));
+        let measured = positions.windows(2).filter(|pair| pair[0].measured && pair[0].round() == pair[1].round());
+        assert!(
+            measured.clone().count() > 100 && measured.into_iter().all(|pair| pair[0].is_odd() != pair[1].is_odd())
+        );
+        let of_speed = |warmup| least.iter().find(|trial| trial.warmup == warmup).map(|trial| schedule.position(trial));
+        assert_eq!(of_speed(true).map(Position::round), of_speed(false).map(Position::round));
     }
 
     #[test]

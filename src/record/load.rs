@@ -62,6 +62,10 @@ pub struct LoadFacts {
     /// Weight files that were other ones when the row ended than when it was loaded: what came meanwhile is of neither.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files_changed: Vec<String>,
+    /// The other variants of its run were in memory beside it and their trials alternated with its own: the most that memory
+    /// held is then not its own, and not told. Absent of any other load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
     /// Why what is absent of an engine's weights, cache and memory is not known; absent of one that tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,

@@ -3,6 +3,7 @@
 //! Everything that runs, stores or judges uses these types, and they use none of it: what is stored says nothing of who
 //! made it.
 
+mod agreement;
 mod checkpoint;
 mod environment;
 mod fit;
@@ -16,6 +17,7 @@ mod run;
 pub mod throttle;
 mod trial;
 
+pub use agreement::AnswerAgreement;
 pub use checkpoint::{CheckpointFacts, FileFacts};
 pub use environment::Environment;
 pub use fit::FitEstimate;

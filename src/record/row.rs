@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CheckpointFacts, FailureKind, FitEstimate, LoadFacts, Trial};
+use super::{AnswerAgreement, CheckpointFacts, FailureKind, FitEstimate, LoadFacts, Trial};
 use crate::catalog::Candidate;
 
 /// One candidate's part of a run.
@@ -16,6 +16,10 @@ pub struct Row {
     /// The estimate made before any download; `None` where the shape is not known beforehand.
     pub fit: Option<FitEstimate>,
     pub outcome: RowOutcome,
+    /// How far its predictions are from those of the first variant of its run. Empty of what is no variant, of the first one, and
+    /// where the engines were not in memory at once or do not tell what they predict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agreements: Vec<AnswerAgreement>,
     /// In the order in which they ran, warm-up included.
     pub trials: Vec<Trial>,
 }
@@ -23,7 +27,15 @@ pub struct Row {
 impl Row {
     /// Of a candidate that was not come to yet.
     pub fn pending(candidate: Candidate) -> Self {
-        Self { candidate, checkpoint: None, load: None, fit: None, outcome: RowOutcome::Pending, trials: Vec::new() }
+        Self {
+            candidate,
+            checkpoint: None,
+            load: None,
+            fit: None,
+            outcome: RowOutcome::Pending,
+            agreements: Vec::new(),
+            trials: Vec::new(),
+        }
     }
 }
 

@@ -230,7 +230,7 @@ fn facts() -> Vec<Column> {
     vec![
         column("run_id", |line| text(&line.run.id)),
         column("started_at", |line| number(Some(line.run.started_at))),
-        column("candidate", |line| text(&line.row.candidate.id)),
+        column("candidate", |line| number(Some(line.row.candidate.name()))),
         column("quantization", |line| line.row.candidate.quantization.map(Quantization::name).and_then(text)),
         column("precision", |line| number(line.load()?.precision.as_ref())),
         column("source", |line| number(Some(&line.row.candidate.source))),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::ReportError;
 use crate::answer::{Answer, Note};
+use crate::compare::VariantComparison;
 use crate::metric::METRICS;
 use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
@@ -26,6 +27,8 @@ struct Export<'a> {
     run: &'a Run,
     derived: Vec<Derived<'a>>,
     recommendation: &'a Recommendation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variants: Option<&'a VariantComparison>,
     notes: &'a [Note],
 }
 
@@ -72,6 +75,7 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> Result<(), ReportError> {
         run: answer.run,
         derived: answer.summaries.iter().map(Derived::of).collect(),
         recommendation: &answer.recommendation,
+        variants: answer.variants.as_ref(),
         notes: &answer.notes,
     };
     // Encoded before anything is written: half a document helps nobody.
@@ -165,6 +169,21 @@ mod tests {
         write(&Answer::of(&run), &mut out).expect("writing to memory");
         assert_eq!(RUN.complaints(&serde_json::from_slice(&out).expect("JSON")), Vec::<String>::new());
         assert_eq!(read(&String::from_utf8(out).expect("JSON is UTF-8")).expect("reading"), run);
+    }
+
+    #[test]
+    fn an_export_of_variants_satisfies_it_and_comes_back() {
+        let mut run = crate::compare::testing::two_variants(&[(100, true); 14], &[(50, false); 14]);
+        for text in ["context=5,6", "adapter=none,x", "quantization=stored,q8_0"] {
+            let variants = crate::catalog::Variants::parse(text).expect("variants");
+            let rows = run.rows.iter_mut().zip(variants.iter());
+            rows.for_each(|(row, variant)| row.candidate = row.candidate.varied(variant));
+            let text = exported(&run);
+            let document: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(RUN.complaints(&document), Vec::<String>::new());
+            assert_eq!(document["variants"]["changes"][0]["flips"].as_array().map(Vec::len), Some(14));
+            assert_eq!(read(&text).expect("reading"), run);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use candle_core::Device;
 use super::execute::{Ended, execute};
 use super::listener::{Remark, RunListener};
 use super::trial::Instruments;
+use crate::acquire::Stamps;
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineSettings, Form, PrepareError, Prepared, prepare};
 use crate::plan::{PlannedTrial, Schedule, Suffice};
@@ -45,6 +46,47 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     listener: &mut dyn RunListener,
     keep: &mut Keep<E>,
 ) -> Result<Ended, E> {
+    match ready(row, conditions, listener) {
+        Err(PrepareError::Cancelled) => return Ok(Ended::Cancelled),
+        Err(error) => not_run(row, &error, listener),
+        Ok(Ready { mut engine, schedule, stamps }) => {
+            keep_peak(row, engine.as_ref());
+            // Stored before the first trial is, so that no trial is ever without the commit that it ran on.
+            (keep.row)(row)?;
+            let next = |trials: &[Trial]| schedule.next(trials, conditions.suffice);
+            let (instruments, cancel) = (conditions.instruments, conditions.cancel);
+            let ended = execute(engine.as_mut(), row, &next, instruments, cancel, listener, keep.trial)?;
+            if ended == Ended::Cancelled {
+                return Ok(ended);
+            }
+            keep_peak(row, engine.as_ref());
+            look_at_files(row, &stamps, listener);
+            row.outcome = RowOutcome::Ran;
+        }
+    }
+    (keep.row)(row)?;
+    listener.candidate_ended(row);
+    Ok(Ended::Finished)
+}
+
+/// What a row runs on.
+pub(super) struct Ready {
+    pub engine: Box<dyn Engine>,
+    /// The run's, without texts where the engine takes none.
+    pub schedule: Schedule,
+    /// Of its weight files.
+    pub stamps: Stamps,
+}
+
+/// Makes a row's engine ready, and notes in the row what became known of it.
+///
+/// # Errors
+/// Why there is none; the outcome of the row is left to the caller.
+pub(super) fn ready<C>(
+    row: &mut Row,
+    conditions: &Conditions<C>,
+    listener: &mut dyn RunListener,
+) -> Result<Ready, PrepareError> {
     let name = row.candidate.row();
     let mut schedule = conditions.schedule.clone();
     let least = schedule.least();
@@ -72,59 +114,49 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
     row.fit = facts.fit.clone().or(row.fit.take());
     row.checkpoint = facts.checkpoint.clone().or(row.checkpoint.take());
     row.load = facts.load.clone().or(row.load.take());
-    row.outcome = match prepared {
-        Err(_) if conditions.cancel.load(Ordering::Relaxed) => return Ok(Ended::Cancelled),
-        Err(unprepared) => match unprepared.error {
-            PrepareError::Cancelled => return Ok(Ended::Cancelled),
-            error => {
-                listener.remark(&name, &Remark::NotRun(&error));
-                error.outcome()
-            }
-        },
-        Ok(Prepared { mut engine, takes_text, warnings, stamps, slower, .. }) => {
-            warnings.iter().for_each(|doubt| listener.remark(&name, &Remark::Doubt(doubt)));
-            if !takes_text && schedule.leave_out_texts() {
-                listener.remark(&name, &Remark::TextsLeftOut);
-            }
-            if let Some(why) = &slower {
-                listener.remark(&name, &Remark::Slower(why));
-            }
-            if let Some(load) = &row.load {
-                if let Some(why) = &load.joins_plainly {
-                    listener.remark(&name, &Remark::JoinedPlainly(why));
-                }
-                if load.splits_by_default {
-                    listener.remark(&name, &Remark::SplitByDefault);
-                }
-                listener.loaded(&name, load);
-            }
-            keep_peak(row, engine.as_ref());
-            // Stored before the first trial is, so that no trial is ever without the commit that it ran on.
-            row.outcome = RowOutcome::Pending;
-            (keep.row)(row)?;
-            let next = |trials: &[Trial]| schedule.next(trials, conditions.suffice);
-            let (instruments, cancel) = (conditions.instruments, conditions.cancel);
-            let ended = execute(engine.as_mut(), row, &next, instruments, cancel, listener, keep.trial)?;
-            if ended == Ended::Cancelled {
-                return Ok(ended);
-            }
-            keep_peak(row, engine.as_ref());
-            if let Some(load) = &mut row.load {
-                load.files_changed = stamps.changed();
-                if !load.files_changed.is_empty() {
-                    listener.remark(&name, &Remark::FilesChanged(&load.files_changed));
-                }
-            }
-            RowOutcome::Ran
-        }
+    let Prepared { engine, takes_text, warnings, stamps, slower, .. } = match prepared {
+        Err(_) if conditions.cancel.load(Ordering::Relaxed) => return Err(PrepareError::Cancelled),
+        Err(unprepared) => return Err(unprepared.error),
+        Ok(prepared) => prepared,
     };
-    (keep.row)(row)?;
-    listener.candidate_ended(row);
-    Ok(Ended::Finished)
+    warnings.iter().for_each(|doubt| listener.remark(&name, &Remark::Doubt(doubt)));
+    if !takes_text && schedule.leave_out_texts() {
+        listener.remark(&name, &Remark::TextsLeftOut);
+    }
+    if let Some(why) = &slower {
+        listener.remark(&name, &Remark::Slower(why));
+    }
+    if let Some(load) = &row.load {
+        if let Some(why) = &load.joins_plainly {
+            listener.remark(&name, &Remark::JoinedPlainly(why));
+        }
+        if load.splits_by_default {
+            listener.remark(&name, &Remark::SplitByDefault);
+        }
+        listener.loaded(&name, load);
+    }
+    row.outcome = RowOutcome::Pending;
+    Ok(Ready { engine, schedule, stamps })
+}
+
+/// Makes what kept a row from running its outcome.
+pub(super) fn not_run(row: &mut Row, error: &PrepareError, listener: &mut dyn RunListener) {
+    listener.remark(&row.candidate.row(), &Remark::NotRun(error));
+    row.outcome = error.outcome();
+}
+
+/// Notes which weight files are other ones than those that were loaded.
+pub(super) fn look_at_files(row: &mut Row, stamps: &Stamps, listener: &mut dyn RunListener) {
+    let name = row.candidate.row();
+    let Some(load) = &mut row.load else { return };
+    load.files_changed = stamps.changed();
+    if !load.files_changed.is_empty() {
+        listener.remark(&name, &Remark::FilesChanged(&load.files_changed));
+    }
 }
 
 /// Keeps the most memory that was in use since the row began to load.
-fn keep_peak(row: &mut Row, engine: &dyn Engine) {
+pub(super) fn keep_peak(row: &mut Row, engine: &dyn Engine) {
     let readings = row.trials.iter().flat_map(|trial| &trial.readings);
     let seen = readings.filter_map(|reading| reading.gpu.as_ref()?.used_bytes).max();
     let Some(load) = &mut row.load else { return };

@@ -35,19 +35,38 @@ pub fn execute<C: Clock + Clone + Send + 'static, E>(
     listener: &mut dyn RunListener,
     keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
 ) -> Result<Ended, E> {
-    let name = row.candidate.row();
     while let Some(planned) = next(&row.trials) {
-        listener.trial_started();
-        let mut run = || run_trial(engine, &name, &planned, instruments, cancel, listener);
-        let Some(mut trial) = run() else { return Ok(Ended::Cancelled) };
-        if let Some(fault) = fault(&trial) {
-            let Some(again) = run() else { return Ok(Ended::Cancelled) };
-            trial = Trial { repeated: Some(fault), ..again };
+        if step(engine, row, &planned, instruments, cancel, listener, keep)? == Ended::Cancelled {
+            return Ok(Ended::Cancelled);
         }
-        keep(&trial)?;
-        listener.trial_ended(&trial);
-        row.trials.push(trial);
     }
+    Ok(Ended::Finished)
+}
+
+/// Runs one trial of a row, as [`execute`] does.
+///
+/// # Errors
+/// As there.
+pub(super) fn step<C: Clock + Clone + Send + 'static, E>(
+    engine: &mut dyn Engine,
+    row: &mut Row,
+    planned: &PlannedTrial,
+    instruments: &Instruments<C>,
+    cancel: &AtomicBool,
+    listener: &mut dyn RunListener,
+    keep: &mut dyn FnMut(&Trial) -> Result<(), E>,
+) -> Result<Ended, E> {
+    let name = row.candidate.row();
+    listener.trial_started();
+    let mut run = || run_trial(engine, &name, planned, instruments, cancel, listener);
+    let Some(mut trial) = run() else { return Ok(Ended::Cancelled) };
+    if let Some(fault) = fault(&trial) {
+        let Some(again) = run() else { return Ok(Ended::Cancelled) };
+        trial = Trial { repeated: Some(fault), ..again };
+    }
+    keep(&trial)?;
+    listener.trial_ended(&trial);
+    row.trials.push(trial);
     Ok(Ended::Finished)
 }
 
@@ -58,7 +77,7 @@ fn fault(trial: &Trial) -> Option<GpuVerdict> {
 }
 
 /// One trial; `None` if it was cancelled.
-fn run_trial<C: Clock + Clone + Send + 'static>(
+pub(super) fn run_trial<C: Clock + Clone + Send + 'static>(
     engine: &mut dyn Engine,
     row: &str,
     planned: &PlannedTrial,
@@ -73,12 +92,18 @@ fn run_trial<C: Clock + Clone + Send + 'static>(
     (!matches!(answer.error, Some(EngineError::Cancelled))).then_some(answer.trial)
 }
 
-fn request(planned: &PlannedTrial) -> Request {
-    let (input, ignore_eos) = match &planned.prompt.body {
+/// What an engine is asked with a prompt.
+pub fn input(body: &Body, seed: u64) -> Input {
+    match body {
         Body::Text { system, text } => {
-            (Input::Chat(vec![Message::system(system.as_str()), Message::user(text.as_str())]), false)
+            Input::Chat(vec![Message::system(system.as_str()), Message::user(text.as_str())])
         }
-        Body::Tokens { count } => (Input::RandomTokens { count: *count as usize, seed: planned.seed }, true),
-    };
+        Body::Tokens { count } => Input::RandomTokens { count: *count as usize, seed },
+    }
+}
+
+fn request(planned: &PlannedTrial) -> Request {
+    let input = input(&planned.prompt.body, planned.seed);
+    let ignore_eos = matches!(planned.prompt.body, Body::Tokens { .. });
     Request { input, max_new_tokens: planned.max_new_tokens as usize, ignore_eos, sampling: Sampling::Greedy }
 }

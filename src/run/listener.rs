@@ -25,6 +25,11 @@ pub enum Remark<'a> {
 
 /// Told how a run goes. Every method has an empty default: a listener hears what it cares for.
 pub trait RunListener: PrepareListener {
+    /// A row's turn has come, counted from 0: what follows is about it.
+    fn at_row(&mut self, row: usize) {
+        let _ = row;
+    }
+
     /// A candidate's turn has come; `trials` of its trials at the least are still to be run.
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
         let _ = (candidate, trials);

@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::record::Precision;
 
 /// In order; a step that was released is never changed, another one follows it.
-fn steps() -> [M<'static>; 6] {
+fn steps() -> [M<'static>; 7] {
     [
         M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
         M::up(include_str!("migrations/0002-repeated-trials.sql")),
@@ -19,6 +19,7 @@ fn steps() -> [M<'static>; 6] {
         M::up(include_str!("migrations/0004-prompts.sql")),
         M::up(include_str!("migrations/0005-order-of-runs.sql")),
         M::up(include_str!("migrations/0006-reviews.sql")),
+        M::up(include_str!("migrations/0007-agreements.sql")),
     ]
 }
 

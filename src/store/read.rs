@@ -111,6 +111,7 @@ fn read_rows(connection: &Connection, run_id: &str) -> Result<Vec<Row>, StoreErr
             load: columns.json_or_null("load")?,
             fit: columns.json_or_null("fit")?,
             outcome: columns.json("outcome")?,
+            agreements: columns.json_or_null("agreements")?.unwrap_or_default(),
             // By the name that it was stored under, should later versions name rows otherwise.
             trials: read_trials(connection, run_id, &columns.get::<String>("name")?)?,
         })

@@ -134,6 +134,7 @@ fn ran() -> Row {
         },
         quantization: Some(Quantization::Q4K),
         adapter: None,
+        variant: None,
         licence: Some("apache-2.0".into()),
         notes: Some("쉼표, \"따옴표\"\n그리고 새 줄".into()),
         prompt_format: None,
@@ -154,6 +155,7 @@ fn ran() -> Row {
     let mut ids_only = trial(&row, "speed", None, 0, 4);
     ids_only.text = None;
     Row {
+        agreements: Vec::new(),
         trials: vec![
             warmup,
             trial(&row, "review", Some(Language::Ko), 0, 3),
@@ -194,6 +196,7 @@ fn ran() -> Row {
             joins_plainly: None,
             splits_by_default: false,
             files_changed: Vec::new(),
+            together: false,
             unknown: None,
         }),
         fit: Some(FitEstimate {
@@ -213,6 +216,7 @@ fn failed() -> Row {
             source: Source::Local { path: PathBuf::from("/models/한국어") },
             quantization: None,
             adapter: None,
+            variant: None,
             licence: None,
             notes: None,
             prompt_format: Some(PromptFormat { template: "{prompt}\n답:".into(), stop: vec!["\n\n".into()] }),
@@ -224,6 +228,7 @@ fn failed() -> Row {
             kind: FailureKind::Acquire,
             message: "`config.json` is missing, the folder has | pipes and <tags>".into(),
         },
+        agreements: Vec::new(),
         trials: vec![],
     }
 }
@@ -235,6 +240,7 @@ fn skipped() -> Row {
             source: Source::Synthetic { shape: "deepseek-ai/DeepSeek-V2-Chat".into() },
             quantization: Some(Quantization::Q4K),
             adapter: None,
+            variant: None,
             licence: None,
             notes: None,
             prompt_format: None,
@@ -248,6 +254,7 @@ fn skipped() -> Row {
             available_bytes: 20 << 30,
         }),
         outcome: RowOutcome::Skipped { reason: "does not fit: 114 GiB are missing".into() },
+        agreements: Vec::new(),
         trials: vec![],
     }
 }
@@ -259,6 +266,7 @@ fn pending() -> Row {
             source: Source::Hub { repository: "google/gemma-2-9b-it".into(), revision: "main".into(), file: None },
             quantization: Some(Quantization::Q8_0),
             adapter: None,
+            variant: None,
             licence: None,
             notes: None,
             prompt_format: None,
@@ -267,6 +275,7 @@ fn pending() -> Row {
         load: None,
         fit: None,
         outcome: RowOutcome::Pending,
+        agreements: Vec::new(),
         trials: vec![],
     }
 }

@@ -58,7 +58,8 @@ impl Store {
             .connection
             .prepare_cached(
                 "UPDATE rows
-                 SET candidate = :candidate, checkpoint = :checkpoint, load = :load, fit = :fit, outcome = :outcome
+                 SET candidate = :candidate, checkpoint = :checkpoint, load = :load, fit = :fit, outcome = :outcome,
+                     agreements = :agreements
                  WHERE run_id = :run_id AND name = :name",
             )
             .map_err(failed)?;
@@ -71,6 +72,7 @@ impl Store {
                 ":load": json_or_null(&what, &row.load)?,
                 ":fit": json_or_null(&what, &row.fit)?,
                 ":outcome": json(&what, &row.outcome)?,
+            ":agreements": json(&what, &row.agreements)?,
             })
             .map_err(failed)?;
         if changed == 0 {
@@ -112,8 +114,8 @@ fn insert_row(connection: &Connection, run_id: &str, position: usize, row: &Row)
     };
     let mut statement = connection
         .prepare_cached(
-            "INSERT INTO rows (run_id, position, name, candidate, checkpoint, load, fit, outcome)
-             VALUES (:run_id, :position, :name, :candidate, :checkpoint, :load, :fit, :outcome)",
+            "INSERT INTO rows (run_id, position, name, candidate, checkpoint, load, fit, outcome, agreements)
+             VALUES (:run_id, :position, :name, :candidate, :checkpoint, :load, :fit, :outcome, :agreements)",
         )
         .map_err(failed)?;
     statement
@@ -126,6 +128,7 @@ fn insert_row(connection: &Connection, run_id: &str, position: usize, row: &Row)
             ":load": json_or_null(&what, &row.load)?,
             ":fit": json_or_null(&what, &row.fit)?,
             ":outcome": json(&what, &row.outcome)?,
+            ":agreements": json(&what, &row.agreements)?,
         })
         .map_err(failed)?;
     Ok(())

@@ -86,7 +86,7 @@ impl JudgedAnswer<'_> {
     }
 
     /// Which prompt it answers.
-    pub(super) fn prompt(&self) -> PromptKey {
+    pub fn prompt(&self) -> PromptKey {
         let Asked { suite, prompt } = self.asked;
         (suite.clone(), prompt.id.clone(), prompt.language)
     }

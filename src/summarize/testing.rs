@@ -119,6 +119,7 @@ pub(crate) fn row(id: &str) -> Row {
         source: Source::Local { path: "models".into() },
         quantization: None,
         adapter: None,
+        variant: None,
         licence: None,
         notes: None,
         prompt_format: None,
@@ -154,6 +155,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         joins_plainly: None,
         splits_by_default: false,
         files_changed: Vec::new(),
+        together: false,
         unknown: None,
     }
 }

@@ -73,11 +73,16 @@ pub struct RunProgress<'a> {
     downloads: DownloadProgress<'a>,
     bar: ProgressBar,
     _heartbeat: Heartbeat,
-    rows: Vec<RowWork>,
+    rows: Vec<RowProgress>,
     /// Which row it is, counted from 0.
     row: usize,
-    /// Work of the rows that are through.
-    base: u64,
+}
+
+/// How far a row is.
+struct RowProgress {
+    work: RowWork,
+    /// Of its work, what is done.
+    done: u64,
     /// Trials of the row that are through, and those that are known to be run: more may follow.
     trial: usize,
     trials: usize,
@@ -88,47 +93,44 @@ impl<'a> RunProgress<'a> {
     pub fn new(printer: &'a Printer, rows: Vec<RowWork>) -> Self {
         let bars = printer.bars();
         let total = rows.iter().map(|work| work.total()).sum();
+        let row = |work| RowProgress { work, done: 0, trial: 0, trials: 0, name: String::new() };
         let bar =
             bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
         let downloads = DownloadProgress::new(bars);
         let _heartbeat = Heartbeat::of(&bar, printer);
-        Self { printer, downloads, bar, _heartbeat, rows, row: 0, base: 0, trial: 0, trials: 0, name: String::new() }
+        Self { printer, downloads, bar, _heartbeat, rows: rows.into_iter().map(row).collect(), row: 0 }
     }
 
-    /// The row whose turn is next, counted from 0.
-    pub fn at_row(&mut self, row: usize) {
-        self.row = row;
-        self.base = self.rows[..row].iter().map(|work| work.total()).sum();
-        self.bar.set_position(self.base);
-    }
-
-    fn work(&self) -> RowWork {
-        self.rows.get(self.row).copied().unwrap_or(RowWork { load: 1, trial: 1, trials: 1 })
-    }
-
-    /// Work that is done when a trial starts, with the trials of an earlier try.
-    fn before(&self) -> u64 {
-        let work = self.work();
-        let left = self.trials.saturating_sub(self.trial) as u64;
-        self.base + work.load + work.trial * work.trials.saturating_sub(left)
-    }
-
-    /// One trial more than was planned for: the bar's end moves on by what one takes, and so does the time left.
-    fn grow(&mut self) {
-        self.trials += 1;
-        if let Some(work) = self.rows.get_mut(self.row) {
-            work.trials += 1;
-            self.bar.inc_length(work.trial);
+    /// Changes the row whose turn it is, and shows how far the run is.
+    fn update(&mut self, change: impl FnOnce(&mut RowProgress)) {
+        if let Some(row) = self.rows.get_mut(self.row) {
+            let before = row.work.total();
+            change(row);
+            let more = row.work.total().saturating_sub(before);
+            if more > 0 {
+                self.bar.inc_length(more);
+            }
         }
+        self.bar.set_position(self.rows.iter().map(|row| row.done).sum());
     }
 
-    fn show(&self, what: &str) {
-        let name = printable(&self.name);
+    fn show(&self, what: impl FnOnce(&RowProgress) -> String) {
+        let Some(row) = self.rows.get(self.row) else { return };
+        let (name, what) = (printable(&row.name), what(row));
         self.bar.set_message(format!("[{}/{}] {name}: {what}", self.row + 1, self.rows.len()));
     }
 
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+impl RowProgress {
+    /// Work that is done when a trial starts, with the trials of an earlier try.
+    fn before(&self) -> u64 {
+        let left = self.trials.saturating_sub(self.trial) as u64;
+        let done = self.work.trials.saturating_sub(left);
+        self.work.load.saturating_add(self.work.trial.saturating_mul(done))
     }
 }
 
@@ -186,16 +188,20 @@ impl FetchProgress for RunProgress<'_> {
 
 impl PrepareListener for RunProgress<'_> {
     fn loading(&mut self, done: u64, total: u64) {
-        self.show("loading the weights");
-        self.bar.set_position(self.base + self.work().load * done / total.max(1));
+        self.show(|_| "loading the weights".to_owned());
+        // A row that is loaded anew has done more already.
+        self.update(|row| row.done = row.done.max((row.work.load as f64 * done as f64 / total.max(1) as f64) as u64));
     }
 }
 
 impl RunListener for RunProgress<'_> {
+    fn at_row(&mut self, row: usize) {
+        self.row = row;
+    }
+
     fn candidate_started(&mut self, candidate: &Candidate, trials: usize) {
-        self.name = candidate.row();
-        (self.trial, self.trials) = (0, trials);
-        self.show("getting the checkpoint");
+        self.update(|row| (row.name, row.trial, row.trials) = (candidate.row(), 0, trials));
+        self.show(|_| "getting the checkpoint".to_owned());
     }
 
     fn remark(&mut self, row: &str, remark: &Remark) {
@@ -221,28 +227,33 @@ impl RunListener for RunProgress<'_> {
     fn loaded(&mut self, row: &str, facts: &LoadFacts) {
         let (bytes, precision) = (Known(facts.weights_bytes.map(Bytes)), Known(facts.precision.as_ref()));
         self.printer.detail(&format!("{row}: loaded {bytes} as {precision}"));
-        self.bar.set_position(self.base + self.work().load);
+        self.update(|row| row.done = row.before());
     }
 
     fn trial_started(&mut self) {
-        if self.trial == self.trials {
-            self.grow();
-        }
-        self.show(&format!("trial {} of {}", self.trial + 1, self.trials));
+        self.update(|row| {
+            // One trial more than was planned for: the bar's end moves on by what one takes, and so does the time left.
+            if row.trial == row.trials {
+                row.trials += 1;
+                row.work.trials += 1;
+            }
+        });
+        self.show(|row| format!("trial {} of {}", row.trial + 1, row.trials));
     }
 
     fn token(&mut self, done: usize, most: usize) {
-        let within = self.work().trial * done as u64 / most.max(1) as u64;
-        self.bar.set_position(self.before() + within);
+        self.update(|row| row.done = row.before() + row.work.trial * done as u64 / most.max(1) as u64);
     }
 
     fn trial_ended(&mut self, _: &Trial) {
-        self.trial += 1;
-        self.bar.set_position(self.before());
+        self.update(|row| {
+            row.trial += 1;
+            row.done = row.before();
+        });
     }
 
     fn candidate_ended(&mut self, _: &Row) {
-        self.bar.set_position(self.base + self.work().total());
+        self.update(|row| row.done = row.work.total());
     }
 }
 

@@ -57,3 +57,4 @@ mod timing;
 mod tls;
 mod tokenizers;
 mod utilization;
+mod variants;

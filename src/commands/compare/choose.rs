@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalog::{Candidate, Quantization, Requirements, Source, local_checkpoint};
+use crate::catalog::{Axis, Candidate, Quantization, Requirements, Source, Variants, local_checkpoint};
 use crate::cli;
 use crate::commands::candidates::{catalog, stated};
-use crate::commands::checkpoint;
+use crate::commands::{checkpoint, threads};
 use crate::compare::difference;
+use crate::engine;
 use crate::error::Error;
 use crate::plan::{Choices, Schedule};
 use crate::quality::{Judgement, Verdict};
@@ -52,6 +53,13 @@ impl Chosen {
         }
         if args.synthetic {
             candidates.iter_mut().for_each(|candidate| candidate.source = synthetic(&candidate.source));
+        }
+        if let Some(variants) = &args.variants {
+            if args.quantization.is_some() && variants.axis() == Axis::Quantization {
+                let hint = "leave --quantization out: the variants are of a precision each".to_owned();
+                return Err(Error::usage("--quantization and --variants both say the precision", hint));
+            }
+            candidates = varied(candidates, variants, &threads::device_name(&args.device))?;
         }
         if let Some(twice) = duplicate(&candidates) {
             return Err(Error::usage(format!("`{twice}` would be run twice"), "name each candidate once".to_owned()));
@@ -245,6 +253,42 @@ fn at_precision(candidates: Vec<Candidate>, quantization: Quantization) -> Vec<C
         }
     }
     changed
+}
+
+/// The variants of the one candidate that there is.
+fn varied(candidates: Vec<Candidate>, variants: &Variants, device: &str) -> Result<Vec<Candidate>, Error> {
+    let axis = variants.axis();
+    let candidates = match axis {
+        // Its own precisions give way to those of the variants.
+        Axis::Quantization => {
+            let stored = candidates.into_iter().map(|candidate| Candidate { quantization: None, ..candidate });
+            stored.fold(Vec::new(), |mut each: Vec<Candidate>, candidate| {
+                if !each.contains(&candidate) {
+                    each.push(candidate);
+                }
+                each
+            })
+        }
+        _ => candidates,
+    };
+    let [candidate] = candidates.as_slice() else {
+        let rows = candidates.iter().map(|candidate| format!("`{}`", candidate.row())).collect::<Vec<_>>().join(", ");
+        let same = candidates.iter().all(|candidate| candidate.id == candidates[0].id);
+        let hint =
+            if same { "choose its precision with --quantization" } else { "choose it with --candidate or --local" };
+        return Err(Error::usage(
+            format!("variants are of one candidate, and these are several: {rows}"),
+            hint.to_owned(),
+        ));
+    };
+    let axes = engine::axes(candidate, device);
+    if !axes.contains(&axis) {
+        let can = axes.into_iter().map(Axis::name).collect::<Vec<_>>().join(", ");
+        let hint =
+            if can.is_empty() { "run it as it is, without --variants".into() } else { format!("it can be in {can}") };
+        return Err(Error::usage(format!("`{}` cannot be varied in {} on {device}", candidate.id, axis.name()), hint));
+    }
+    Ok(variants.iter().map(|variant| candidate.varied(variant)).collect())
 }
 
 fn synthetic(source: &Source) -> Source {

@@ -1,5 +1,6 @@
 //! `bench compare`: the main job.
 
+mod agreement;
 mod choose;
 
 use std::path::Path;
@@ -23,7 +24,7 @@ use crate::engine::candle;
 use crate::error::Error;
 use crate::plan::PlannedTrial;
 use crate::record::{FailureKind, Row, RowOutcome, Run, Settings, Trial};
-use crate::run::{Conditions, Ended, Instruments, Keep, RunListener, run_candidate};
+use crate::run::{Conditions, Ended, Instruments, Keep, RunListener, run_candidate, run_variants};
 use crate::spec::{DecoderSpec, Inventory};
 use crate::store::{self, Fallen, Mark, Store, new_run_id};
 use crate::summarize::suffices;
@@ -31,6 +32,7 @@ use crate::telemetry::{self, Host, environment, nvml};
 use crate::text::Rendering;
 use crate::ui::{Printer, RowWork, RunProgress};
 
+use agreement::compare_predictions;
 use choose::Chosen;
 
 pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
@@ -147,7 +149,8 @@ impl Task {
         card.in_the_way.take().iter().for_each(|what| printer.warn(what));
         let cancel = on_interrupt();
         let least = chosen.schedule.least();
-        let works = run.rows.iter().map(|row| work(row, &least)).collect();
+        let work = |row| if is_through(row) { RowWork::of(0, &[]) } else { work(row, &least) };
+        let works = run.rows.iter().map(work).collect();
         let mut progress = RunProgress::new(printer, works);
         // Before the day was kept it was that of the run.
         let today = run.settings.today.unwrap_or_else(|| run.started_at.to_zoned_datetime(TimeZone::UTC).date());
@@ -166,28 +169,47 @@ impl Task {
             trial: &mut |trial: &Trial| store.add_trial(&run.id, trial),
         };
         let fallen = Fallen::take(store.path(), &run.id);
-        for (index, row) in run.rows.iter_mut().enumerate() {
-            progress.at_row(index);
-            if is_through(row) {
-                continue;
-            }
-            let name = row.candidate.row();
-            if let Some(message) = fault(fallen.as_ref(), &name, row.trials.len()) {
+        let mut ended = Ended::Finished;
+        for (first, rows) in groups(&mut run.rows) {
+            progress.at_row(first);
+            // Variants are not through before their predictions were compared.
+            let is_left = |row: &Row| !is_through(row) || (rows.len() > 1 && left);
+            let Some(name) = rows.iter().find(|row| is_left(row)).map(|row| row.candidate.row()) else { continue };
+            let trials = rows.iter().map(|row| row.trials.len()).sum();
+            if let Some(message) = fault(fallen.as_ref(), &name, trials) {
                 printer.warn(&format!("{name}: {message}"));
-                row.outcome = RowOutcome::Failed { kind: FailureKind::Engine, message };
-                (keep.row)(row)?;
-                progress.candidate_ended(row);
+                for row in rows.iter_mut().filter(|row| !is_through(row)) {
+                    row.outcome = RowOutcome::Failed { kind: FailureKind::Engine, message: message.clone() };
+                    (keep.row)(row)?;
+                    progress.candidate_ended(row);
+                }
                 continue;
             }
-            let mark = Mark::set(store.path(), &run.id, &name, row.trials.len(), fallen.as_ref());
+            let mark = Mark::set(store.path(), &run.id, &name, trials, fallen.as_ref());
             let mark = mark.map_err(|source| Error::Write { path: store.path().into(), source })?;
             let _noted = Noted::within(mark.file());
-            if run_candidate(row, &conditions, &mut progress, &mut keep)? == Ended::Cancelled {
-                progress.finish();
-                return Ok(Ended::Cancelled);
+            ended = match rows {
+                [row] => run_candidate(row, &conditions, &mut progress, &mut keep)?,
+                variants => {
+                    let (ended, mut engines) = run_variants(variants, &conditions, &mut progress, &mut keep)?;
+                    match ended {
+                        Ended::Cancelled => ended,
+                        Ended::Finished => {
+                            let ended = compare_predictions(variants, &mut engines, &run.prompts, &cancel);
+                            variants.iter().try_for_each(|row| (keep.row)(row))?;
+                            ended
+                        }
+                    }
+                }
+            };
+            if ended == Ended::Cancelled {
+                break;
             }
         }
         progress.finish();
+        if ended == Ended::Cancelled {
+            return Ok(ended);
+        }
         if left {
             let finished = wall_time();
             store.finish_run(&run.id, finished)?;
@@ -195,6 +217,13 @@ impl Task {
         }
         Ok(Ended::Finished)
     }
+}
+
+/// The rows that run together, with the place of the first: all of a run of variants, else each by itself.
+fn groups(rows: &mut [Row]) -> impl Iterator<Item = (usize, &mut [Row])> {
+    let variants = rows.iter().all(|row| row.candidate.variant.is_some());
+    let size = if variants { rows.len().max(1) } else { 1 };
+    rows.chunks_mut(size).enumerate().map(move |(group, rows)| (group * size, rows))
 }
 
 /// A GPU as it is before a run, in words.

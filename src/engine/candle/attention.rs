@@ -150,7 +150,7 @@ impl GroupedAttention {
         let query = split(query, queries, self.query_norm.as_ref())?;
         let key = split(key, kv_heads, self.key_norm.as_ref())?;
         let value = split(value, kv_heads, None)?;
-        if x.device().is_cpu() {
+        if x.device().is_cpu() && !batch.plain {
             let new = New { queries: &query, keys: &key, values: Some(&value), value_dim: dim, turned_from: 0 };
             return self.output.forward(&batch.attend(new, self.scale, self.softcap)?);
         }

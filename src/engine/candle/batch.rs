@@ -189,6 +189,8 @@ pub(super) struct Batch<'a> {
     pub rope: Option<&'a Rope>,
     /// What computes with our own kernels, if anything does beside the host.
     pub machine: Option<&'a dyn Machine>,
+    /// On the host, operation by operation instead of by its kernel.
+    pub plain: bool,
 }
 
 impl Batch<'_> {
@@ -322,13 +324,13 @@ impl Context<'_> {
         }
     }
 
-    /// Writes the new tokens' keys or values, `[heads, tokens, dim]`, into their cache; gives all that a query can see, as a
-    /// view.
+    /// Writes the new tokens' keys or values, `[heads, tokens, dim]`, into their cache; gives all that a query can see, in the
+    /// new tokens' type.
     pub(super) fn append(&self, cached: &Tensor, new: &Tensor) -> Result<Tensor> {
         let position = self.span.sequence.position;
-        cached.slice_set(&new.contiguous()?, 1, position)?;
+        cached.slice_set(&new.to_dtype(cached.dtype())?.contiguous()?, 1, position)?;
         let from = first_visible(position, self.batch.window);
-        cached.narrow(1, from, position + new.dim(1)? - from)
+        cached.narrow(1, from, position + new.dim(1)? - from)?.to_dtype(new.dtype())
     }
 }
 

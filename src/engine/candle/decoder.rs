@@ -45,6 +45,8 @@ pub struct Decoder {
     stepwise: bool,
     /// The step of the sequence that there is.
     step: Option<DecodeStep>,
+    /// Whether the host computes attention as candle does, scores and all.
+    plain: bool,
 }
 
 /// What follows a token.
@@ -127,6 +129,7 @@ impl Decoder {
             machine: None,
             stepwise: false,
             step: None,
+            plain: false,
         };
         decoder.exact = decoder.layers.iter().flat_map(Layer::matrices).all(|matrix| matrix.held().1 == "f32");
         let bits = decoder.held().bytes() as f64 * 8.0 / inventory.parameters().max(1) as f64;
@@ -134,6 +137,11 @@ impl Decoder {
             decoder.cache_type = DType::F16;
         }
         Ok(decoder)
+    }
+
+    /// Has the host compute attention operation by operation with all scores stored, in place of its own kernel.
+    pub fn attend_plainly(&mut self, plain: bool) {
+        self.plain = plain;
     }
 
     /// The type of the numbers in the caches.
@@ -353,7 +361,7 @@ impl Decoder {
         let machine = self.machine.as_deref().filter(|_| !self.exact);
         for (index, (layer, spec)) in self.layers.iter().zip(&self.spec.layers).enumerate() {
             let rope = spec.rope.and_then(|rope| self.ropes.get(rope));
-            let batch = Batch { spans: &spans, layer: index, window: spec.window, rope, machine };
+            let batch = Batch { spans: &spans, layer: index, window: spec.window, rope, machine, plain: self.plain };
             x = layer.forward(x, self.spec.residual, &batch)?;
         }
         for piece in pass {

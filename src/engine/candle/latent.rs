@@ -110,7 +110,7 @@ impl LatentAttention {
         let key = down.narrow(1, kv_rank, rope)?.unsqueeze(1)?;
 
         // All heads share one key, and the latent part of it is the value.
-        let attended = if x.device().is_cpu() {
+        let attended = if x.device().is_cpu() && !batch.plain {
             let queries = Tensor::cat(&[absorbed, turning], D::Minus1)?.contiguous()?;
             let keys = Tensor::cat(&[latent, key], D::Minus1)?.contiguous()?;
             let new = New { queries: &queries, keys: &keys, values: None, value_dim: kv_rank, turned_from: kv_rank };

@@ -33,7 +33,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Completion, Engine, EngineError, Input, LoadObserver, ModelMemory, Observer, Request};
 use crate::acquire::{Checkpoint, PublishedFiles, Weights};
-use crate::catalog::Quantization;
+use crate::catalog::{Attention, Quantization, Switch, Variant};
 use crate::device::DeviceName;
 use crate::gpu;
 use crate::record::{FinishReason, Precision};
@@ -44,7 +44,7 @@ use crate::text::{TextError, TextModel, TextStream};
 pub use decoder::{Decoder, Logits, Next};
 use phases::PoolMarks;
 pub use predict::{Windows, predict};
-pub use prepare::prepare;
+pub use prepare::{axes, prepare};
 use sampler::Sampler;
 use weights::{LoadedAdapter, WeightSource};
 
@@ -59,6 +59,7 @@ pub struct CandleEngine {
     precision: Precision,
     pool: PoolMarks,
     distrust: Option<String>,
+    variant: Option<Variant>,
     /// Neither `Send` nor `Sync`.
     _of_this_thread: PhantomData<*const ()>,
     /// Last, so that all else is freed before it.
@@ -91,29 +92,33 @@ impl CandleEngine {
         device: &Device,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
-        let mut engine = Self::read(checkpoint, quantization, device, &(), progress)?;
+        let mut engine = Self::read(checkpoint, quantization, None, device, &(), progress)?;
         engine.first_pass()?;
         Ok(engine)
     }
 
-    /// The first part of [`CandleEngine::load`]: has the weights on the device. `observer` is told how.
+    /// The first part of [`CandleEngine::load`]: has the weights on the device. `variant` says what the engine does otherwise than
+    /// by itself; `observer` is told how.
     ///
     /// # Errors
     /// As there.
     pub fn read(
         checkpoint: Checkpoint,
         quantization: Option<Quantization>,
+        variant: Option<&Variant>,
         device: &Device,
         observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Self, EngineError> {
         memory::keep_freed(device)?;
-        Self::read_onto(checkpoint, quantization, device, observer, progress).map_err(|error| settled(error, device))
+        Self::read_onto(checkpoint, quantization, variant, device, observer, progress)
+            .map_err(|error| settled(error, device))
     }
 
     fn read_onto(
         mut checkpoint: Checkpoint,
         quantization: Option<Quantization>,
+        variant: Option<&Variant>,
         device: &Device,
         observer: &dyn LoadObserver,
         progress: &mut (dyn FnMut(u64) + Send),
@@ -121,8 +126,10 @@ impl CandleEngine {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
         let text = std::mem::replace(&mut checkpoint.text, Ok(None)).unwrap_or_default();
-        let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
-        let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
+        let again = matches!(variant, Some(Variant::Quantization(_)));
+        let source = open_weights(checkpoint, quantization, again, &spec, &inventory, observer)?;
+        let mut decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
+        decoder.attend_plainly(matches!(variant, Some(Variant::Attention(Attention::Plain))));
         drop(source);
         device.synchronize()?;
         let precision = decoder.held();
@@ -133,6 +140,7 @@ impl CandleEngine {
             precision,
             pool: PoolMarks::default(),
             distrust: None,
+            variant: variant.cloned(),
             _of_this_thread: PhantomData,
             _returned: Returned(device.clone()),
         })
@@ -196,6 +204,25 @@ impl CandleEngine {
         self.spec().cache_numbers_per_token() * self.decoder.cache_type().size_in_bytes() as u64
     }
 
+    /// Tokens that prompt and answer may have together.
+    fn longest(&self) -> usize {
+        let longest = self.spec().max_positions;
+        match self.variant {
+            Some(Variant::Context(tokens)) => longest.min(tokens as usize),
+            _ => longest,
+        }
+    }
+
+    /// Refuses a prompt of too many tokens.
+    fn check_length(&self, prompt: usize) -> Result<(), EngineError> {
+        let limit = self.longest();
+        match prompt > limit {
+            false => Ok(()),
+            true if limit < self.spec().max_positions => Err(EngineError::BeyondContext { prompt, limit }),
+            true => Err(EngineError::PromptTooLong { prompt, limit }),
+        }
+    }
+
     /// Logits of every position, `[tokens, vocabulary]`, for scoring a text.
     ///
     /// # Errors
@@ -210,10 +237,7 @@ impl CandleEngine {
     /// # Errors
     /// More tokens than the model's longest context, or than memory holds.
     pub fn make_room(&mut self, tokens: usize) -> Result<(), EngineError> {
-        let limit = self.spec().max_positions;
-        if tokens > limit {
-            return Err(EngineError::PromptTooLong { prompt: tokens, limit });
-        }
+        self.check_length(tokens)?;
         self.decoder.reset(&[tokens]).map_err(|error| settled(error.into(), &self.device))
     }
 
@@ -249,13 +273,10 @@ impl CandleEngine {
     }
 
     fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
-        let spec = self.spec();
         if ids.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }
-        if ids.len() > spec.max_positions {
-            return Err(EngineError::PromptTooLong { prompt: ids.len(), limit: spec.max_positions });
-        }
+        self.check_length(ids.len())?;
         self.check_ids(ids)
     }
 
@@ -268,22 +289,25 @@ impl CandleEngine {
     }
 
     fn answer(&mut self, request: &Request, observer: &mut dyn Observer) -> Result<Completion, EngineError> {
-        let limit = self.spec().max_positions;
         if let Input::RandomTokens { count: prompt, .. } = request.input
-            && prompt > limit
+            && let Err(too_long) = self.check_length(prompt)
         {
             // Known before they are drawn, however many were asked for.
             observer.encoded(prompt);
-            return Err(EngineError::PromptTooLong { prompt, limit });
+            return Err(too_long);
         }
         let prompt_ids = self.encode(&request.input, &|| observer.cancelled())?;
         observer.encoded(prompt_ids.len());
         self.check(&prompt_ids)?;
 
         // The last token is never fed back, so it needs no place in the context.
-        let room = self.spec().max_positions - prompt_ids.len() + 1;
+        let room = self.longest() - prompt_ids.len() + 1;
         let limit = request.max_new_tokens.min(room);
-        self.decoder.reset(&[prompt_ids.len() + limit])?;
+        let held = match self.variant {
+            Some(Variant::Context(_)) => self.longest(),
+            _ => prompt_ids.len() + limit,
+        };
+        self.decoder.reset(&[held])?;
         let mut next = Next { logits: self.decoder.forward(&[&prompt_ids], Logits::Last)?, likeliest: None };
         self.device.synchronize()?;
         observer.prefilled();
@@ -308,7 +332,14 @@ impl CandleEngine {
                 break;
             }
             if answer.ids.len() < limit {
-                next = self.decoder.next(id)?;
+                next = match self.variant {
+                    Some(Variant::KvCache(Switch::Off)) => {
+                        let so_far = [prompt_ids.as_slice(), &answer.ids].concat();
+                        self.decoder.reset(&[held])?;
+                        Next { logits: self.decoder.forward(&[&so_far], Logits::Last)?, likeliest: None }
+                    }
+                    _ => self.decoder.next(id)?,
+                };
             }
         }
         let (token_ids, text) = answer.finish(observer);
@@ -321,6 +352,10 @@ impl Engine for CandleEngine {
         let answer = self.answer(request, observer).map_err(|error| settled(error, &self.device));
         self.pool.answered(&self.device);
         answer
+    }
+
+    fn predictions(&mut self, input: &Input, answer: &[u32]) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
+        self.predict_answer(input, answer).map(Some).map_err(|error| settled(error, &self.device))
     }
 
     fn memory(&self) -> ModelMemory {
@@ -384,9 +419,11 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// `again` lets a GGUF file, which is quantized already, be quantized again.
 fn open_weights<'a>(
     checkpoint: Checkpoint,
     quantization: Option<Quantization>,
+    again: bool,
     spec: &DecoderSpec,
     inventory: &Inventory,
     observer: &'a dyn LoadObserver,
@@ -401,13 +438,13 @@ fn open_weights<'a>(
         Weights::Safetensors(_) | Weights::Pytorch(_) => Ok(published()?),
         Weights::Gguf(_) if checkpoint.adapter.is_some() => Err(EngineError::UnmergeableAdapter("a GGUF file")),
         Weights::Gguf(file) => {
-            if let Some(quantization) = quantization {
+            if let Some(quantization) = quantization.filter(|_| !again) {
                 return Err(EngineError::Requantize(quantization.name()));
             }
             // Mistral's files carry the architecture `llama` too.
             let paired = checkpoint.facts.architecture == "llama";
             let paired_head_dim = paired.then_some(spec.attention.heads.dim);
-            Ok(Box::new(weights::Gguf { file, paired_head_dim, observer }))
+            Ok(Box::new(weights::Gguf { file, quantization, paired_head_dim, observer }))
         }
         Weights::Synthetic { .. } if checkpoint.adapter.is_some() => {
             Err(EngineError::UnmergeableAdapter("random weights"))

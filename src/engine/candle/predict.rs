@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::D;
 
 use super::{CandleEngine, Logits};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Input};
 
 /// Tokens whose predictions an engine holds at once: with 256,000 tokens to choose from, 128 MB.
 const PREDICTED_AT_ONCE: usize = 128;
@@ -77,6 +77,25 @@ pub fn predict(
 }
 
 impl CandleEngine {
+    /// See [`crate::engine::Engine::predictions`].
+    pub(super) fn predict_answer(&mut self, input: &Input, answer: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let prompt = self.encode(input, &|| false)?;
+        self.check(&prompt)?;
+        self.check_ids(answer)?;
+        self.make_room(prompt.len() + answer.len())?;
+        let (Some((last, before)), Some((_, known))) = (prompt.split_last(), answer.split_last()) else {
+            return Ok(Vec::new());
+        };
+        if !before.is_empty() {
+            self.decoder.forward(&[before], Logits::Last)?;
+        }
+        let rows = self.log_probs(&[std::slice::from_ref(last), known].concat())?;
+        match rows.iter().position(|row| row.first().is_none_or(|first| first.is_nan())) {
+            Some(place) => Err(self.not_a_number(prompt.len() + place)),
+            None => Ok(rows),
+        }
+    }
+
     /// Appends tokens to the sequence; gives the log-probabilities of what follows each.
     fn log_probs(&mut self, ids: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
         let logits = self.decoder.forward(&[ids], Logits::Every)?;

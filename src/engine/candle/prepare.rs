@@ -7,12 +7,12 @@ use candle_core::Device;
 use super::{CandleEngine, memory};
 use crate::acquire::hub::FetchProgress;
 use crate::acquire::{self, Checkpoint, Preview, Stamps};
-use crate::catalog::Candidate;
+use crate::catalog::{Axis, Candidate, Source, Variant};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineError;
 use crate::engine::load_times::LoadTimes;
 use crate::engine::prepared::{EngineSettings, Facts, Form, PrepareError, PrepareListener, Prepared, Unprepared};
-use crate::plan::{Layout, PlannedTrial, Shape, cache_number_bytes, estimate};
+use crate::plan::{Layout, PlannedTrial, Shape, cache_number_bytes, estimate, longest_context};
 use crate::record::{CheckpointFacts, FitEstimate, LoadFacts};
 use crate::telemetry::host;
 use crate::text::TextModel;
@@ -128,9 +128,14 @@ fn load(
     let idle_milliwatts = settings.gpu.and_then(|gpu| gpu.look().power_milliwatts);
     let (before, disk_before) = (clock.now(), host::disk_read_bytes());
     let times = LoadTimes::new(clock);
-    let mut engine = CandleEngine::read(checkpoint, candidate.quantization, settings.device, &times, &mut |done| {
-        listener.loading(done, total);
-    })?;
+    let mut engine = CandleEngine::read(
+        checkpoint,
+        candidate.quantization,
+        candidate.variant.as_ref(),
+        settings.device,
+        &times,
+        &mut |done| listener.loading(done, total),
+    )?;
     let read = clock.now();
     engine.first_pass()?;
     let ready = clock.now();
@@ -168,7 +173,23 @@ fn fit(
     let layout = candidate.quantization.map(Layout::Held);
     let weights = shape.work(layout).weights_bytes;
     let number_bytes = cache_number_bytes(on_cpu, shape.bits(layout));
-    Ok(estimate(&shape.spec, weights, number_bytes, steps, available.unwrap_or(u64::MAX)))
+    let context = match candidate.variant {
+        Some(Variant::Context(tokens)) => u64::from(tokens),
+        _ => longest_context(steps),
+    };
+    Ok(estimate(&shape.spec, weights, number_bytes, context, available.unwrap_or(u64::MAX)))
+}
+
+/// In what this engine can be varied for a candidate on a device.
+pub fn axes(candidate: &Candidate, device_name: &str) -> Vec<Axis> {
+    let can = |axis: &Axis| match axis {
+        Axis::Quantization | Axis::Context | Axis::KvCache => true,
+        // A GPU's own kernels for attention are part of those for a whole step.
+        Axis::Attention => device_name == "cpu",
+        // What an adapter is merged into are weights as they were published.
+        Axis::Adapter => !candidate.source.is_gguf() && !matches!(candidate.source, Source::Synthetic { .. }),
+    };
+    Axis::ALL.into_iter().filter(can).collect()
 }
 
 /// Refuses another checkpoint than trials were made with: a branch may have moved, a file may be another.

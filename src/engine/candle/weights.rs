@@ -16,6 +16,7 @@ use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{PublishedError, PublishedFiles, StoredTensor, synthetic};
 use crate::catalog::Quantization;
 use crate::cpu::bytes::{Buffer, WeightBytes};
+use crate::cpu::matrix::HostMatrix;
 use crate::cpu::{self, quantize::Numbers};
 use crate::engine::{EngineError, Instead, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
@@ -277,6 +278,31 @@ fn quantize(stored: &StoredTensor, kind: GgmlDType, observer: &dyn LoadObserver)
     Ok(blocks.into())
 }
 
+/// Rows that are widened at a time to be quantized again.
+const WIDENED_ROWS: usize = 8 * QUANTIZED_ROWS;
+
+/// A matrix's blocks or numbers in another type.
+fn requantized(
+    stored: GgmlDType,
+    bytes: WeightBytes,
+    kind: GgmlDType,
+    (rows, columns): (usize, usize),
+    observer: &dyn LoadObserver,
+) -> Result<WeightBytes, EngineError> {
+    let row = columns / kind.block_size() * kind.type_size();
+    let mut buffer = Buffer::zeroed(rows * row).map_err(EngineError::Allocation)?;
+    let matrix = HostMatrix::new(stored, rows, columns, bytes).map_err(candle_core::Error::wrap)?;
+    let mut wide = vec![0.0; WIDENED_ROWS.min(rows) * columns];
+    for (index, out) in buffer.chunks_mut((WIDENED_ROWS * row).max(1)).enumerate() {
+        let range = index * WIDENED_ROWS..((index + 1) * WIDENED_ROWS).min(rows);
+        let wide = &mut wide[..range.len() * columns];
+        told(observer, LoadPart::Read, || matrix.widen(range.clone(), wide));
+        let wide = Tensor::from_slice(wide, (range.len(), columns), &Device::Cpu)?;
+        out.copy_from_slice(&held(&StoredTensor::copy_of(&wide)?, kind, observer)?);
+    }
+    Ok(buffer.into())
+}
+
 /// A matrix on its device, told as moving where that is not the host.
 fn placed(
     kind: GgmlDType,
@@ -296,9 +322,11 @@ fn placed(
     })
 }
 
-/// A GGUF file, held as it is.
+/// A GGUF file, held as it is or quantized again.
 pub(super) struct Gguf<'a> {
     pub file: GgufFile,
+    /// `None` holds every matrix as it lies in the file.
+    pub quantization: Option<Quantization>,
     /// Dimension of a head whose rows the file holds in pairs: llama.cpp permutes the query and key rows of `llama` files
     /// for its rotary embedding of neighbours, where Hugging Face's checkpoints pair halves.
     pub paired_head_dim: Option<usize>,
@@ -375,8 +403,15 @@ impl WeightSource for Gguf<'_> {
         if self.is_halved(weight) {
             return self.joined(weight, device);
         }
-        let (kind, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
-        placed(kind, taken(weight, rows), bytes, device, self.observer)
+        let (stored, bytes) = self.bytes(weight, &[weight.rows, weight.columns], rows)?;
+        let shape = taken(weight, rows);
+        let kind = self.quantization.filter(|_| weight.role != Role::Router).map(|to| weight.held_as(to));
+        match kind.filter(|kind| *kind != stored) {
+            Some(kind) => {
+                placed(kind, shape, requantized(stored, bytes, kind, shape, self.observer)?, device, self.observer)
+            }
+            None => placed(stored, shape, bytes, device, self.observer),
+        }
     }
 
     fn vector(&self, weight: &Weight, rows: Option<&Rows>, device: &Device) -> Result<Tensor, EngineError> {

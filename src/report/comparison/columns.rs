@@ -58,7 +58,7 @@ impl<'a> Columns<'a> {
         vec![
             self.column("candidate", Align::Left, |(row, summary)| {
                 let mark = if summary.synthetic { " *" } else { "" };
-                format!("{}{mark}", row.candidate.id)
+                format!("{}{mark}", row.candidate.name())
             }),
             self.column("precision", Align::Left, |(_, summary)| Known(summary.precision.as_ref()).to_string()),
         ]

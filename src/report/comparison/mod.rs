@@ -4,6 +4,7 @@ mod answers;
 mod columns;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use super::machine;
 use super::page::{Align, Block, Column, Form, Item, Note, Page, Table};
@@ -16,7 +17,7 @@ use columns::{Columns, Group, Line};
 
 /// The page of an answer.
 ///
-/// A screen ends with the recommendation, for its end is what is seen; a document begins with it. A screen does not repeat
+/// A screen ends with the recommendation, for its end is what is seen, or with what variants change; a document begins with it. A screen does not repeat
 /// of rows that did not run what the recommendation says where it rejects them, and shows no answers: the exports do.
 pub fn page(answer: &Answer, form: Form) -> Page {
     let (not_run, notes): (Vec<_>, Vec<_>) = answer.notes.iter().partition(|note| is_of_outcome(&note.kind));
@@ -29,6 +30,7 @@ pub fn page(answer: &Answer, form: Form) -> Page {
             let failed = not_run.into_iter().filter(|note| matches!(note.kind, Kind::FailedRequests { .. }));
             blocks.extend(failed.chain(notes).map(note));
             blocks.extend(recommendation(answer));
+            blocks.extend(variants::blocks(answer, form));
         }
         Form::Document => {
             // What makes figures doubtful stands before them.
@@ -37,6 +39,7 @@ pub fn page(answer: &Answer, form: Form) -> Page {
             blocks.push(Block::Title(format!("Run {}", answer.run.id)));
             blocks.push(Block::Paragraph(origin(answer)));
             blocks.extend(warnings.into_iter().map(note));
+            blocks.extend(variants::blocks(answer, form));
             blocks.extend(recommendation(answer));
             blocks.extend(figures(answer, form));
             blocks.extend(notes.into_iter().map(note));

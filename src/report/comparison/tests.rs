@@ -1,5 +1,6 @@
 use super::*;
 use crate::catalog::{Budget, Quantization, Requirements, Source};
+use crate::compare::testing::two_variants;
 use crate::record::{BusyProgram, FailureKind, FitEstimate, Precision, Row, RowOutcome, Run, Trial};
 use crate::report::{Markdown, Renderer, Terminal};
 use crate::store::sample;
@@ -504,4 +505,34 @@ fn a_run_without_candidates_still_says_where_it_was_made() {
     - the run is not finished: the figures are of the trials so far
     - within limits: share of requests with TTFT at most 2.00 s
     "#);
+}
+
+/// Latencies of 1.2 to 3.4 s before; after, two fifths of that, give or take, and 3 answers that flipped.
+fn faster_and_worse() -> Run {
+    let before: Vec<(u64, bool)> = (0..24).map(|n| (600 + 50 * n, n != 4)).collect();
+    let after = before
+        .iter()
+        .zip(0_u64..)
+        .map(|((time, right), n)| (time * (38 + n % 5) / 100, *right != [4, 9, 16].contains(&n)));
+    two_variants(&before, &after.collect::<Vec<_>>())
+}
+
+#[test]
+fn variants_are_a_table_of_before_and_after_and_the_answers_that_flipped() {
+    let run = faster_and_worse();
+    let answer = Answer::of(&run);
+    let screen =
+        Terminal { width: Some(100), color: false }.render(&Page::new(variants::blocks(&answer, Form::Screen)));
+    insta::assert_snapshot!("variants_screen", screen);
+    let document = Markdown.render(&Page::new(variants::blocks(&answer, Form::Document)));
+    insta::assert_snapshot!("variants_document", document);
+}
+
+#[test]
+fn a_screen_ends_with_what_variants_change_and_a_document_has_it_before_the_figures() {
+    let run = faster_and_worse();
+    assert!(show(&run, None).trim_end().ends_with("q4_k: It is blue."));
+    let document = markdown(&run);
+    let at = |part: &str| document.find(part).unwrap_or_else(|| panic!("{part}: {document}"));
+    assert!(at("What quantization q8_0") < at("Text: "));
 }

@@ -39,6 +39,7 @@ pub fn row(id: &str) -> Row {
         source: Source::Local { path: "model".into() },
         quantization: None,
         adapter: None,
+        variant: None,
         licence: None,
         notes: None,
         prompt_format: None,
