@@ -34,7 +34,7 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         begun_with: None,
         cancel: &cancel,
     };
-    let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer.bars())) {
+    let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer)) {
         Ok(Prepared { engine, slower: why, .. }) => {
             why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
             engine

@@ -60,7 +60,7 @@ pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error>
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
-        let found = acquire(candidate, &mut DownloadProgress::new(printer.bars()), &cancel)?;
+        let found = acquire(candidate, &mut DownloadProgress::new(printer), &cancel)?;
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;

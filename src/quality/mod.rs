@@ -13,6 +13,7 @@ mod parts;
 mod python;
 mod script;
 mod verdict;
+mod written;
 
 pub use divergence::{Agreement, Divergence};
 pub use exchange::Exchange;
@@ -20,3 +21,4 @@ pub use gate::Gate;
 pub use judgement::{Judgement, RULES};
 pub use likelihood::Likelihood;
 pub use verdict::Verdict;
+pub use written::is_written_in;
