@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 use crate::catalog::Quantization;
 use crate::compare::RECOMMENDED_TRIALS;
 use crate::plan::{Layout, USUAL_CONTEXT};
 use crate::suite::Language;
+use crate::text::TEMPLATE_DATE;
 use crate::units::Share;
 
 /// Who asks for help wants to see how it is done; the options are there to be looked up.
@@ -58,7 +60,7 @@ pub enum Command {
     Score(Score),
     /// Show what fits a GPU and how fast it can be, before any download
     Plan(Plan),
-    /// Show which rows of a published table a GPU cannot have produced
+    /// Show which rows of a published table are impossible on a GPU, or contradict each other
     Audit(Audit),
     /// Download candidates into the Hugging Face cache
     Pull(Pull),
@@ -66,6 +68,8 @@ pub enum Command {
     Recommend(Recommend),
     /// Judge stored answers again, or those of a file, without running anything
     Judge(Judge),
+    /// Compare stored answers yourself, two at a time and without names
+    Review(Review),
     /// Write a stored run as CSV, JSON or Markdown, answers included
     Export(Export),
     /// Fail if a run is worse than a baseline by more than the tolerance and by more than chance explains
@@ -105,6 +109,14 @@ pub struct Prompts {
     /// Ask the prompts of this file too: JSON lines with checks, a suite named as the file is; may be repeated
     #[arg(long, value_name = "FILE")]
     pub quality: Vec<PathBuf>,
+}
+
+/// What chat templates are told.
+#[derive(Debug, Clone, Args)]
+pub struct Templates {
+    /// Tell chat templates that ask for it that this is today: a fixed day, so that prompts stay the same
+    #[arg(long, value_name = "YYYY-MM-DD", default_value_t = TEMPLATE_DATE)]
+    pub today: Date,
 }
 
 /// What to compute on.
@@ -178,6 +190,8 @@ pub struct Compare {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
+    pub templates: Templates,
+    #[command(flatten)]
     pub require: Require,
     #[command(flatten)]
     pub results: Results,
@@ -193,15 +207,15 @@ pub struct Compare {
     #[arg(
         long, value_name = "FILE|RUN",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require"]
+            "quantization", "max_new_tokens", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today", "require"]
     )]
     pub like: Option<String>,
     /// Continue an interrupted run with the settings that it was started with
     #[arg(
         long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest",
         conflicts_with_all = ["models", "candidate", "local", "synthetic", "suite", "language", "device", "threads",
-            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "require",
-            "like"]
+            "quantization", "max_new_tokens", "repeat", "precision", "min_seconds", "max_repeat", "warmup", "seed", "today",
+            "require", "like"]
     )]
     pub resume: Option<String>,
 }
@@ -293,13 +307,16 @@ pub struct Plan {
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
   bench audit table.csv --gpu l4
+  bench audit before-and-after.csv
   bench audit table.csv --gpu a100-80 --shape ours=./my-model --format json")]
 pub struct Audit {
-    /// A table as CSV with a header: model, and precision, tokens/s and memory where it states them
+    /// A table as CSV with a header: model, and precision, tokens/s and memory where it states them; or metric, before, after
+    /// and change
     pub table: PathBuf,
-    /// Judge by this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this machine
+    /// Judge speeds and memory by this GPU: its id in gpus.toml, the driver's name for it, or `this` for the first GPU of this
+    /// machine
     #[arg(long, value_name = "GPU")]
-    pub gpu: String,
+    pub gpu: Option<String>,
     #[command(flatten)]
     pub gpus: Gpus,
     #[command(flatten)]
@@ -335,6 +352,8 @@ pub struct Run {
     /// Give these token ids instead of text, as a JSON list
     #[arg(long, value_name = "LIST", value_parser = token_ids)]
     pub ids: Option<TokenIds>,
+    #[command(flatten)]
+    pub templates: Templates,
     /// Limit the answer to this many tokens
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: u32,
@@ -500,6 +519,38 @@ pub struct Judge {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "results"])]
     pub answers: Option<PathBuf>,
     /// Print in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: RunFormat,
+    #[command(flatten)]
+    pub results: Results,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = EXAMPLES_FIRST, after_help = "\
+Examples:
+  bench review                          pairs of answers of the latest run, q ends
+  bench review --candidate qwen2.5-7b --candidate exaone-3.5-7.8b --language ko
+  bench review --summary                what was preferred so far")]
+pub struct Review {
+    /// The id of a run, an unambiguous beginning of one, or latest
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// Compare only these candidates' answers: an id, or a row's name with its quantization; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub candidate: Vec<String>,
+    /// Show only prompts in this language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<Language>,
+    /// Show only prompts of this suite
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<String>,
+    /// Show no more than this many pairs
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// Show no pair, only what was preferred so far
+    #[arg(long)]
+    pub summary: bool,
+    /// Print what was preferred in this format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: RunFormat,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use crate::metric::Metric;
 use crate::recommend::{Flag, Undecided};
 use crate::record::FailureKind;
 use crate::suite::Language;
-use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState};
+use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, MachineState, ReaderView};
 
 /// Something to know, and what it is about.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub enum Kind {
     Pending,
     /// The row's engine does not know its weights, its cache or what memory they take.
     Unknown { reason: String },
+    /// The row's prompts were put together without a chat template.
+    JoinedPlainly { reason: String },
     /// Measured requests that failed, and what the first of them said.
     FailedRequests { failed: usize, measured: usize, first: String },
     /// Answers that were cut because the model's context was full; their latency is in no figure.
@@ -117,6 +119,8 @@ pub enum Kind {
     UndecidedFloor(Undecided),
     /// Answers that are not in the language that is due, and are in no speed of that language.
     OtherLanguage { language: Language, answers: usize, of: usize },
+    /// What a reader sees of the answers to prompts in a language, where the stream keeps them waiting.
+    Reader { language: Language, view: ReaderView },
     /// Answers that break a gate or a check, and the first of them.
     FailedAnswers { failed: usize, of: usize, shown: Vec<Failed> },
     /// What a reader of the ranking must know. Its fields are the recommendation's.
@@ -146,6 +150,7 @@ names! {
     Kind::Failed { .. } => "failed",
     Kind::Pending => "pending",
     Kind::Unknown { .. } => "unknown",
+    Kind::JoinedPlainly { .. } => "joined_plainly",
     Kind::FailedRequests { .. } => "failed_requests",
     Kind::ContextFull { .. } => "context_full",
     Kind::Impossible { .. } => "impossible",
@@ -174,6 +179,7 @@ names! {
     Kind::Capacity { .. } => "capacity",
     Kind::UndecidedFloor(_) => "undecided_floor",
     Kind::OtherLanguage { .. } => "other_language",
+    Kind::Reader { .. } => "reader",
     Kind::FailedAnswers { .. } => "failed_answers",
     Kind::Flag(Flag::MixedPrecision(_)) => "mixed_precision",
     Kind::Flag(Flag::QualityNotJudged { .. }) => "quality_not_judged",
@@ -196,6 +202,7 @@ impl Kind {
             | Kind::Failed { .. }
             | Kind::Pending
             | Kind::Unknown { .. }
+            | Kind::JoinedPlainly { .. }
             | Kind::FailedRequests { .. }
             | Kind::ContextFull { .. }
             | Kind::Throttled { .. }
@@ -207,6 +214,7 @@ impl Kind {
             | Kind::TooFewTrials { .. }
             | Kind::UndecidedFloor(_)
             | Kind::OtherLanguage { .. }
+            | Kind::Reader { .. }
             | Kind::FailedAnswers { .. }
             | Kind::Flag(Flag::MixedPrecision(_) | Flag::QualityNotJudged { .. } | Flag::CriterionDropped { .. }) => {
                 Severity::Caution

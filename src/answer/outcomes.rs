@@ -23,6 +23,12 @@ pub(super) fn unknown(row: &Row) -> Option<Kind> {
     Some(Kind::Unknown { reason })
 }
 
+/// Why the row's prompts were put together without a chat template.
+pub(super) fn joined_plainly(row: &Row) -> Option<Kind> {
+    let reason = row.load.as_ref()?.joins_plainly.clone()?;
+    Some(Kind::JoinedPlainly { reason })
+}
+
 /// How many of a row's measured requests failed, and what the first of them said.
 pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
     let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);

@@ -16,6 +16,12 @@ pub(super) fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recomm
     }
     for (row, summary) in run.rows.iter().zip(summaries) {
         let subject = || Subject::Row(row.candidate.row());
+        for (language, view) in &summary.reader {
+            if view.stalls > 0 || view.waiting_share.is_some_and(|share| share > 0.0) {
+                let kind = Kind::Reader { language: *language, view: view.clone() };
+                notes.push(Note { subject: subject(), kind });
+            }
+        }
         for (language, OtherLanguage { answers, of }) in summary.text.iter().flat_map(|text| &text.other_language) {
             if *answers > 0 {
                 let kind = Kind::OtherLanguage { language: *language, answers: *answers, of: *of };

@@ -55,7 +55,9 @@ fn unwell() -> Run {
     let mut silent = ran("silent", requests(12, 900, 90));
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
     silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });
-    let mut run = run(vec![ran("flaky", flaky), silent, skipped, broken, row("later")]);
+    let mut flaky = ran("flaky", flaky);
+    flaky.load.get_or_insert_default().joins_plainly = Some("it has no | chat template".into());
+    let mut run = run(vec![flaky, silent, skipped, broken, row("later")]);
     run.environment.debug_build = true;
     run
 }
@@ -116,7 +118,11 @@ fn judged() -> Run {
         trial.key.prompt = format!("p{number}");
         trial
     };
-    let answers = || texts.into_iter().enumerate().map(trial).collect();
+    let mut answers: Vec<Trial> = texts.into_iter().enumerate().map(trial).collect();
+    // Of one it is known when each character was shown, too slowly for a reader.
+    answers[0].timeline.arrivals_ns[4] += 2_000_000_000;
+    answers[0].timeline.arrival_characters = Some(vec![1, 1, 1, 1, 2]);
+    let answers = || answers.clone();
     // Of the second nobody knows what memory it takes.
     let mut run = run(vec![ran("talks", answers()), Row { load: None, ..ran("whispers", answers()) }]);
     let asked = |number: usize| {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::note::{Drifted, Kind, Note, Place, Reached, RequestLimit, Scarce, Subject, Took, WarmedUp};
 use crate::measure::{EnergySource, other_programs};
 use crate::recommend::Undecided;
-use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState};
-use crate::units::{Bytes, Count, Rate, Seconds, Share, UNKNOWN, counted};
+use crate::summarize::{BrokenRule, ColdStart, Failed, MachineState, ReaderView};
+use crate::units::{Bytes, Count, Known, Rate, Seconds, Share, UNKNOWN, counted};
 
 /// The sentence after its row's name, if it is about one.
 impl fmt::Display for Note {
@@ -29,6 +29,10 @@ impl fmt::Display for Kind {
             Kind::FailedRequests { failed, measured, first } => {
                 write!(f, "{failed} of {measured} requests failed, the first with: {first}")
             }
+            Kind::JoinedPlainly { reason } => write!(
+                f,
+                "the texts of a prompt were joined plainly, {reason}; it may answer better in the form that it was trained on"
+            ),
             Kind::ContextFull { cut, of } => write!(
                 f,
                 "{cut} of {of} answers were cut because the context was full: their latency is in no figure, since they are \
@@ -146,6 +150,21 @@ impl fmt::Display for Kind {
             }
             Kind::OtherLanguage { language, answers, of } => {
                 write!(f, "{answers} of {of} answers are not {}", language.name())
+            }
+            Kind::Reader { language, view } => {
+                let ReaderView { pace, answers, first_sentence_seconds, waiting_share, stalls } = view;
+                let first =
+                    first_sentence_seconds.map(|at| format!("the first sentence is there after {}, ", Seconds(at)));
+                write!(
+                    f,
+                    "{}a reader of {} {} characters a second waits for {} of the stream, {} over 200 ms in {}",
+                    first.unwrap_or_default(),
+                    Rate(*pace),
+                    language.name(),
+                    Known(waiting_share.map(Share)),
+                    counted(*stalls, "stall"),
+                    counted(*answers, "answer")
+                )
             }
             Kind::FailedAnswers { failed, of, shown } => {
                 write!(f, "{failed} of {of} answers fail: {}", listed(shown, "; ", failed_answer))?;

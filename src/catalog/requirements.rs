@@ -50,6 +50,10 @@ pub struct Requirements {
     pub pass_rate: Option<f64>,
     /// Share of the answers due in Korean that break neither, 0 to 1.
     pub korean_pass_rate: Option<f64>,
+    /// Characters a second that a reader of Korean, or of English, takes in; see [`Language::reading_pace`]. No limit: what comes
+    /// faster is worth no more, and what comes slower keeps the reader waiting.
+    pub korean_reading_pace: Option<f64>,
+    pub english_reading_pace: Option<f64>,
     /// Licences that are acceptable, as the candidates state them; empty accepts all.
     pub licences: Vec<String>,
     pub budget: Option<Budget>,
@@ -151,6 +155,15 @@ impl Requirements {
         ]
     }
 
+    /// Characters a second that a reader takes in.
+    pub fn reading_pace(&self, language: Language) -> f64 {
+        let stated = match language {
+            Language::Ko => self.korean_reading_pace,
+            Language::En => self.english_reading_pace,
+        };
+        stated.unwrap_or_else(|| language.reading_pace())
+    }
+
     /// These requirements without limits on speed and cost, but for the keys that are kept.
     pub fn without_speed_and_cost(&self, is_kept: impl Fn(&str) -> bool) -> Self {
         let kept = |key: &str, limit: Option<f64>| limit.filter(|_| is_kept(key));
@@ -193,6 +206,8 @@ impl Requirements {
             within(aspect.key(), floor, 1.0)?;
         }
         within("attainment".into(), self.attainment, 1.0)?;
+        within("korean_reading_pace".into(), self.korean_reading_pace, f64::MAX)?;
+        within("english_reading_pace".into(), self.english_reading_pace, f64::MAX)?;
         for (key, number) in self.budget.iter().flat_map(|budget| Budget::KEYS.into_iter().zip(budget.numbers())) {
             within(format!("budget.{key}"), Some(number), f64::MAX)?;
         }
@@ -278,6 +293,8 @@ mod tests {
             english_fidelity: Some(0.7),
             pass_rate: Some(0.8),
             korean_pass_rate: Some(0.9),
+            korean_reading_pace: Some(14.0),
+            english_reading_pace: Some(15.0),
             licences: vec!["mit".into()],
             budget: Some(budget.clone()),
         };
@@ -294,7 +311,17 @@ mod tests {
         }
         assert_eq!(budget_fields.as_object().unwrap().len(), Budget::KEYS.len());
         let of_no_metric: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
-        assert_eq!(of_no_metric, BTreeSet::from(["attainment", "device", "licences", "memory_gib"]));
+        assert_eq!(
+            of_no_metric,
+            BTreeSet::from([
+                "attainment",
+                "device",
+                "english_reading_pace",
+                "korean_reading_pace",
+                "licences",
+                "memory_gib"
+            ])
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `bench audit`: which rows of a published table a GPU cannot have done.
+//! `bench audit`: which rows of a published table a GPU cannot have done, and which figures of it contradict each other.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,41 +8,59 @@ use super::deliver::terminal;
 use super::gpu;
 use super::status::Status;
 use crate::acquire::{known_config, local, synthetic};
-use crate::audit::{Claim, Finding, Table, Verdict, judge};
+use crate::audit::{Arithmetic, Claim, Computed, Effects, Finding, Table, Verdict, compute, judge};
 use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
 use crate::plan::Shape;
 use crate::report::Renderer;
 use crate::report::audit::{Audit, csv, json, page};
+use crate::report::effects;
 use crate::spec::{Config, shipped_repositories, shipped_shape};
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
-    let gpus = gpu::known(&args.gpus)?;
-    let gpu = gpu::named(&args.gpu, &gpus)?;
     let path = &args.table;
     let bytes = std::fs::read(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
-    let table = Table::read(&bytes).map_err(|source| Error::Table { path: path.clone(), source })?;
+    let unreadable = |source| Error::Table { path: path.clone(), source };
+    let effects = Effects::read(&bytes).map_err(unreadable)?;
+    let computed = compute(&effects);
+    let Some(gpu) = args.gpu.as_ref().filter(|_| !effects.has_changes()) else {
+        if computed.is_empty() {
+            let hint = "add --gpu l4; to audit what a change did, head the columns `before` and `after`".to_owned();
+            return Err(Error::usage("a table of speeds is judged by a GPU, and none is given".to_owned(), hint));
+        }
+        let text = match args.format {
+            PlanFormat::Table => terminal(printer).render(&effects::page(&computed)),
+            PlanFormat::Csv => effects::csv(&computed)?,
+            PlanFormat::Json => effects::json(&computed)?,
+        };
+        printer.answer(&text)?;
+        return Ok(status(&[], &computed));
+    };
+    let gpus = gpu::known(&args.gpus)?;
+    let gpu = gpu::named(gpu, &gpus)?;
+    let table = Table::read(&bytes).map_err(unreadable)?;
     let shapes = Shapes::new(catalog(args.models.models.as_deref(), printer)?, &args.shape)?;
 
     let findings: Vec<Finding> =
         table.claims.iter().map(|claim| judge(claim, shapes.of(claim).as_ref(), &gpu)).collect();
-    let audit = Audit::new(&gpu, &table.taken, &findings);
+    let audit = Audit::new(&gpu, &table.taken, &findings, &computed);
     let text = match args.format {
         PlanFormat::Table => terminal(printer).render(&page(&audit)),
         PlanFormat::Csv => csv(&audit)?,
         PlanFormat::Json => json(&audit)?,
     };
     printer.answer(&text)?;
-    Ok(status(&findings))
+    Ok(status(&findings, &computed))
 }
 
-fn status(findings: &[Finding]) -> Status {
+fn status(findings: &[Finding], computed: &[Computed]) -> Status {
     let any = |verdicts: &[Verdict]| findings.iter().any(|finding| verdicts.contains(&finding.verdict));
-    if any(&[Verdict::Impossible, Verdict::MemoryDoesNotMatch]) {
+    let came_out = |as_one_of: &[Arithmetic]| computed.iter().any(|one| as_one_of.contains(&one.verdict));
+    if any(&[Verdict::Impossible, Verdict::MemoryDoesNotMatch]) || came_out(&[Arithmetic::Contradicts]) {
         Status::No
-    } else if any(&[Verdict::Possible]) {
+    } else if any(&[Verdict::Possible]) || came_out(&[Arithmetic::Agrees, Arithmetic::Implies]) {
         Status::Yes
     } else {
         // No row could be judged.

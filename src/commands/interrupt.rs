@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::fault;
 use super::status::NO_ANSWER;
 
 /// Set when the user presses Ctrl-C (or the system asks the program to end); a second time ends it at once.
@@ -11,6 +12,7 @@ pub(super) fn on_interrupt() -> Arc<AtomicBool> {
     let flag = cancel.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
+            fault::is_none();
             std::process::exit(i32::from(NO_ANSWER));
         }
     };

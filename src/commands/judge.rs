@@ -8,7 +8,7 @@ use super::deliver::terminal;
 use super::status::Status;
 use crate::cli::{self, RunFormat};
 use crate::error::Error;
-use crate::quality::{Judgement, RULES, Verdict};
+use crate::quality::{Judgement, RULES, Verdict, lines_pass};
 use crate::record::{Row, Run, TrialKey};
 use crate::report::Renderer;
 use crate::report::judge::{self, Change, Judged, JudgedLine, JudgedRow};
@@ -84,6 +84,8 @@ fn again(run: &Run, rows: &[Vec<JudgedAnswer>], before: &[StoredJudgement<Judgem
             language,
             fidelity: rates.fidelity,
             pass_rate: rates.pass_rate,
+            line_pass: language.and_then(|language| quality.line_pass.get(&language).copied()),
+            manner: (language == Some(Language::Ko)).then_some(quality.manner),
         })
         .collect()
     };
@@ -172,5 +174,6 @@ fn of_line(line: Line, number: usize) -> JudgedLine {
     let broken = judgement.iter().flat_map(Judgement::failures).map(|(rule, verdict)| BrokenRule::of(rule, verdict));
     let broken: Vec<BrokenRule> = broken.collect();
     let faithful = judgement.as_ref().is_none_or(Judgement::is_faithful);
-    JudgedLine { id, passes: broken.is_empty(), faithful, broken }
+    let lines_pass = lines_pass(&line.answer, line.language);
+    JudgedLine { id, passes: broken.is_empty(), faithful, lines_pass, broken }
 }

@@ -11,6 +11,7 @@ mod compare;
 mod deliver;
 mod doctor;
 mod export;
+mod fault;
 mod gpu;
 mod history;
 mod interrupt;
@@ -19,6 +20,7 @@ mod metrics;
 mod plan;
 mod pull;
 mod recommend;
+mod review;
 mod run;
 mod score;
 mod status;
@@ -37,6 +39,7 @@ pub use status::{NO_ANSWER, Status};
 /// # Errors
 /// Whatever keeps it from answering.
 pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
+    fault::handle();
     match command {
         Command::Compare(args) => compare::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),
@@ -47,6 +50,7 @@ pub fn run(command: Command, printer: &Printer) -> Result<Status, Error> {
         Command::Recommend(args) => recommend::run(&args, printer),
         Command::Export(args) => export::run(&args, printer),
         Command::Judge(args) => judge::run(&args, printer),
+        Command::Review(args) => review::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Baseline(args) => baseline::run(&args, printer),
         Command::History(args) => history::run(&args, printer),

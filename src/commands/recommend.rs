@@ -11,7 +11,7 @@ use crate::store::{self, Store};
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Recommend, printer: &Printer) -> Result<Status, Error> {
-    let more = metrics::all(&args.columns.columns)?;
+    let more = metrics::of_trials(&args.columns.columns)?;
     let mut run = Store::open_to_read(store::database(&args.results.results))?.load_run(&args.run)?;
     if let Some(models) = &args.models {
         let catalog = catalog(Some(models), printer)?;

@@ -7,14 +7,16 @@ use super::status::Status;
 use super::{checkpoint, threads};
 use crate::cli::{self, RunFormat, TokenIds};
 use crate::clock::SystemClock;
-use crate::engine::{EngineError, EngineSettings, Input, PrepareError, Prepared, Request, Sampling, candle, prepare};
+use crate::engine::{
+    EngineError, EngineSettings, Form, Input, PrepareError, Prepared, Request, Sampling, candle, prepare,
+};
 use crate::error::Error;
 use crate::measure::Measurement;
 use crate::metric::{Aspect, METRICS};
 use crate::record::{Outcome, TrialKey};
 use crate::run::{Answer, Asked, Instruments, ask};
-use crate::text::Message;
-use crate::ui::{DownloadProgress, Printer, slower};
+use crate::text::{Message, Rendering};
+use crate::ui::{DownloadProgress, Printer, joined_plainly, slower};
 use crate::units::Known;
 
 pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
@@ -31,11 +33,15 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         host: &instruments.host,
         gpu: None,
         steps: None,
+        form: form(args),
+        rendering: &Rendering::apart(args.templates.today),
         begun_with: None,
         cancel: &cancel,
     };
     let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer)) {
-        Ok(Prepared { engine, slower: why, .. }) => {
+        Ok(Prepared { engine, slower: why, facts, .. }) => {
+            let plainly = facts.load.and_then(|load| load.joins_plainly);
+            plainly.iter().for_each(|why| printer.warn(&joined_plainly(&candidate.row(), why)));
             why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
             engine
         }
@@ -106,6 +112,14 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         }
     }
     Ok(Status::Yes)
+}
+
+fn form(args: &cli::Run) -> Form {
+    match &args.ids {
+        Some(_) => Form::Tokens,
+        None if args.raw => Form::Text,
+        None => Form::Chat,
+    }
 }
 
 fn request(args: &cli::Run) -> Request {

@@ -6,6 +6,7 @@ use super::asked::Asked;
 use super::baseline::Baseline;
 use super::difference::{self, Difference};
 use super::figures::{Place, Values, places, values};
+use super::quality::{QualityCheck, quality};
 use super::verdict::{Comparison, Disturbance, Doubt, Judgement, Verdict, judge};
 use super::{Digest, RowDigest, Scale, Subject};
 use crate::record::RowOutcome;
@@ -44,6 +45,8 @@ pub struct RowCheck {
     /// What went wrong with it that had not before.
     pub failure: Option<String>,
     pub figures: Vec<FigureCheck>,
+    /// What its answers are worth; empty where they were not judged on both sides.
+    pub quality: Vec<QualityCheck>,
     /// Prompts that are answered with other tokens than before.
     pub answers: Vec<ChangedAnswer>,
     /// Answers that were held against each other.
@@ -105,20 +108,19 @@ pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Check {
     let environments = (&before.environment, &current.environment);
     let mut allowed = difference::environments(environments.0, environments.1);
     allowed.retain(|difference| asked.allowed.contains(&difference.what));
-    let pending: Vec<(&RowDigest, Vec<Pending>)> = before
-        .rows
-        .iter()
-        // What never ran is no baseline for anything.
-        .filter(|row| row.trials() > 0)
-        .map(|row| (row, pending(row, baseline, current, &common, asked)))
-        .collect();
+    // What never ran is no baseline for anything.
+    let ran: Vec<&RowDigest> = before.rows.iter().filter(|row| row.trials() > 0).collect();
+    let qualities = quality(&ran, before, current, asked);
+    let pending: Vec<(&RowDigest, Vec<Pending>)> =
+        ran.into_iter().map(|row| (row, pending(row, baseline, current, &common, asked))).collect();
     // Together: the more figures a check has, the more certain each of its alarms must be.
     let comparisons: Vec<Comparison> =
         pending.iter().flat_map(|(_, figures)| figures).filter_map(|figure| figure.comparison.clone()).collect();
     let mut judgements = judge(&comparisons).into_iter();
     let rows = pending
         .into_iter()
-        .map(|(row, figures)| {
+        .zip(qualities)
+        .map(|((row, figures), quality)| {
             let now = current.row(&row.candidate.row());
             let comparable = common.is_empty() && now.is_some_and(|now| difference::rows(row, now).is_none());
             let (answers, answers_compared) = match now {
@@ -129,6 +131,7 @@ pub fn check(baseline: &Baseline, current: &Digest, asked: &Asked) -> Check {
                 row: row.candidate.row(),
                 failure: now.and_then(|now| failure(row, now)),
                 figures: figures.into_iter().map(|figure| figure.decided(&mut judgements)).collect(),
+                quality,
                 answers,
                 answers_compared,
             }
@@ -162,6 +165,16 @@ impl Check {
         self.rows.iter().flat_map(|row| &row.figures)
     }
 
+    pub fn qualities(&self) -> impl Iterator<Item = &QualityCheck> {
+        self.rows.iter().flat_map(|row| &row.quality)
+    }
+
+    /// Of every figure and every rate.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        let figures = self.figures().map(|figure| &figure.judgement.verdict);
+        figures.chain(self.qualities().map(|quality| &quality.verdict))
+    }
+
     /// Whether a run is held against itself, which shows nothing.
     pub fn is_of_itself(&self) -> bool {
         self.before.run == self.after.run && !self.paired
@@ -182,7 +195,7 @@ impl Check {
     }
 
     pub fn outcome(&self) -> Outcome {
-        let verdicts = || self.figures().map(|figure| &figure.judgement.verdict);
+        let verdicts = || self.verdicts();
         let any = |wanted: fn(&Verdict) -> bool| verdicts().any(wanted);
         let broken = self.rows.iter().any(|row| row.failure.is_some() || !row.answers.is_empty());
         if broken || any(|verdict| matches!(verdict, Verdict::Regressed)) {
@@ -285,7 +298,7 @@ const HELD_PAGES_BYTES: f64 = 8.0 * 1024.0 * 1024.0;
 fn presumed_noise(subject: Subject, before: &Values) -> Option<f64> {
     match subject {
         Subject::Memory => Some(HELD_PAGES_BYTES / before.median()?.max(1.0)),
-        Subject::Load | Subject::Metric(_) => None,
+        Subject::Load | Subject::Metric(_) | Subject::Rate(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Digest, RowDigest};
-use crate::record::{CheckpointFacts, Environment};
+use crate::record::{CheckpointFacts, Environment, Settings};
 
 /// Something in which two runs differ, so that their figures do not compare.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -98,11 +98,20 @@ pub fn runs(before: &Digest, after: &Digest, allowed: &[String]) -> Vec<Differen
     if old.seed != new.seed {
         differences.push(Difference::new("seed", old.seed, new.seed));
     }
-    if old.max_new_tokens != new.max_new_tokens {
-        let show = |limit: Option<u32>| limit.map_or("the prompts' own".to_owned(), |limit| limit.to_string());
-        differences.push(Difference::new("longest answer", show(old.max_new_tokens), show(new.max_new_tokens)));
+    differences.extend(answer_lengths(old, new));
+    if let (Some(old), Some(new)) = (old.today, new.today)
+        && old != new
+    {
+        differences.push(Difference::new("day that chat templates are told", old, new));
     }
     differences
+}
+
+/// Whether the longest answer that was allowed differs.
+pub(super) fn answer_lengths(before: &Settings, after: &Settings) -> Option<Difference> {
+    let show = |limit: Option<u32>| limit.map_or("the prompts' own".to_owned(), |limit| limit.to_string());
+    let (old, new) = (before.max_new_tokens, after.max_new_tokens);
+    (old != new).then(|| Difference::new("longest answer", show(old), show(new)))
 }
 
 /// In what two runs of a suite differ: its prompts.

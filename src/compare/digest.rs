@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Candidate;
 use crate::measure::{Ceiling, Measurement, culprits, disturbances, slowdown_bound};
 use crate::metric::{CHARACTERS, METRICS, Metric, POOLED};
+use crate::quality::RULES;
 use crate::record::{CheckpointFacts, Environment, Fault, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
-use crate::summarize::{Interval, Memory, of_gaps};
+use crate::summarize::{self, Interval, Memory, judged, of_gaps};
 
 /// What of a run, or of several runs of the same, a check takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Digest {
     /// How metrics were defined whose formula has changed: see `DEFINITIONS`.
     #[serde(default)]
     pub definitions: u32,
+    /// Version of the rules that answers were judged by; `None` of baselines saved before they were.
+    #[serde(default)]
+    pub rules: Option<u32>,
     pub rows: Vec<RowDigest>,
 }
 
@@ -93,6 +97,20 @@ pub struct PromptDigest {
     pub values: BTreeMap<String, Vec<f64>>,
     /// Of each completed trial, in the order of the trials.
     pub token_ids: Vec<Vec<u32>>,
+    /// What its answer is worth; `None` where it cannot be judged.
+    #[serde(default)]
+    pub judged: Option<JudgedAnswer>,
+}
+
+/// What an answer is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgedAnswer {
+    /// The language that it is due in.
+    pub language: Option<Language>,
+    /// It breaks no gate.
+    pub faithful: bool,
+    /// It breaks neither a gate nor a check; `None` of a prompt without checks.
+    pub passes: Option<bool>,
 }
 
 impl Digest {
@@ -103,7 +121,8 @@ impl Digest {
             environment: run.environment.clone(),
             settings: run.settings.clone(),
             definitions: DEFINITIONS,
-            rows: run.rows.iter().map(|row| RowDigest::of(row, &run.environment)).collect(),
+            rules: Some(RULES),
+            rows: run.rows.iter().map(|row| RowDigest::of(row, run)).collect(),
         }
     }
 
@@ -151,7 +170,9 @@ impl Digest {
 }
 
 impl RowDigest {
-    fn of(row: &Row, environment: &Environment) -> Self {
+    fn of(row: &Row, run: &Run) -> Self {
+        let environment = &run.environment;
+        let judged = judged(run, row);
         let measured: Vec<&Trial> = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured).collect();
         let mut seen = BTreeSet::new();
         let prompts = measured.iter().filter(|trial| seen.insert(prompt(trial)));
@@ -170,7 +191,11 @@ impl RowDigest {
             prompts: prompts
                 .map(|first| {
                     let trials = measured.iter().filter(|trial| prompt(trial) == prompt(first));
-                    PromptDigest::of(&trials.copied().collect::<Vec<_>>(), first, ceiling.as_ref())
+                    let judged = judged.iter().find(|answer| prompt(answer.trial) == prompt(first));
+                    PromptDigest {
+                        judged: judged.map(JudgedAnswer::of),
+                        ..PromptDigest::of(&trials.copied().collect::<Vec<_>>(), first, ceiling.as_ref())
+                    }
                 })
                 .collect(),
             pooled: pooled(&measured),
@@ -245,11 +270,23 @@ impl PromptDigest {
             failed: trials.len() - completed().count(),
             values: values.collect(),
             token_ids: completed().filter_map(|trial| trial.token_ids.clone()).collect(),
+            judged: None,
         }
     }
 
     pub fn key(&self) -> PromptKey<'_> {
         (&self.suite, self.language, &self.prompt)
+    }
+}
+
+impl JudgedAnswer {
+    fn of(answer: &summarize::JudgedAnswer) -> Self {
+        let judgement = &answer.judgement;
+        Self {
+            language: answer.language(),
+            faithful: judgement.is_faithful(),
+            passes: (!judgement.checks.is_empty()).then(|| judgement.passes()),
+        }
     }
 }
 

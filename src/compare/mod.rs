@@ -13,6 +13,7 @@ mod digest;
 mod figures;
 mod holm;
 mod noise;
+mod quality;
 mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -24,10 +25,11 @@ pub use change::{Change, Pair, Scale, Unjudged, fixed_change, paired_change, rel
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
 pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
 pub use difference::Difference;
-pub use digest::{Digest, PooledDigest, PooledValue, PromptDigest, PromptKey, RowDigest};
+pub use digest::{Digest, JudgedAnswer, PooledDigest, PooledValue, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
 pub(crate) use holm::holm;
 pub use noise::{Noise, NoiseFigure};
+pub use quality::QualityCheck;
 pub use subject::Subject;
 pub use verdict::{
     Comparison, Disturbance, Doubt, Evidence, FALSE_ALARMS, Judgement, RECOMMENDED_TRIALS, Verdict, judge,

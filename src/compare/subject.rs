@@ -1,8 +1,8 @@
 //! A subject: what two runs are compared in.
 
-use crate::metric::{DECODE, Direction, LOAD, MEMORY, METRICS, Metric, TTFT, Unit};
+use crate::metric::{DECODE, Direction, FIDELITY, LOAD, MEMORY, METRICS, Metric, PASS_RATE, RATES, TTFT, Unit};
 
-/// What two runs are compared in: a metric of their trials, or something that each process has once.
+/// What two runs are compared in: a metric of their trials, something that each process has once, or a rate of their answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Metric(Metric),
@@ -10,14 +10,24 @@ pub enum Subject {
     Load,
     /// Peak memory above what was in use before.
     Memory,
+    /// How many answers are as they should be: one of [`RATES`].
+    Rate(Metric),
 }
 
 impl Subject {
-    /// Judged unless the user names others: what a user of a service feels, and what a machine must have.
-    pub const DEFAULT: [Subject; 4] = [Subject::Metric(TTFT), Subject::Metric(DECODE), Subject::Memory, Subject::Load];
+    /// Judged unless the user names others: what a user of a service feels and reads, and what a machine must have.
+    pub const DEFAULT: [Subject; 6] = [
+        Subject::Metric(TTFT),
+        Subject::Metric(DECODE),
+        Subject::Memory,
+        Subject::Load,
+        Subject::Rate(FIDELITY),
+        Subject::Rate(PASS_RATE),
+    ];
 
     pub fn all() -> impl Iterator<Item = Subject> {
-        METRICS.iter().copied().map(Subject::Metric).chain([Subject::Load, Subject::Memory])
+        let metrics = METRICS.iter().copied().map(Subject::Metric);
+        metrics.chain([Subject::Load, Subject::Memory]).chain(RATES.iter().copied().map(Subject::Rate))
     }
 
     /// The one that a user means by its key or its label, or by the first words of its key if no other begins with them.
@@ -33,7 +43,7 @@ impl Subject {
 
     fn metric(self) -> Metric {
         match self {
-            Subject::Metric(metric) => metric,
+            Subject::Metric(metric) | Subject::Rate(metric) => metric,
             Subject::Load => LOAD,
             Subject::Memory => MEMORY,
         }
@@ -75,7 +85,7 @@ impl Subject {
     /// By what share it may become worse where the user does not say. Loading depends on what the system has cached.
     pub fn default_tolerance(self) -> f64 {
         match self {
-            Subject::Metric(_) | Subject::Memory => 0.05,
+            Subject::Metric(_) | Subject::Memory | Subject::Rate(_) => 0.05,
             Subject::Load => 0.25,
         }
     }
@@ -88,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_subjects_are_the_metrics() {
-        let metrics: Vec<Metric> = METRICS.iter().chain(ONCE).copied().collect();
+        let metrics: Vec<Metric> = METRICS.iter().chain(ONCE).chain(RATES).copied().collect();
         assert_eq!(Subject::all().map(Subject::metric).collect::<Vec<_>>(), metrics);
     }
 
@@ -103,6 +113,7 @@ mod tests {
         assert_eq!(key("latency"), Some("latency_seconds"));
         assert_eq!(key("itl_p99"), Some("itl_p99_seconds"));
         assert_eq!(key("visible"), Some("visible_ttft_seconds"));
+        assert_eq!(key("pass"), Some("pass_rate"));
         assert_eq!(key("characters"), None, "two begin with it");
         assert_eq!(key("ttf"), None, "no word of it");
         assert_eq!(key("speed"), None);

@@ -1,9 +1,12 @@
 //! Made-up checks, with everything in them that is hard to print: for tests of the reports.
 
 use super::digest::DEFINITIONS;
-use super::{Asked, Baseline, Check, Digest, Noise, NoiseFigure, Place, PromptDigest, RowDigest, Subject, check};
+use super::{
+    Asked, Baseline, Check, Digest, JudgedAnswer, Noise, NoiseFigure, Place, PromptDigest, RowDigest, Subject, check,
+};
 use crate::catalog::{Candidate, Quantization, Source};
 use crate::metric::{DECODE, Metric, TTFT};
+use crate::quality::RULES;
 use crate::record::{CheckpointFacts, FailureKind, FileFacts, RowOutcome};
 use crate::suite::Language;
 use crate::summarize::testing;
@@ -41,7 +44,10 @@ pub(crate) fn baseline() -> Baseline {
             tokens("pp128+tg64", &[(TTFT, about(0.5, 0.01)), (DECODE, about(20.0, 0.01))]),
             tokens("pp512+tg64", &[(TTFT, about(2.0, 0.01)), (DECODE, about(19.5, 0.06))]),
             text("자기소개", &[(DECODE, vec![19.0])]),
-        ],
+        ]
+        .into_iter()
+        .chain(judged(&[true; 20]))
+        .collect(),
         ..row("qwen2.5-7b", Some(Quantization::Q4K))
     };
     let decode = || vec![tokens("pp128+tg64", &[(DECODE, about(10.0, 0.01))])];
@@ -64,6 +70,9 @@ fn now() -> Digest {
     qwen.load_seconds = vec![4.3];
     set(&mut qwen.prompts[0], &[(TTFT, about(0.502, 0.01)), (DECODE, about(17.8, 0.01))]);
     set(&mut qwen.prompts[1], &[(TTFT, about(1.6, 0.01)), (DECODE, about(18.7, 0.06))]);
+    for prompt in qwen.prompts.iter_mut().filter(|prompt| prompt.judged.is_some()).take(9) {
+        prompt.judged = prompt.judged.map(|judged| JudgedAnswer { passes: Some(false), ..judged });
+    }
     awkward.prompts[0].token_ids[3][2] = 99;
     awkward.prompts[1].token_ids[0].truncate(2);
     gemma.checkpoint = Some(checkpoint("b20e87b4c5c0e0f00527c57df41dd19db03ed98d"));
@@ -95,6 +104,7 @@ fn digest(run: &str, rows: Vec<RowDigest>) -> Digest {
         environment: like.environment,
         settings,
         definitions: DEFINITIONS,
+        rules: Some(RULES),
         rows,
     }
 }
@@ -158,6 +168,7 @@ fn asked(
         failed: 0,
         values: Default::default(),
         token_ids: vec![vec![11, 12, 13, 14]; trials],
+        judged: None,
     };
     set(&mut digest, values);
     digest
@@ -165,6 +176,20 @@ fn asked(
 
 fn set(prompt: &mut PromptDigest, values: &[(Metric, Vec<f64>)]) {
     prompt.values = values.iter().map(|(metric, values)| (metric.key.to_owned(), values.clone())).collect();
+}
+
+/// Korean answers that pass or not. They were given at once, and have no times.
+pub(crate) fn judged(passes: &[bool]) -> Vec<PromptDigest> {
+    let answers = passes.iter().enumerate().map(|(number, passes)| PromptDigest {
+        judged: Some(JudgedAnswer { language: Some(Language::Ko), faithful: true, passes: Some(*passes) }),
+        ..text(&format!("{number:02}"), &[])
+    });
+    answers.collect()
+}
+
+/// Of one candidate with these prompts.
+pub(crate) fn digest_of(prompts: Vec<PromptDigest>) -> Digest {
+    digest("20261120-051733-4f2a", vec![RowDigest { prompts, ..row("qwen2.5-7b", Some(Quantization::Q4K)) }])
 }
 
 /// Twenty values evenly from `spread` below `middle` to `spread` above it.

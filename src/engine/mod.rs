@@ -13,11 +13,11 @@ pub mod scripted;
 use std::path::PathBuf;
 
 use crate::record::{FinishReason, PoolPhases};
-use crate::text::{Message, TextError};
+use crate::text::{Message, RenderError, TextError};
 
 pub use loading::{LoadObserver, LoadPart, told};
 pub use prepare::prepare;
-pub use prepared::{EngineSettings, Facts, PrepareError, PrepareListener, Prepared, Unprepared};
+pub use prepared::{EngineSettings, Facts, Form, PrepareError, PrepareListener, Prepared, Unprepared};
 
 /// What is asked of an engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +122,7 @@ pub enum EngineError {
     #[error("token id {id} is not in the vocabulary of {vocabulary} tokens")]
     UnknownToken { id: u32, vocabulary: usize },
     #[error(transparent)]
-    Text(#[from] TextError),
+    Text(TextError),
     #[error(transparent)]
     Spec(#[from] crate::spec::SpecError),
     #[error("weight `{name}` has shape {found:?}, and the config asks for {expected:?}")]
@@ -175,6 +175,9 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::PromptTooLong { .. } => "shorten the prompt, or choose a model with a longer context".into(),
+            Self::Text(TextError::Render(RenderError::Unbounded(_))) => {
+                "get the checkpoint's own chat template, or give token ids with --ids".into()
+            }
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
             Self::Spec(error) => return error.hint(),
             Self::Safetensors(_) | Self::AdapterFile { .. } | Self::DamagedWeight(_) => {
@@ -186,6 +189,15 @@ impl EngineError {
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),
             _ => return None,
         })
+    }
+}
+
+impl From<TextError> for EngineError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Render(RenderError::Cancelled) => Self::Cancelled,
+            other => Self::Text(other),
+        }
     }
 }
 

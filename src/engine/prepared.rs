@@ -13,6 +13,7 @@ use crate::plan::PlannedTrial;
 use crate::record::{CheckpointFacts, FailureKind, FitEstimate, LoadFacts, RowOutcome};
 use crate::spec::SpecError;
 use crate::telemetry::{GpuProbe, Host};
+use crate::text::Rendering;
 use crate::units::Bytes;
 
 /// What an engine is made for.
@@ -28,10 +29,25 @@ pub struct EngineSettings<'a> {
     /// What it will have to run: a candidate whose memory does not suffice for it is refused before anything is downloaded.
     /// `None` lets it try.
     pub steps: Option<&'a [PlannedTrial]>,
+    /// What it will be asked.
+    pub form: Form,
+    /// How its chat template is rendered.
+    pub rendering: &'a Rendering,
     /// The checkpoint that earlier trials of the same row ran on: no other is accepted.
     pub begun_with: Option<&'a CheckpointFacts>,
     /// Set when the user wants to stop.
     pub cancel: &'a AtomicBool,
+}
+
+/// In what form an engine is asked; of several forms, the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Token ids, for which it needs no tokenizer.
+    Tokens,
+    /// Texts as they stand.
+    Text,
+    /// Conversations, which are put into the chat template.
+    Chat,
 }
 
 /// Told how an engine is made.

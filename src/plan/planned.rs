@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::record::TrialKey;
-use crate::suite::Prompt;
+use crate::suite::{Body, Prompt};
 
 /// One trial to be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,11 @@ pub struct PlannedTrial {
 }
 
 impl PlannedTrial {
+    /// Whether its prompt is a text, and no token ids.
+    pub fn is_text(&self) -> bool {
+        matches!(self.prompt.body, Body::Text { .. })
+    }
+
     /// The key under which its trial is kept for a candidate's row.
     pub fn key(&self, row: &str) -> TrialKey {
         TrialKey {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::catalog::Requirements;
 use crate::metric::{Aspect, DECODE, LATENCY, MEMORY, RATES, TTFT};
 use crate::record::{RowOutcome, Run};
 use crate::summarize::{Attainment, Distribution, Figures, RowSummary, Summary};
@@ -22,7 +23,7 @@ impl Basis {
     pub(super) fn of_run(run: &Run, summaries: &[RowSummary]) -> Self {
         let count = |basis| {
             let ran = run.rows.iter().zip(summaries).filter(|(row, _)| row.outcome == RowOutcome::Ran);
-            ran.filter(|(_, summary)| Contender::of(summary, basis, false).is_some()).count()
+            ran.filter(|(_, summary)| Contender::of(summary, &run.requirements, basis, false).is_some()).count()
         };
         if count(Basis::Text) >= count(Basis::Tokens) { Basis::Text } else { Basis::Tokens }
     }
@@ -39,6 +40,8 @@ impl Basis {
 #[derive(Debug, Clone)]
 pub(super) struct Contender<'a> {
     pub summary: &'a RowSummary,
+    /// What it is held to.
+    pub requirements: &'a Requirements,
     /// Of all requests of the basis.
     overall: &'a Figures,
     pub ttft: &'a Distribution,
@@ -57,7 +60,12 @@ impl<'a> Contender<'a> {
     ///
     /// Memory is what was measured, or else the estimate; the other way round if the run was made `elsewhere`, for on a CPU
     /// a measurement includes copies of the weights that a GPU does not hold.
-    pub(super) fn of(summary: &'a RowSummary, basis: Basis, elsewhere: bool) -> Option<Self> {
+    pub(super) fn of(
+        summary: &'a RowSummary,
+        requirements: &'a Requirements,
+        basis: Basis,
+        elsewhere: bool,
+    ) -> Option<Self> {
         let group = basis.of(summary)?;
         let waits = match basis {
             Basis::Text => &group.overall,
@@ -65,6 +73,7 @@ impl<'a> Contender<'a> {
         };
         Some(Self {
             summary,
+            requirements,
             overall: &group.overall,
             ttft: waits.get(&TTFT)?,
             decode: group.overall.get(&DECODE),

@@ -23,7 +23,7 @@ pub use contender::Basis;
 pub use cost::{MonthlyCost, affordable_hours};
 pub use difference::QualityDifference;
 pub use explain::{explain, provenance};
-pub use rank::{CRITERIA, Criterion, INSTANT, SCREENING, Scored, Standing, TIE_MARGIN, Tie, reading_pace};
+pub use rank::{CRITERIA, Criterion, INSTANT, SCREENING, Scored, Standing, TIE_MARGIN, Tie};
 pub use requirements::{Broken, Limit, Undecided};
 
 /// What to put behind the service, and why not the others.
@@ -167,7 +167,7 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             RowOutcome::Failed { kind, message } => Reason::Failed { kind: *kind, message: message.clone() },
             RowOutcome::Pending => Reason::Pending,
             RowOutcome::Ran if !summary.impossible.is_empty() => Reason::Impossible(summary.impossible.clone()),
-            RowOutcome::Ran => match Contender::of(summary, basis, elsewhere) {
+            RowOutcome::Ran => match Contender::of(summary, &run.requirements, basis, elsewhere) {
                 None => not_measured(summary, basis),
                 Some(mut contender) => {
                     if elsewhere && enforced.contains(&Limit::Attainment) {

@@ -52,17 +52,6 @@ pub const SCREENING: [Criterion; 5] = [
 /// one of the heavier criteria.
 pub const TIE_MARGIN: f64 = 0.05;
 
-/// Characters per second that a reader takes in: text that comes faster is worth no more.
-///
-/// English: 238 words a minute (Brysbaert 2019, 190 studies), of six characters with the space. Korean: 202 words a minute (Rhiu et
-/// al. 2017, doi:10.3341/kjo.2016.0042), of four characters with the space.
-pub fn reading_pace(language: Language) -> f64 {
-    match language {
-        Language::Ko => 202.0 * 4.0 / 60.0,
-        Language::En => 238.0 * 6.0 / 60.0,
-    }
-}
-
 /// A wait that a person takes for none, in seconds (Miller 1968; Nielsen 1993).
 pub const INSTANT: f64 = 0.1;
 
@@ -194,7 +183,7 @@ fn worth(criterion: &Criterion, contender: &Contender) -> Option<f64> {
         return Some(value);
     }
     Some(match (criterion.aspect.metric, criterion.aspect.language) {
-        (CHARACTERS, Some(language)) => value.min(reading_pace(language)),
+        (CHARACTERS, Some(language)) => value.min(contender.requirements.reading_pace(language)),
         (TTFT, None) => value.max(INSTANT),
         _ => value,
     })

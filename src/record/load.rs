@@ -52,6 +52,10 @@ pub struct LoadFacts {
     /// Power that the GPU drew before the load. `None` on a CPU, and for runs stored before this was kept.
     #[serde(default)]
     pub idle_milliwatts: Option<u32>,
+    /// Why conversations were put together without a chat template and without a stated format, one text after another. Absent
+    /// where they were not, where there was no text to ask, and for runs stored before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joins_plainly: Option<String>,
     /// Why what is absent of an engine's weights, cache and memory is not known; absent of one that tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,

@@ -77,4 +77,8 @@ pub struct Settings {
     pub suites: std::collections::BTreeMap<String, String>,
     /// Languages asked for; empty means all.
     pub languages: Vec<crate::suite::Language>,
+    /// The day that chat templates are told, for prompts that are the same on every day. Absent for runs stored before this
+    /// was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<jiff::civil::Date>,
 }

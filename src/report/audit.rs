@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::ReportError;
+use super::effects;
 use super::page::{Align, Block, Column, Page, Table};
-use crate::audit::{Finding, MEMORY_TOLERANCE, Taken, Verdict};
+use crate::audit::{Computed, Finding, MEMORY_TOLERANCE, Taken, Verdict};
 use crate::hardware::GpuSpec;
 use crate::plan;
 use crate::units::{Known, Rate, Share, UNKNOWN};
@@ -20,15 +21,17 @@ pub struct Audit<'a> {
     /// Rows by precision, where no single one is what all of them can be.
     pub mixed_precisions: BTreeMap<&'a str, Vec<&'a str>>,
     pub rows: &'a [Finding],
+    /// Figures of a row that were computed with each other.
+    pub figures: &'a [Computed],
 }
 
 impl<'a> Audit<'a> {
-    pub fn new(gpu: &'a GpuSpec, columns: &'a Taken, rows: &'a [Finding]) -> Self {
+    pub fn new(gpu: &'a GpuSpec, columns: &'a Taken, rows: &'a [Finding], figures: &'a [Computed]) -> Self {
         let mut mixed = by_precision(rows);
         if mixed.len() < 2 {
             mixed.clear();
         }
-        Self { schema_version: 1, gpu, columns, mixed_precisions: mixed, rows }
+        Self { schema_version: 1, gpu, columns, mixed_precisions: mixed, rows, figures }
     }
 }
 
@@ -84,6 +87,7 @@ pub fn page(audit: &Audit) -> Page {
     let names = vec![column("model", Align::Left, rows, |row| row.model.clone())];
     let table = Table { names, columns };
     let mut notes: Vec<String> = rows.iter().map(|row| format!("{}: {}", row.model, row.reason)).collect();
+    notes.extend(effects::remarks(audit.figures));
     notes.extend(mixed(audit));
     notes.push(taken(audit.columns));
     notes.push(format!(

@@ -15,7 +15,7 @@ use crate::metric::METRICS;
 use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
 use crate::suite::Language;
-use crate::summarize::{Capacity, Figures, Impossible, OtherLanguage, Quality, RowSummary, SuiteSummary};
+use crate::summarize::{Capacity, Figures, Impossible, OtherLanguage, Quality, ReaderView, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
 pub const SCHEMA_VERSION: u64 = 2;
@@ -41,6 +41,7 @@ struct Derived<'a> {
     impossible: &'a [Impossible],
     other_language: BTreeMap<Language, OtherLanguage>,
     quality: Option<&'a Quality>,
+    reader: &'a BTreeMap<Language, ReaderView>,
 }
 
 impl<'a> Derived<'a> {
@@ -58,6 +59,7 @@ impl<'a> Derived<'a> {
             impossible: &summary.impossible,
             other_language: summary.text.iter().flat_map(|text| text.other_language.clone()).collect(),
             quality: summary.quality.as_ref(),
+            reader: &summary.reader,
         }
     }
 }
@@ -197,7 +199,14 @@ mod tests {
     #[test]
     fn the_schema_knows_every_member_and_misses_none() {
         // Any key names a suite or a language, or is what some model's config says; medians are by work.
-        let by_name = ["/quality/languages", "/other_language", "/quality/suites", "/quality/suites/interview"];
+        let by_name = [
+            "/quality/languages",
+            "/other_language",
+            "/quality/suites",
+            "/quality/suites/interview",
+            "/quality/line_pass",
+            "/reader",
+        ];
         let of_run = [["/run/settings/suites", "/load/config", "/medians"].as_slice(), &by_name].concat();
         let works = |document: &Value| -> Vec<String> {
             let rows = document["derived"].as_array().expect("rows").iter();

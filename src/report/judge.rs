@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::ReportError;
 use super::page::{Align, Block, Column, Page, Table};
 use crate::metric::{FIDELITY, PASS_RATE};
+use crate::quality::Manner;
 use crate::suite::Language;
 use crate::summarize::{BrokenRule, Rate};
 use crate::units::UNKNOWN;
@@ -38,6 +39,10 @@ pub struct JudgedRow {
     pub fidelity: Rate,
     /// Answers that break neither a gate nor a check, of prompts with checks.
     pub pass_rate: Rate,
+    /// Answers all of whose lines are in the language; `None` for all languages together.
+    pub line_pass: Option<Rate>,
+    /// What is worth a look; of the Korean answers.
+    pub manner: Option<Manner>,
 }
 
 /// A verdict that is another than the stored one.
@@ -70,6 +75,8 @@ pub struct JudgedLine {
     pub passes: bool,
     /// Whether no gate is broken.
     pub faithful: bool,
+    /// Whether all its lines are in the language; `None` where none is long enough to tell.
+    pub lines_pass: Option<bool>,
     /// What is broken, gates first.
     pub broken: Vec<BrokenRule>,
 }
@@ -95,8 +102,16 @@ pub fn page(judged: &Judged) -> Page {
         columns: vec![
             Column::new(PASS_RATE.label, Align::Right, rows.iter().map(|row| cell(&row.pass_rate))),
             Column::new(FIDELITY.label, Align::Right, rows.iter().map(|row| cell(&row.fidelity))),
+            Column::new(
+                "line pass rate",
+                Align::Right,
+                rows.iter().map(|row| cell(&row.line_pass.unwrap_or_default())),
+            ),
         ],
     };
+    let manners = rows.iter().filter_map(|row| Some(format!("{}, Korean: {}", row.row, manner(&row.manner?)?)));
+    let manners: Vec<String> = manners.collect();
+    let looked = (!manners.is_empty()).then(|| Block::Paragraph("Worth a look, and fails nothing:".to_owned()));
     let changed = match (judged_before, changes.len()) {
         (0, _) => "They had not been judged before.".to_owned(),
         (_, 0) => "No verdict changed.".to_owned(),
@@ -106,8 +121,29 @@ pub fn page(judged: &Judged) -> Page {
     let lines = changes.iter().map(change).collect();
     let table = (!rows.is_empty()).then_some(Block::Table(table));
     Page::new(
-        [Block::Paragraph(head)].into_iter().chain(table).chain([Block::Paragraph(changed)]).chain(Block::list(lines)),
+        [Block::Paragraph(head)]
+            .into_iter()
+            .chain(table)
+            .chain(looked)
+            .chain(Block::list(manners))
+            .chain([Block::Paragraph(changed)])
+            .chain(Block::list(lines)),
     )
+}
+
+/// What was found, each with how often it could have been; `None` of nothing.
+fn manner(of: &Manner) -> Option<String> {
+    let of_so_many = |found: usize, all: usize, what: &str| (found > 0).then(|| format!("{found} of {all} {what}"));
+    let found = [
+        (of.lone_jamo > 0).then(|| format!("{} jamo within a word", of.lone_jamo)),
+        of_so_many(of.other_register, of.sentences, "sentences leave the register that was asked for"),
+        of_so_many(of.wrong_particles, of.particles, "particles do not fit their sound"),
+        (of.fullwidth > 0).then(|| format!("{} full-width marks", of.fullwidth)),
+        of_so_many(of.too_short, of.lengths, "are shorter than was asked for"),
+        of_so_many(of.too_long, of.lengths, "are longer than was asked for"),
+    ];
+    let found: Vec<String> = found.into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(", "))
 }
 
 /// Each answer that fails, then how many do not.
@@ -115,7 +151,10 @@ pub fn lines(lines: &[JudgedLine]) -> Page {
     let failing: Vec<&JudgedLine> = lines.iter().filter(|line| !line.passes).collect();
     let rate = |count: usize| Rate { passed: count, of: lines.len() };
     let faithful = rate(lines.iter().filter(|line| line.faithful).count());
-    let summary = format!("Passed {}. Fidelity {faithful}.", rate(lines.len() - failing.len()));
+    let told = lines.iter().filter_map(|line| line.lines_pass);
+    let line_pass = Rate { passed: told.clone().filter(|passes| *passes).count(), of: told.count() };
+    let line_pass = if line_pass.of > 0 { format!(" Line pass rate {line_pass}.") } else { String::new() };
+    let summary = format!("Passed {}. Fidelity {faithful}.{line_pass}", rate(lines.len() - failing.len()));
     let broken: Vec<(&str, &BrokenRule)> =
         failing.iter().flat_map(|line| line.broken.iter().map(|broken| (line.id.as_str(), broken))).collect();
     let column = |heading: &str, of: &dyn Fn(&BrokenRule) -> String| {

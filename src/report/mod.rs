@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod check;
 pub mod comparison;
 pub mod csv;
+pub mod effects;
 mod error;
 mod escape;
 mod figure;
@@ -20,6 +21,7 @@ mod markdown;
 mod page;
 pub mod plan;
 mod prose;
+pub mod review;
 mod terminal;
 #[cfg(test)]
 mod tests;

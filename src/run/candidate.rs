@@ -9,9 +9,10 @@ use super::execute::{Ended, execute};
 use super::listener::{Remark, RunListener};
 use super::trial::Instruments;
 use crate::clock::Clock;
-use crate::engine::{Engine, EngineSettings, PrepareError, Prepared, prepare};
-use crate::plan::{Schedule, Suffice};
+use crate::engine::{Engine, EngineSettings, Form, PrepareError, Prepared, prepare};
+use crate::plan::{PlannedTrial, Schedule, Suffice};
 use crate::record::{Row, RowOutcome, Trial, TrialKey};
+use crate::text::Rendering;
 
 /// What all candidates of a run share.
 pub struct Conditions<'a, C> {
@@ -22,6 +23,8 @@ pub struct Conditions<'a, C> {
     /// Whether the trials of a suite suffice.
     pub suffice: Suffice<'a>,
     pub instruments: &'a Instruments<C>,
+    /// How chat templates are rendered.
+    pub rendering: &'a Rendering,
     pub cancel: &'a AtomicBool,
 }
 
@@ -55,6 +58,8 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
         host: &conditions.instruments.host,
         gpu: conditions.instruments.gpu.as_deref(),
         steps: Some(&least),
+        form: if least.iter().any(PlannedTrial::is_text) { Form::Chat } else { Form::Tokens },
+        rendering: conditions.rendering,
         begun_with: row.checkpoint.as_ref().filter(|_| !row.trials.is_empty()),
         cancel: conditions.cancel,
     };
@@ -84,6 +89,9 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
                 listener.remark(&name, &Remark::Slower(why));
             }
             if let Some(load) = &row.load {
+                if let Some(why) = &load.joins_plainly {
+                    listener.remark(&name, &Remark::JoinedPlainly(why));
+                }
                 listener.loaded(&name, load);
             }
             keep_peak(row, engine.as_ref());

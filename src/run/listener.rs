@@ -11,6 +11,8 @@ pub enum Remark<'a> {
     TextsLeftOut,
     /// It is slower than it could be, and why.
     Slower(&'a str),
+    /// Its prompts are put together without a chat template, and why.
+    JoinedPlainly(&'a str),
     /// It is skipped or failed before its first trial.
     NotRun(&'a PrepareError),
 }

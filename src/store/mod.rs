@@ -6,8 +6,10 @@
 mod columns;
 mod error;
 mod judgements;
+mod mark;
 mod open;
 mod read;
+mod reviews;
 mod select;
 mod write;
 
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
 pub use judgements::StoredJudgement;
+pub use mark::{Fallen, Mark};
 pub use open::database;
 pub use read::RunHead;
 pub use select::new_run_id;

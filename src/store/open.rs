@@ -11,13 +11,14 @@ use super::{Store, StoreError};
 use crate::record::Precision;
 
 /// In order; a step that was released is never changed, another one follows it.
-fn steps() -> [M<'static>; 5] {
+fn steps() -> [M<'static>; 6] {
     [
         M::up(include_str!("migrations/0001-runs-rows-trials.sql")),
         M::up(include_str!("migrations/0002-repeated-trials.sql")),
         M::up_with_hook(include_str!("migrations/0003-data-of-loads.sql"), upgrade_loads),
         M::up(include_str!("migrations/0004-prompts.sql")),
         M::up(include_str!("migrations/0005-order-of-runs.sql")),
+        M::up(include_str!("migrations/0006-reviews.sql")),
     ]
 }
 

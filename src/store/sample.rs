@@ -56,6 +56,7 @@ pub(crate) fn run() -> Run {
             max_new_tokens: None,
             suites: BTreeMap::from([("review".into(), "ab".repeat(32)), ("speed".into(), "cd".repeat(32))]),
             languages: vec![Language::Ko, Language::En],
+            today: None,
         },
         requirements: Requirements {
             memory_gib: Some(22.5),
@@ -193,6 +194,7 @@ fn ran() -> Row {
             peak_bytes: Some(6 << 30),
             pool: None,
             idle_milliwatts: None,
+            joins_plainly: None,
             unknown: None,
         }),
         fit: Some(FitEstimate {

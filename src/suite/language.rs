@@ -28,4 +28,15 @@ impl Language {
             Language::En => "English",
         }
     }
+
+    /// Characters a second that a reader takes in: text that comes faster is worth no more.
+    ///
+    /// English: 238 words a minute (Brysbaert 2019, 190 studies), of six characters with the space. Korean: 202 words a minute (Rhiu
+    /// et al. 2017, doi:10.3341/kjo.2016.0042), of four characters with the space.
+    pub fn reading_pace(self) -> f64 {
+        match self {
+            Language::Ko => 202.0 * 4.0 / 60.0,
+            Language::En => 238.0 * 6.0 / 60.0,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rate::Rate;
 use crate::metric::{Aspect, FIDELITY, Metric, PASS_RATE};
-use crate::quality::{Judgement, Verdict};
+use crate::quality::{Judgement, Manner, Verdict, lines_pass};
 use crate::record::{Asked, FinishReason, Outcome, Phase, Row, Run, Trial};
 use crate::suite::Language;
 
@@ -17,6 +17,10 @@ pub struct Quality {
     pub overall: Rates,
     /// Of the answers that are due in a language.
     pub languages: BTreeMap<Language, Rates>,
+    /// Answers all of whose lines are in the language that they are due in; see [`lines_pass`]. Reported, and fails nothing.
+    pub line_pass: BTreeMap<Language, Rate>,
+    /// What is worth a look in the Korean answers, and fails none.
+    pub manner: Manner,
     /// Of each suite's answers, by language. A service that a model cannot do is not made up for by one that it can.
     pub suites: BTreeMap<String, BTreeMap<Language, Rates>>,
     /// Every answer that fails, in the order of the prompts.
@@ -80,9 +84,21 @@ impl JudgedAnswer<'_> {
     }
 
     /// Which prompt it answers.
-    fn prompt(&self) -> PromptKey {
+    pub(super) fn prompt(&self) -> PromptKey {
         let Asked { suite, prompt } = self.asked;
         (suite.clone(), prompt.id.clone(), prompt.language)
+    }
+
+    fn text(&self) -> &str {
+        self.trial.text.as_deref().unwrap_or_default()
+    }
+
+    fn lines_pass(&self) -> Option<bool> {
+        lines_pass(self.text(), self.language()?)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::of(&self.asked.prompt.expected, self.text())
     }
 }
 
@@ -162,6 +178,12 @@ impl Quality {
         Some(Self {
             overall: Rates::of(judged.iter()),
             languages: by_language(None),
+            line_pass: Language::ALL
+                .into_iter()
+                .map(|language| (language, Rate::of(in_language(language).filter_map(JudgedAnswer::lines_pass))))
+                .filter(|(_, rate)| rate.of > 0)
+                .collect(),
+            manner: in_language(Language::Ko).map(JudgedAnswer::manner).fold(Manner::default(), Manner::plus),
             suites: suites.into_iter().map(|suite| (suite.to_owned(), by_language(Some(suite)))).collect(),
             failures: judged.iter().filter(|answer| !answer.judgement.passes()).map(Failed::of).collect(),
             passes: judged.iter().map(|answer| (answer.prompt(), answer.judgement.passes())).collect(),

@@ -70,7 +70,11 @@ impl Rate {
 fn wilson(share: f64, n: f64) -> Interval {
     let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
     let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt() / (1.0 + Z * Z / n);
-    Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+    // Where none or all passed it ends there, which rounding would miss by a hair.
+    Interval {
+        low: if share == 0.0 { 0.0 } else { (centre - half).max(0.0) },
+        high: if share == 1.0 { 1.0 } else { (centre + half).min(1.0) },
+    }
 }
 
 /// `62 of 220: 28 % (23 to 34)`.

@@ -1,6 +1,6 @@
 //! A candidate's row, summarized.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,11 +10,13 @@ use super::impossible::Impossible;
 use super::machine::MachineState;
 use super::memory::Memory;
 use super::quality::{Quality, asked, is_random, judged, key};
+use super::reader::{self, ReaderView};
 use super::suite::SuiteSummary;
 use super::summary::Summary;
 use crate::catalog::Requirements;
 use crate::measure::Ceiling;
 use crate::record::{Environment, MainType, Phase, Row, Run, Trial};
+use crate::suite::Language;
 
 /// What one candidate's part of a run amounts to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +42,8 @@ pub struct RowSummary {
     pub suites: Vec<SuiteSummary>,
     /// What its answers are worth; `None` of random weights, of prompts of token ids, and where no answer came.
     pub quality: Option<Quality>,
+    /// What a reader sees of its answers, by the language of the prompts; none of random weights.
+    pub reader: BTreeMap<Language, ReaderView>,
     /// Over all prompts in a natural language.
     pub text: Option<Summary>,
     /// Over all prompts of token ids.
@@ -91,6 +95,7 @@ fn summarize_row(run: &Run, row: &Row) -> RowSummary {
         impossible: ceiling.as_ref().map_or(Vec::new(), |ceiling| Impossible::among(&suites, ceiling)),
         suites,
         quality: Quality::of(&judged(run, row)),
+        reader: if is_random(row) { BTreeMap::new() } else { reader::views(row, requirements) },
         text: summary(&|trial| trial.key.language.is_some()),
         tokens: summary(&|trial| trial.key.language.is_none()),
     }

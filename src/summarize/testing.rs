@@ -163,6 +163,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         peak_bytes: Some(BASELINE + peak),
         pool: None,
         idle_milliwatts: None,
+        joins_plainly: None,
         unknown: None,
     }
 }

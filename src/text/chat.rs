@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::{Date, Time};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, Output, State};
@@ -35,10 +36,14 @@ impl Message {
     }
 }
 
+/// The day that it is for templates unless another is asked for: any, as long as it stays the same, so that a prompt of
+/// today is the prompt of yesterday.
+pub const TEMPLATE_DATE: Date = Date::constant(2026, 1, 1);
+
 /// A compiled Jinja chat template and the special tokens that it may name.
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    special_tokens: BTreeMap<String, String>,
+    pub(super) special_tokens: BTreeMap<String, String>,
 }
 
 /// Name under which the template is kept; it shows in error messages.
@@ -52,11 +57,11 @@ impl ChatTemplate {
     /// own `tojson`, `raise_exception` and `strftime_now`
     /// (<https://github.com/huggingface/transformers/blob/main/src/transformers/utils/chat_template_utils.py>).
     ///
-    /// `special_tokens` are the variables such as `bos_token`.
+    /// `special_tokens` are the variables such as `bos_token`; `today` is the day that `strftime_now` tells, at midnight.
     ///
     /// # Errors
     /// A template that is not valid Jinja.
-    pub fn new(source: &str, special_tokens: BTreeMap<String, String>) -> Result<Self, Error> {
+    pub fn new(source: &str, special_tokens: BTreeMap<String, String>, today: Date) -> Result<Self, Error> {
         let mut environment = Environment::new();
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
         environment.set_formatter(python_formatter);
@@ -64,8 +69,9 @@ impl ChatTemplate {
         bounds::bound(&mut environment);
         environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", raise_exception);
-        environment
-            .add_function("strftime_now", |format: String| jiff::ZonedDateTime::now().strftime(&format).to_string());
+        environment.add_function("strftime_now", move |format: String| {
+            today.to_datetime(Time::midnight()).strftime(&format).to_string()
+        });
         environment.add_template_owned(NAME, without_generation_tags(source))?;
         Ok(Self { environment, special_tokens })
     }
@@ -176,7 +182,8 @@ mod tests {
     use super::*;
 
     fn render(source: &str) -> Result<String, String> {
-        let template = ChatTemplate::new(source, BTreeMap::new()).map_err(|error| crate::causes::chain(&error))?;
+        let template =
+            ChatTemplate::new(source, BTreeMap::new(), TEMPLATE_DATE).map_err(|error| crate::causes::chain(&error))?;
         template.render(&[Message::user("hello")], true).map_err(|error| crate::causes::chain(&error))
     }
 

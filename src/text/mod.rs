@@ -3,10 +3,12 @@
 mod bounds;
 mod chat;
 mod document;
+mod render;
 mod stream;
 mod tokenizer;
 
-pub use chat::{ChatTemplate, Message, MessageRole};
+pub use chat::{ChatTemplate, Message, MessageRole, TEMPLATE_DATE};
 pub use document::read_tokenizer;
+pub use render::{RENDERS_TEMPLATES, RenderError, Rendering, render_templates};
 pub use stream::TextStream;
 pub use tokenizer::{TextError, TextModel};

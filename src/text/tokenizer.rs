@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::chat::{ChatTemplate, Message};
+use super::chat::Message;
+use super::render::{RenderError, Renderer, Rendering};
 use crate::catalog::PromptFormat;
 use crate::suite::Language;
 
@@ -17,17 +18,24 @@ pub enum TextError {
     #[error("could not compile the chat template")]
     Template(#[source] minijinja::Error),
     #[error("could not render the chat template")]
-    Render(#[source] minijinja::Error),
+    Render(#[source] RenderError),
     #[error("could not tokenize the prompt: {0}")]
     Encode(String),
     #[error("the checkpoint has no tokenizer, only token ids can be run")]
     NoTokenizer,
 }
 
+/// How a conversation becomes a text.
+enum Chat {
+    Template(Renderer),
+    /// No template can be used, and why.
+    Plain(String),
+}
+
 /// Tokenizer, chat template and end-of-sequence tokens of one checkpoint.
 pub struct TextModel {
     pub tokenizer: Tokenizer,
-    chat: Option<ChatTemplate>,
+    chat: Chat,
     /// How a model without a chat template is asked.
     format: Option<PromptFormat>,
     /// Beginning-of-sequence text, where the tokenizer adds that token by itself.
@@ -48,15 +56,15 @@ impl TextModel {
         stop_ids: impl IntoIterator<Item = u32>,
     ) -> Result<Self, TextError> {
         let special_tokens = special_tokens(settings);
-        let template = template.or_else(|| default_template(settings));
-        let chat = template
-            .map(|source| ChatTemplate::new(source, special_tokens.clone()))
-            .transpose()
-            .map_err(TextError::Template)?;
+        let template = template.map_or_else(|| default_template(settings), Ok);
+        let chat = match &template {
+            Ok(source) => Chat::Template(Renderer::new(source, special_tokens.clone()).map_err(TextError::Template)?),
+            Err(why) => Chat::Plain(why.clone()),
+        };
         let mut stop_ids: BTreeSet<u32> = stop_ids.into_iter().collect();
         stop_ids.extend(special_tokens.get("eos_token").and_then(|token| tokenizer.token_to_id(token)));
         // Chat models end their turn with a token of their own, which older configs do not list as end of sequence.
-        if let Some(source) = template {
+        if let Ok(source) = template {
             let ends = END_OF_TURN.iter().filter(|token| source.contains(**token));
             stop_ids.extend(ends.filter_map(|token| tokenizer.token_to_id(token)));
         }
@@ -70,8 +78,43 @@ impl TextModel {
         self
     }
 
+    /// Renders the chat template as `rendering` says.
+    ///
+    /// # Errors
+    /// As [`TextModel::new`].
+    pub fn rendered(mut self, rendering: &Rendering) -> Result<Self, TextError> {
+        if let Chat::Template(renderer) = self.chat {
+            self.chat = Chat::Template(renderer.rendered(rendering).map_err(TextError::Template)?);
+        }
+        Ok(self)
+    }
+
     pub fn has_chat_template(&self) -> bool {
-        self.chat.is_some()
+        matches!(self.chat, Chat::Template(_))
+    }
+
+    /// Why conversations are put together without a template and without a stated format, one text after another; `None` where
+    /// they are not.
+    pub fn joins_plainly(&self) -> Option<&str> {
+        match &self.chat {
+            Chat::Plain(why) if self.format.is_none() => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Renders a conversation of the usual form, a system message and a question, once: a template that refuses even that is
+    /// used no more.
+    ///
+    /// # Errors
+    /// A template that does not end or takes too much memory, or that the user would not wait for.
+    pub fn try_template(&mut self, cancelled: &dyn Fn() -> bool) -> Result<(), TextError> {
+        let Chat::Template(renderer) = &self.chat else { return Ok(()) };
+        let usual = [Message::system("Be brief."), Message::user("Hello!")];
+        match render_or_fold(renderer, &usual, cancelled) {
+            Err(RenderError::Refused(why)) => self.chat = Chat::Plain(format!("its chat template refuses: {why}")),
+            other => drop(other.map_err(TextError::Render)?),
+        }
+        Ok(())
     }
 
     /// Whether a token ends the answer.
@@ -82,26 +125,22 @@ impl TextModel {
     /// Where in an answer a text begins that ends it, by a stated prompt format.
     pub fn stop_at(&self, answer: &str) -> Option<usize> {
         let stops = match (&self.chat, &self.format) {
-            (None, Some(format)) => format.stop.as_slice(),
+            (Chat::Plain(_), Some(format)) => format.stop.as_slice(),
             _ => &[],
         };
         stops.iter().filter_map(|stop| answer.find(stop.as_str())).min()
     }
 
-    /// Tokens of a conversation, up to where the answer begins.
+    /// Tokens of a conversation, up to where the answer begins. `cancelled` is asked while the template is rendered.
     ///
     /// # Errors
-    /// What the template refuses, as some do a system message, or what the tokenizer cannot encode.
-    pub fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, TextError> {
-        let Some(chat) = &self.chat else { return self.encode(&self.plain(messages)) };
-        let rendered = match chat.render(messages, true) {
-            Ok(rendered) => rendered,
-            // Gemma's and early Mistral's templates refuse a system message: their authors fold it into the first turn.
-            Err(refused) => match fold_system(messages) {
-                Some(folded) => chat.render(&folded, true).map_err(|_| TextError::Render(refused))?,
-                None => return Err(TextError::Render(refused)),
-            },
+    /// What the template refuses or does not finish, or what the tokenizer cannot encode.
+    pub fn encode_chat(&self, messages: &[Message], cancelled: &dyn Fn() -> bool) -> Result<Vec<u32>, TextError> {
+        let renderer = match &self.chat {
+            Chat::Template(renderer) => renderer,
+            Chat::Plain(_) => return self.encode(&self.plain(messages)),
         };
+        let rendered = render_or_fold(renderer, messages, cancelled).map_err(TextError::Render)?;
         // The template writes the beginning-of-sequence token where it wants one; the tokenizer must not add another.
         self.tokens(&rendered, false)
     }
@@ -159,6 +198,22 @@ impl TextModel {
 const END_OF_TURN: [&str; 6] =
     ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "[|endofturn|]", "<|end|>", "<｜end▁of▁sentence｜>"];
 
+/// The conversation as text. Gemma's and early Mistral's templates refuse a system message: their authors fold it into the first
+/// turn.
+fn render_or_fold(
+    renderer: &Renderer,
+    messages: &[Message],
+    cancelled: &dyn Fn() -> bool,
+) -> Result<String, RenderError> {
+    match (renderer.render(messages, cancelled), fold_system(messages)) {
+        (Err(RenderError::Refused(refused)), Some(folded)) => match renderer.render(&folded, cancelled) {
+            Err(RenderError::Refused(_)) => Err(RenderError::Refused(refused)),
+            other => other,
+        },
+        (rendered, _) => rendered,
+    }
+}
+
 /// The conversation with its system message put in front of the first user turn; `None` if there is none to move.
 fn fold_system(messages: &[Message]) -> Option<Vec<Message>> {
     let (first, rest) = messages.split_first()?;
@@ -184,14 +239,18 @@ fn special_tokens(settings: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The chat template in `tokenizer_config.json`: one text, or a list of named ones of which `default` is meant.
-fn default_template(settings: &Value) -> Option<&str> {
-    match settings.get("chat_template")? {
-        Value::String(template) => Some(template),
-        Value::Array(named) => {
-            let default = named.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some("default"))?;
-            default.get("template")?.as_str()
-        }
-        _ => None,
-    }
+/// The chat template in `tokenizer_config.json`: one text, or a list of named ones of which `default` is meant. As transformers,
+/// which raises where none has that name, it takes no other in its place.
+fn default_template(settings: &Value) -> Result<&str, String> {
+    let named = match settings.get("chat_template") {
+        Some(Value::String(template)) => return Ok(template),
+        Some(Value::Array(named)) => named,
+        _ => return Err("it has no chat template".into()),
+    };
+    let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
+    let default = named.iter().find(|entry| name(entry).as_deref() == Some("default"));
+    default.and_then(|entry| entry.get("template")?.as_str()).ok_or_else(|| {
+        let names: Vec<String> = named.iter().filter_map(name).map(|name| format!("`{name}`")).collect();
+        format!("none of its chat templates is named `default`, but {}", names.join(", "))
+    })
 }

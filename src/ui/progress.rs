@@ -202,6 +202,7 @@ impl RunListener for RunProgress<'_> {
         match remark {
             Remark::TextsLeftOut => self.printer.warn(&format!("{row} has no tokenizer: the texts are left out")),
             Remark::Slower(why) => self.printer.warn(&slower(row, why)),
+            Remark::JoinedPlainly(why) => self.printer.warn(&joined_plainly(row, why)),
             Remark::NotRun(error) => match error.outcome() {
                 RowOutcome::Skipped { reason } => self.printer.detail(&format!("{row}: skipped, {reason}")),
                 _ => {
@@ -243,6 +244,11 @@ impl RunListener for RunProgress<'_> {
 /// That a model is slower than it could be.
 pub fn slower(row: &str, why: &str) -> String {
     format!("{row} is slower than it could be: {why}")
+}
+
+/// That a candidate's prompts are put together without a chat template.
+pub fn joined_plainly(row: &str, why: &str) -> String {
+    format!("{row}: the texts of a prompt are joined plainly, {why}")
 }
 
 /// A bar over a download: bytes, speed and time left, the file at hand beside it.

@@ -125,3 +125,50 @@ fn a_decimal_comma_is_no_separator_of_thousands() {
     bench.write("bytes.csv", b"model,tok/s\nqwen2.5-7b,1\xff\n");
     bench.run("audit bytes.csv --gpu l4").exits(2).says("no text in UTF-8, UTF-16 or CP949");
 }
+
+/// By hand: 6.5 ÷ 16.0 − 1 = −59.4 %, 40 ÷ 80 − 1 = −50 %, 500 ÷ 19.03 = 26.3 s, (1.2 − 0.3) ÷ (1.2 − 0.05) = 78.3 %.
+#[test]
+fn a_table_of_before_and_after_is_computed_again() {
+    let bench = Bench::new();
+    bench.write("effects.csv", std::fs::read(fixture("audit/before_and_after.csv")).unwrap());
+    let ran = bench.run("audit effects.csv").exits(1);
+    ran.answers("80 → 40 is -50.0 %, not 25%")
+        .answers("500 tokens at 19.0/s take 26.3 s, and the latency is 1.70 s")
+        .answers("needs 78.3 % hits");
+    let json = bench.run("audit effects.csv --format json").exits(1).json();
+    let of = |verdict: &str| -> Vec<&str> {
+        let figures = json["figures"].as_array().unwrap().iter();
+        figures.filter(|one| one["verdict"] == verdict).map(|one| one["of"].as_str().unwrap()).collect()
+    };
+    assert_eq!(
+        of("contradicts"),
+        ["응답 캐시, 평균 응답 시간 (s)", "배치, GPU 사용률 (%)", "INT4 양자화, 적용 전", "INT4 양자화, 적용 후",]
+    );
+    assert_eq!(of("implies"), ["응답 캐시, 적용 후"]);
+    snapshot!("audit_before_and_after", bench.run("audit effects.csv").exits(1));
+}
+
+#[test]
+fn a_row_of_a_table_must_agree_with_itself() {
+    let bench = Bench::new();
+    bench.write(
+        "rows.csv",
+        "모델,속도 (tokens/sec),생성 토큰 수,응답 시간 (초)\nMistral-7B-Instruct-v0.3,19.03,500,1.7\n",
+    );
+    bench.run("audit rows.csv").exits(1).answers("500 tokens at 19.0/s take 26.3 s");
+    bench
+        .run("audit rows.csv --gpu l4")
+        .exits(1)
+        .answers("Could l4")
+        .answers("cannot be: 500 tokens at 19.0/s take 26.3 s");
+}
+
+#[test]
+fn a_table_of_speeds_needs_a_gpu() {
+    let bench = place();
+    bench
+        .run("audit published.csv")
+        .exits(2)
+        .says("a table of speeds is judged by a GPU, and none is given")
+        .says("--gpu l4");
+}

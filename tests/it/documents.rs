@@ -334,7 +334,10 @@ fn with_the_example() -> Bench {
     let bench = Bench::new();
     let run = report::json::read(&read(&format!("{EXAMPLE}/run.json"))).unwrap();
     Store::open(bench.path("results/bench.db")).unwrap().create_run(&run).unwrap();
-    bench.write("tests/fixtures/audit/published.csv", std::fs::read(fixture("audit/published.csv")).unwrap());
+    for table in ["published.csv", "before_and_after.csv"] {
+        let text = std::fs::read(fixture(&format!("audit/{table}"))).unwrap();
+        bench.write(&format!("tests/fixtures/audit/{table}"), text);
+    }
     bench
 }
 

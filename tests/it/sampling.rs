@@ -71,6 +71,7 @@ fn settings() -> Settings {
         max_new_tokens: None,
         suites: Default::default(),
         languages: Vec::new(),
+        today: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bench::acquire::gguf::{GgufFile, text_model};
 use bench::acquire::local;
-use bench::text::{ChatTemplate, Message, TextModel};
+use bench::text::{ChatTemplate, Message, TEMPLATE_DATE, TextModel};
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 
@@ -31,7 +31,7 @@ fn templates_render_as_transformers_renders_them() {
         let tokens = [("bos_token", case.bos_token), ("eos_token", case.eos_token)];
         let tokens: BTreeMap<String, String> =
             tokens.into_iter().filter_map(|(name, token)| Some((name.to_owned(), token?))).collect();
-        let rendered = ChatTemplate::new(&case.template, tokens)
+        let rendered = ChatTemplate::new(&case.template, tokens, TEMPLATE_DATE)
             .and_then(|template| template.render(&case.messages, case.add_generation_prompt));
         match (rendered, &case.rendered, &case.error) {
             (Ok(rendered), Some(expected), _) if &rendered == expected => {}
@@ -84,7 +84,7 @@ fn conversations_become_the_same_tokens_as_in_transformers() {
         let asked: Vec<&Chat> = reference.chat.iter().filter(|chat| chat.add_generation_prompt).collect();
         assert!(!asked.is_empty());
         for chat in asked {
-            assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{path}: {:?}", chat.messages);
+            assert_eq!(text.encode_chat(&chat.messages, &|| false).unwrap(), chat.ids, "{path}: {:?}", chat.messages);
         }
     }
 }
@@ -112,7 +112,12 @@ fn real_tokenizers_make_the_same_tokens_as_in_transformers() {
             }
             assert_eq!(text.has_chat_template(), !reference.chat.is_empty(), "{directory:?}");
             for chat in &reference.chat {
-                assert_eq!(text.encode_chat(&chat.messages).unwrap(), chat.ids, "{directory:?}: {:?}", chat.messages);
+                assert_eq!(
+                    text.encode_chat(&chat.messages, &|| false).unwrap(),
+                    chat.ids,
+                    "{directory:?}: {:?}",
+                    chat.messages
+                );
             }
             compared += 1;
         }

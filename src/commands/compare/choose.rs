@@ -70,6 +70,7 @@ impl Chosen {
             max_new_tokens: args.max_new_tokens,
             suites: hashes(&suites),
             languages: args.language.clone(),
+            today: Some(args.templates.today),
         };
         let schedule = Schedule::of(&suites, &choices(&settings));
         if schedule.least().is_empty() {

@@ -5,9 +5,11 @@ mod choose;
 use std::path::Path;
 
 use candle_core::Device;
+use jiff::tz::TimeZone;
 
 use super::card::{occupied, settings};
 use super::deliver::{deliver, reserve};
+use super::fault::Noted;
 use super::interrupt::on_interrupt;
 use super::status::{Status, qualifies};
 use super::{baselines, judge, metrics, threads};
@@ -20,19 +22,20 @@ use crate::compare::Digest;
 use crate::engine::candle;
 use crate::error::Error;
 use crate::plan::PlannedTrial;
-use crate::record::{Row, RowOutcome, Run, Settings, Trial};
-use crate::run::{Conditions, Ended, Instruments, Keep, run_candidate};
+use crate::record::{FailureKind, Row, RowOutcome, Run, Settings, Trial};
+use crate::run::{Conditions, Ended, Instruments, Keep, RunListener, run_candidate};
 use crate::spec::{DecoderSpec, Inventory};
-use crate::store::{self, Store, new_run_id};
+use crate::store::{self, Fallen, Mark, Store, new_run_id};
 use crate::summarize::suffices;
 use crate::telemetry::{self, Host, environment, nvml};
+use crate::text::Rendering;
 use crate::ui::{Printer, RowWork, RunProgress};
 
 use choose::Chosen;
 
 pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
-    let more = metrics::all(&args.columns.columns)?;
+    let more = metrics::of_trials(&args.columns.columns)?;
     reserve(args.output.as_deref())?;
     let path = store::database(&args.results.results);
     let mut task = match (&args.resume, &args.like) {
@@ -147,21 +150,40 @@ impl Task {
         let least = chosen.schedule.least();
         let works = run.rows.iter().map(|row| work(row, &least)).collect();
         let mut progress = RunProgress::new(printer, works);
+        // Before the day was kept it was that of the run.
+        let today = run.settings.today.unwrap_or_else(|| run.started_at.to_zoned_datetime(TimeZone::UTC).date());
+        let rendering = Rendering::apart(today);
         let conditions = Conditions {
             device,
             device_name: &run.environment.device,
             schedule: &chosen.schedule,
             suffice: &|phase, trials| suffices(phase, trials, &run.settings),
             instruments,
+            rendering: &rendering,
             cancel: &cancel,
         };
         let mut keep = Keep {
             row: &mut |row: &Row| store.update_row(&run.id, row),
             trial: &mut |trial: &Trial| store.add_trial(&run.id, trial),
         };
+        let fallen = Fallen::take(store.path(), &run.id);
         for (index, row) in run.rows.iter_mut().enumerate() {
             progress.at_row(index);
-            if !is_through(row) && run_candidate(row, &conditions, &mut progress, &mut keep)? == Ended::Cancelled {
+            if is_through(row) {
+                continue;
+            }
+            let name = row.candidate.row();
+            if let Some(message) = fault(fallen.as_ref(), &name, row.trials.len()) {
+                printer.warn(&format!("{name}: {message}"));
+                row.outcome = RowOutcome::Failed { kind: FailureKind::Engine, message };
+                (keep.row)(row)?;
+                progress.candidate_ended(row);
+                continue;
+            }
+            let mark = Mark::set(store.path(), &run.id, &name, row.trials.len(), fallen.as_ref());
+            let mark = mark.map_err(|source| Error::Write { path: store.path().into(), source })?;
+            let _noted = Noted::within(mark.file());
+            if run_candidate(row, &conditions, &mut progress, &mut keep)? == Ended::Cancelled {
                 progress.finish();
                 return Ok(Ended::Cancelled);
             }
@@ -200,6 +222,11 @@ fn look_around(device: &str) -> (Instruments<SystemClock>, Card) {
         Err(reason) => Card { settings: None, in_the_way: Some(format!("nothing is measured of {device}: {reason}")) },
     };
     (instruments, card)
+}
+
+/// Why a row is not begun again in this process: the last one ended in it.
+fn fault(fallen: Option<&Fallen>, row: &str, trials: usize) -> Option<String> {
+    fallen.filter(|fallen| fallen.row == row)?.fault(trials)
 }
 
 /// Whether nothing is left to be done for a row. A failed one is tried again.

@@ -237,10 +237,10 @@ impl CandleEngine {
         }
     }
 
-    fn encode(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
+    fn encode(&self, input: &Input, cancelled: &dyn Fn() -> bool) -> Result<Vec<u32>, EngineError> {
         let text = || self.text.as_ref().ok_or(EngineError::Text(TextError::NoTokenizer));
         Ok(match input {
-            Input::Chat(messages) => text()?.encode_chat(messages)?,
+            Input::Chat(messages) => text()?.encode_chat(messages, cancelled)?,
             Input::Text(prompt) => text()?.encode(prompt)?,
             Input::Tokens(ids) => ids.clone(),
             Input::RandomTokens { count, seed } => {
@@ -278,7 +278,7 @@ impl CandleEngine {
             observer.encoded(prompt);
             return Err(EngineError::PromptTooLong { prompt, limit });
         }
-        let prompt_ids = self.encode(&request.input)?;
+        let prompt_ids = self.encode(&request.input, &|| observer.cancelled())?;
         observer.encoded(prompt_ids.len());
         self.check(&prompt_ids)?;
 

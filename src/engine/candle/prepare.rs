@@ -11,10 +11,11 @@ use crate::catalog::Candidate;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineError;
 use crate::engine::load_times::LoadTimes;
-use crate::engine::prepared::{EngineSettings, Facts, PrepareError, PrepareListener, Prepared, Unprepared};
+use crate::engine::prepared::{EngineSettings, Facts, Form, PrepareError, PrepareListener, Prepared, Unprepared};
 use crate::plan::{Layout, PlannedTrial, Shape, cache_number_bytes, estimate};
 use crate::record::{CheckpointFacts, FitEstimate, LoadFacts};
 use crate::telemetry::host;
+use crate::text::TextModel;
 
 /// Makes the engine of a candidate that has a checkpoint.
 ///
@@ -54,7 +55,7 @@ fn ready(
             return Err(PrepareError::DoesNotFit(fit.clone()));
         }
     }
-    let checkpoint = acquire::acquire(candidate, &mut fetch, settings.cancel)?;
+    let mut checkpoint = acquire::acquire(candidate, &mut fetch, settings.cancel)?;
     let (acquired, received_bytes) = (clock.now(), fetch.received_bytes);
     if settings.cancel.load(Ordering::Relaxed) {
         return Err(PrepareError::Cancelled);
@@ -63,11 +64,30 @@ fn ready(
         same_checkpoint(before, &checkpoint.facts)?;
     }
     facts.checkpoint = Some(checkpoint.facts.clone());
+    checkpoint.text = checkpoint.text.map(|text| usable(text, settings)).transpose()?;
+    let chats = checkpoint.text.as_ref().filter(|_| settings.form == Form::Chat);
+    let joins_plainly = chats.and_then(|text| text.joins_plainly()).map(str::to_owned);
     let takes_text = checkpoint.text.is_some();
     let (engine, load) = load(checkpoint, candidate, settings, listener)?;
-    facts.load =
-        Some(LoadFacts { acquire_seconds: acquired.as_secs_f64(), downloaded_bytes: Some(received_bytes), ..load });
+    facts.load = Some(LoadFacts {
+        acquire_seconds: acquired.as_secs_f64(),
+        downloaded_bytes: Some(received_bytes),
+        joins_plainly,
+        ..load
+    });
     Ok((engine, takes_text))
+}
+
+/// The text side as it will be used: a chat template that cannot be is found out before the weights are loaded.
+fn usable(text: TextModel, settings: &EngineSettings) -> Result<TextModel, PrepareError> {
+    let mut text = text.rendered(settings.rendering).map_err(EngineError::from)?;
+    if settings.form == Form::Chat {
+        match text.try_template(&|| settings.cancel.load(Ordering::Relaxed)).map_err(EngineError::from) {
+            Err(EngineError::Cancelled) => return Err(PrepareError::Cancelled),
+            tried => tried?,
+        }
+    }
+    Ok(text)
 }
 
 /// Loads a checkpoint, and notes what that took.

@@ -19,6 +19,9 @@ use super::verdict::Verdict;
 use crate::suite::{Bounds, Check};
 
 use counted::count;
+pub(super) use register::of as register_of;
+pub use sentence::first_sentence;
+pub(super) use sentence::sentences;
 
 /// What a check says of an answer.
 pub(super) fn judge(check: &Check, exchange: &Exchange) -> Verdict {
@@ -55,9 +58,13 @@ pub(super) fn judge(check: &Check, exchange: &Exchange) -> Verdict {
     }
 }
 
-/// Counts what a reader counts: grapheme clusters of NFC.
 fn characters(answer: &str, bounds: Bounds, spaces: bool) -> Verdict {
-    let counted = |cluster: &&str| spaces || !cluster.chars().all(char::is_whitespace);
-    let number = answer.graphemes(true).filter(counted).count();
+    let number = clusters(answer, spaces);
     count(number, if spaces { "characters with spaces" } else { "characters without spaces" }, bounds)
+}
+
+/// Counts what a reader counts: grapheme clusters of NFC.
+pub(super) fn clusters(answer: &str, spaces: bool) -> usize {
+    let counted = |cluster: &&str| spaces || !cluster.chars().all(char::is_whitespace);
+    answer.graphemes(true).filter(counted).count()
 }

@@ -47,6 +47,15 @@ pub(crate) fn sentences(answer: &str) -> Vec<String> {
     sentences
 }
 
+/// How many characters of an answer there are up to the end of its first sentence. `None` if there is none; an answer that did not
+/// end by itself has not ended its last sentence, but for a mark.
+pub fn first_sentence(answer: &str, ended: bool) -> Option<usize> {
+    let first = sentences(answer).into_iter().next()?;
+    let end = answer.find(&first)? + first.len();
+    let is_whole = ended || !answer[end..].trim().is_empty() || first.ends_with(is_end);
+    is_whole.then(|| answer[..end].chars().count())
+}
+
 fn of_line(line: &[char], sentences: &mut Vec<String>) {
     let mut start = 0;
     let mut at = 0;

@@ -46,8 +46,9 @@ mod tests {
     #[test]
     fn each_remark_is_a_command_of_its_own() {
         insta::assert_snapshot!(render(&testing::everything()), @r#"
-        ::error title=bench check::Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
+        ::error title=bench check::Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
         ::error title=qwen2.5-7b q4_k%2C speed pp128+tg64::decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %25, 99.4 %25 interval -11.7 … -10.2 %25; the tolerance is 5 %25
+        ::error title=qwen2.5-7b q4_k::Korean pass rate was 20 of 20: 100 %25 (84 to 100) and is 11 of 20: 55 %25 (34 to 74): 9 lost (interview 00, interview 01, interview 02, interview 03, interview 04 and 4 more), 0 gained, p = 0.0039
         ::error title=한국어 <모델>|"큰" & '작은'%2C%0A둘째%3A 100%25::speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
         ::error title=한국어 <모델>|"큰" & '작은'%2C%0A둘째%3A 100%25::interview ko p|1, trial 0: the answer parts at output token 2: token 13 before, the end now
         ::error title=llama-3-8b q8_0::it fails: needs 8.00 GiB,%0A<6.00 GiB> | are free & so on

@@ -8,14 +8,14 @@
 mod tests;
 
 use super::words;
-use crate::compare::{Check, FigureCheck, RowCheck, Verdict};
+use crate::compare::{Check, FigureCheck, QualityCheck, RowCheck, Verdict};
 use crate::report::escape::in_xml;
 use crate::units::Share;
 
 /// The document. Ends with a line feed.
 pub fn render(check: &Check) -> String {
     let mut suites: Vec<Suite> = check.rows.iter().map(Suite::of).collect();
-    if check.figures().next().is_none() {
+    if check.verdicts().next().is_none() {
         // Without a test, a CI system has nothing to complain of.
         suites.push(Suite::without_figures(check));
     }
@@ -45,6 +45,18 @@ enum CaseResult {
     Skipped(String),
 }
 
+impl CaseResult {
+    fn of(verdict: &Verdict, reason: impl Fn() -> Option<String>) -> Self {
+        let reason = || reason().unwrap_or_default();
+        match verdict {
+            Verdict::Improved | Verdict::WithinNoise => CaseResult::Passed,
+            Verdict::Regressed => CaseResult::Failed("regressed", reason()),
+            Verdict::Incomparable(_) => CaseResult::Errored("incomparable", reason()),
+            Verdict::Inconclusive(_) => CaseResult::Skipped(reason()),
+        }
+    }
+}
+
 impl Suite {
     fn of(row: &RowCheck) -> Self {
         let failure = row.failure.iter().map(|failure| Case {
@@ -53,7 +65,8 @@ impl Suite {
             details: failure.clone(),
         });
         let answers = (row.answers_compared > 0).then(|| Case::answers(row));
-        let cases = failure.chain(row.figures.iter().map(Case::figure)).chain(answers);
+        let qualities = row.quality.iter().map(Case::quality);
+        let cases = failure.chain(row.figures.iter().map(Case::figure)).chain(qualities).chain(answers);
         Self { name: row.row.clone(), cases: cases.collect() }
     }
 
@@ -92,13 +105,7 @@ impl Suite {
 impl Case {
     fn figure(figure: &FigureCheck) -> Self {
         let place = words::prompts(&figure.place);
-        let reason = || words::reason(figure).unwrap_or_default();
-        let finding = match &figure.judgement.verdict {
-            Verdict::Improved | Verdict::WithinNoise => CaseResult::Passed,
-            Verdict::Regressed => CaseResult::Failed("regressed", reason()),
-            Verdict::Incomparable(_) => CaseResult::Errored("incomparable", reason()),
-            Verdict::Inconclusive(_) => CaseResult::Skipped(reason()),
-        };
+        let finding = CaseResult::of(&figure.judgement.verdict, || words::reason(figure));
         let details = format!(
             "{} before, {} now, n {}, change {}, tolerance {}: {}",
             words::value(figure.metric, figure.before),
@@ -109,6 +116,17 @@ impl Case {
             words::verdict(&figure.judgement.verdict)
         );
         Self { name: format!("{place} {}", figure.metric.label()).trim_start().to_owned(), finding, details }
+    }
+
+    fn quality(quality: &QualityCheck) -> Self {
+        let finding = CaseResult::of(&quality.verdict, || words::reason_of_quality(quality));
+        let QualityCheck { row, rate, before, after, .. } = quality;
+        let details = format!(
+            "{row}: {before} before, {after} now, tolerance {}: {}",
+            Share(quality.tolerance),
+            words::verdict(&quality.verdict)
+        );
+        Self { name: rate.to_string(), finding, details }
     }
 
     fn answers(row: &RowCheck) -> Self {

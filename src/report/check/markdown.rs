@@ -34,11 +34,12 @@ mod tests {
     fn what_is_worse_is_in_the_open_and_the_rest_is_folded() {
         insta::assert_snapshot!(render(&testing::everything()), @r#"
         <!-- bench check -->
-        ### Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
+        ### Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
 
         run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45
 
         - qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
+        - qwen2.5-7b q4_k: Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of 20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02, interview 03, interview 04 and 4 more), 0 gained, p = 0.0039
         - 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
         - 한국어 &lt;모델&gt;\|"큰" &amp; '작은', 둘째: 100%: interview ko p\|1, trial 0: the answer parts at output token 2: token 13 before, the end now
         - llama-3-8b q8_0: it fails: needs 8.00 GiB, &lt;6.00 GiB&gt; \| are free &amp; so on
@@ -59,6 +60,16 @@ mod tests {
         | gemma-2-9b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 10.0 tok/s | 20+20 | 5 % | — | incomparable |
         | llama-3-8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | — | 20+0 | 5 % | — | incomparable |
         | exaone-3.5-7.8b q8_0 | speed pp128+tg64 | decode | 10.0 tok/s | 8.00 tok/s | 20+20 | 5 % | -20.0 % (-20.6 … -19.4 %) | inconclusive |
+
+        </details>
+
+        <details>
+        <summary>What the answers are worth</summary>
+
+        | candidate | answers | before | after | prompts | lost | gained | points | verdict |
+        | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+        | qwen2.5-7b q4_k | Korean fidelity | 100 % | 100 % | 20 | 0 | 0 | +0.0 (-16 … +16) | \~ |
+        | qwen2.5-7b q4_k | Korean pass rate | 100 % | 55 % | 20 | 9 | 0 | -45.0 (-66 … -20) | REGRESSED |
 
         </details>
 
@@ -106,7 +117,9 @@ mod tests {
     fn a_row_has_as_many_cells_as_the_heading_whatever_a_name_has_in_it() {
         let text = render(&testing::everything());
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
-        assert_eq!(rows.len(), 2 + testing::everything().figures().count());
+        let check = testing::everything();
+        // Each table has a heading and a line below it; both have as many columns.
+        assert_eq!(rows.len(), 2 + check.figures().count() + 2 + check.qualities().count());
         for row in rows {
             assert_eq!(row.replace("\\|", "").matches('|').count(), 10, "{row}");
         }

@@ -1,9 +1,10 @@
 //! A check as a page: a table like benchstat's, `~` where nothing is shown to have changed, and what there is to say of it.
 
 use super::words::{self, Weight};
-use crate::compare::{Check, FigureCheck};
+use crate::compare::{Check, FigureCheck, QualityCheck, RowCheck};
 use crate::report::page::{Align, Block, Column, Form, Page, Table};
-use crate::units::Share;
+use crate::summarize::Rate;
+use crate::units::{Share, UNKNOWN};
 
 /// A comment is read only if it is short. Beyond so many lines, a table says more.
 const MOST_LINES: usize = 50;
@@ -19,7 +20,7 @@ pub fn page(check: &Check, form: Form) -> Page {
         Form::Screen => {
             let remarks = check.rows.iter().flat_map(words::remarks).map(|remark| remark.to_string());
             let list = Block::list(environments.into_iter().chain(remarks).chain(advice()).collect());
-            let blocks = warning.into_iter().chain([sides]).chain(figures(check)).chain(list);
+            let blocks = warning.into_iter().chain([sides]).chain(figures(check)).chain(qualities(check)).chain(list);
             Page::new(blocks.chain([Block::Heading(outcome)]))
         }
         Form::Document => {
@@ -27,7 +28,11 @@ pub fn page(check: &Check, form: Form) -> Page {
                 words::by_weight(check).into_iter().partition(|remark| remark.weight == Weight::Worse);
             let worse = short_list(worse.iter().map(ToString::to_string).collect());
             let other = short_list(other.iter().map(ToString::to_string).chain(advice()).collect());
-            let folds = [("All figures", figures(check)), ("What else there is to say", other)];
+            let folds = [
+                ("All figures", figures(check)),
+                ("What the answers are worth", qualities(check)),
+                ("What else there is to say", other),
+            ];
             let folds = folds
                 .into_iter()
                 .filter_map(|(title, block)| Some(Block::Fold { title: title.to_owned(), blocks: vec![block?] }));
@@ -70,6 +75,32 @@ fn figures(check: &Check) -> Option<Block> {
     (table.rows() > 0).then_some(Block::Table(table))
 }
 
+/// Nothing of a check whose answers were not judged.
+fn qualities(check: &Check) -> Option<Block> {
+    let lines: Vec<(&RowCheck, &QualityCheck)> =
+        check.rows.iter().flat_map(|row| row.quality.iter().map(move |quality| (row, quality))).collect();
+    let column = |heading: &str, align, cell: &dyn Fn(&QualityCheck) -> String| {
+        Column::new(heading, align, lines.iter().map(|(_, quality)| cell(quality)))
+    };
+    let share = |rate: Rate| rate.share().map_or(UNKNOWN.to_owned(), |share| Share(share).to_string());
+    let table = Table {
+        names: vec![
+            Column::new("candidate", Align::Left, lines.iter().map(|(_, quality)| quality.row.clone())),
+            column("answers", Align::Left, &|quality| quality.rate.to_string()),
+        ],
+        columns: vec![
+            column("before", Align::Right, &|quality| share(quality.before)),
+            column("after", Align::Right, &|quality| share(quality.after)).joined(),
+            column("prompts", Align::Right, &|quality| quality.before.of.to_string()).joined(),
+            column("lost", Align::Right, &|quality| quality.lost.len().to_string()).joined(),
+            column("gained", Align::Right, &|quality| quality.gained.len().to_string()).joined(),
+            column("points", Align::Right, &words::points),
+            column("verdict", Align::Left, &|quality| words::verdict_cell(&quality.verdict).to_owned()).joined(),
+        ],
+    };
+    (table.rows() > 0).then_some(Block::Table(table))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,10 +131,16 @@ mod tests {
         llama-3-8b q8_0               speed pp128+tg64  decode  10.0 tok/s           —   20+0        5 %                          —  incomparable
         exaone-3.5-7.8b q8_0          speed pp128+tg64  decode  10.0 tok/s  8.00 tok/s  20+20        5 %  -20.0 % (-20.6 … -19.4 %)  inconclusive
 
+        candidate        answers           before  after  prompts  lost  gained             points  verdict
+        ─────────────────────────────────────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  Korean fidelity    100 %  100 %       20     0       0   +0.0 (-16 … +16)  ~
+        qwen2.5-7b q4_k  Korean pass rate   100 %   55 %       20     9       0  -45.0 (-66 … -20)  REGRESSED
+
         qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s: -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %, 99.3 % interval -20.7 … -19.3 %; better by more than the tolerance of 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: decode was 19.5 tok/s and is 18.7 tok/s: -4.1 %, 95 % interval -7.6 … -0.5 %, which reaches over the tolerance of 5 %; about 565 more trials on each side would decide; the smallest fall that this run could have seen is 10.1 %
         qwen2.5-7b q4_k, interview: too few prompts for an interval, 1 before and 1 now: it needs 5 more
+        qwen2.5-7b q4_k: Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of 20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02, interview 03, interview 04 and 4 more), 0 gained, p = 0.0039
         한국어 <모델>|"큰" & '작은',
         둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2: token 13 before, token 99 now
         한국어 <모델>|"큰" & '작은',
@@ -116,7 +153,7 @@ mod tests {
         To compare: run again what the baseline ran (bench check --measure), save a new baseline (bench baseline save), compare two builds on this machine (bench check --ab), or let a field of the environment differ (--allow-environment kernel)
         not in the baseline, and not judged: new|one
 
-        Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
+        Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing
         "#);
     }
 
@@ -181,6 +218,16 @@ mod tests {
         exaone-3.5-  speed pp128+tg64  decode  -20.0 % (-20.6 … -19.4 %)  inconclusive
         7.8b q8_0
 
+        candidate        answers           before  after  prompts  lost  gained
+        ───────────────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  Korean fidelity    100 %  100 %       20     0       0
+        qwen2.5-7b q4_k  Korean pass rate   100 %   55 %       20     9       0
+
+        candidate        answers                      points  verdict
+        ───────────────────────────────────────────────────────────────
+        qwen2.5-7b q4_k  Korean fidelity    +0.0 (-16 … +16)  ~
+        qwen2.5-7b q4_k  Korean pass rate  -45.0 (-66 … -20)  REGRESSED
+
         qwen2.5-7b q4_k, speed pp128+tg64: decode was 20.0 tok/s and is 17.8 tok/s:
           -11.0 %, 99.4 % interval -11.7 … -10.2 %; the tolerance is 5 %
         qwen2.5-7b q4_k, speed pp512+tg64: TTFT was 2.00 s and is 1.60 s: -20.0 %,
@@ -191,6 +238,9 @@ mod tests {
           run could have seen is 10.1 %
         qwen2.5-7b q4_k, interview: too few prompts for an interval, 1 before and 1
           now: it needs 5 more
+        qwen2.5-7b q4_k: Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of
+          20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02,
+          interview 03, interview 04 and 4 more), 0 gained, p = 0.0039
         한국어 <모델>|"큰" & '작은',
           둘째: 100%: speed pp128+tg64, trial 3: the answer parts at output token 2:
           token 13 before, token 99 now
@@ -211,7 +261,7 @@ mod tests {
           kernel)
         not in the baseline, and not judged: new|one
 
-        Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2
+        Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2
           incomparable, 2 answered otherwise, 1 failing
         "#);
     }

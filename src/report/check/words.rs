@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::compare::{
-    ChangedAnswer, Check, Difference, Doubt, Evidence, FigureCheck, Outcome, Place, RowCheck, Side, Subject, Verdict,
+    ChangedAnswer, Check, Difference, Doubt, Evidence, FigureCheck, Outcome, Place, QualityCheck, RowCheck, Side,
+    Subject, Verdict,
 };
 use crate::measure::other_programs;
 use crate::metric::Direction;
@@ -32,8 +33,7 @@ pub(super) fn verdict_cell(verdict: &Verdict) -> &'static str {
 
 /// The whole check in a line.
 pub(super) fn outcome(check: &Check) -> String {
-    let count =
-        |wanted: fn(&Verdict) -> bool| check.figures().filter(|figure| wanted(&figure.judgement.verdict)).count();
+    let count = |wanted: fn(&Verdict) -> bool| check.verdicts().filter(|verdict| wanted(verdict)).count();
     let counts = [
         (count(|verdict| matches!(verdict, Verdict::Regressed)), "regressed"),
         (count(|verdict| matches!(verdict, Verdict::Improved)), "improved"),
@@ -106,6 +106,44 @@ pub(super) fn counts(figure: &FigureCheck) -> String {
 /// `+8.1 … +12.9 %`
 fn interval(interval: Interval) -> String {
     format!("{:+.1} … {:+.1} %", 100.0 * (interval.low - 1.0), 100.0 * (interval.high - 1.0))
+}
+
+/// A change of a share, in points of a hundred: `-22.5 (-38 … -8)`.
+pub(super) fn points(quality: &QualityCheck) -> String {
+    let Some((before, after)) = quality.before.share().zip(quality.after.share()) else { return UNKNOWN.to_owned() };
+    let Interval { low, high } = quality.interval;
+    format!("{:+.1} ({:+.0} … {:+.0})", 100.0 * (after - before), 100.0 * low, 100.0 * high)
+}
+
+/// Prompts that are named where many are meant.
+const NAMED: usize = 5;
+
+fn named(prompts: &[String]) -> String {
+    let more = prompts.len().saturating_sub(NAMED);
+    let first = prompts.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
+/// Why a rate's verdict is what it is, in a sentence without its place. `None` where there is nothing to add.
+pub(super) fn reason_of_quality(quality: &QualityCheck) -> Option<String> {
+    let QualityCheck { rate, before, after, lost, gained, .. } = quality;
+    let changed = || {
+        let lost = match lost.len() {
+            0 => "none was lost".to_owned(),
+            count => format!("{count} lost ({})", named(lost)),
+        };
+        format!("{rate} was {before} and is {after}: {lost}, {} gained, p = {:.4}", gained.len(), quality.p)
+    };
+    Some(match &quality.verdict {
+        Verdict::WithinNoise => return None,
+        Verdict::Regressed => changed(),
+        Verdict::Improved => format!("{rate} was {before} and is {after}: better than chance would have it"),
+        Verdict::Inconclusive(Doubt::Straddles { more_trials: Some(more) }) => {
+            format!("{}: chance alone may do that; about {more} more prompts would decide", changed())
+        }
+        Verdict::Inconclusive(_) => format!("{}: chance alone may do that", changed()),
+        Verdict::Incomparable(differences) => format!("{rate}: {}", self::differences(differences)),
+    })
 }
 
 /// By how much what is so many times as much differs.
@@ -311,8 +349,14 @@ pub(super) fn remarks(row: &RowCheck) -> Vec<Remark> {
             None => reasons.push(Remark { place: figure.place.to_string(), text, weight }),
         }
     }
+    let qualities = row.quality.iter().filter_map(|quality| {
+        let (text, weight) = reason_of_quality(quality).zip(weight(&quality.verdict))?;
+        let place =
+            if quality.row == row.row { row.row.clone() } else { format!("{} in place of {}", quality.row, row.row) };
+        Some(Remark { place, text, weight })
+    });
     let failure = row.failure.clone().map(worse);
-    failure.into_iter().chain(reasons).chain(row.answers.iter().map(answer).map(worse)).collect()
+    failure.into_iter().chain(reasons).chain(qualities).chain(row.answers.iter().map(answer).map(worse)).collect()
 }
 
 fn weight(verdict: &Verdict) -> Option<Weight> {

@@ -7,12 +7,12 @@ use super::minute;
 use super::series::{NewLevel, Series};
 use super::sparkline::{BREAK, sparkline};
 use crate::compare::difference;
-use crate::metric::Metric;
+use crate::metric::{Aspect, Metric, RATES};
 use crate::record::Run;
 use crate::report::page::{Align, Block, Column, Page, Table};
 use crate::report::{figure, machine};
 use crate::suite::Language;
-use crate::summarize::{Distribution, RowSummary, SuiteSummary};
+use crate::summarize::{Distribution, Interval, Rate, RowSummary, SuiteSummary};
 use crate::units::{Change, Known, UNKNOWN};
 
 /// Where a course took another level.
@@ -41,8 +41,30 @@ struct Course<'a> {
     /// What was asked of it.
     work: String,
     runs: Vec<&'a Run>,
-    figures: Vec<Option<&'a Distribution>>,
+    figures: Vec<Option<Figure>>,
     series: Series,
+}
+
+/// A metric in one run.
+#[derive(Debug, Clone, Copy)]
+struct Figure {
+    /// The median of trials, or the share of answers.
+    value: f64,
+    interval: Option<Interval>,
+    /// Trials or answers.
+    n: usize,
+}
+
+impl From<&Distribution> for Figure {
+    fn from(of: &Distribution) -> Self {
+        Self { value: of.median, interval: of.interval, n: of.n }
+    }
+}
+
+impl Figure {
+    fn of_rate(rate: Rate) -> Option<Self> {
+        Some(Self { value: rate.share()?, interval: rate.interval(), n: rate.of })
+    }
 }
 
 fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSummary>)]) -> Vec<Course<'a>> {
@@ -60,10 +82,8 @@ fn courses<'a>(metric: &Metric, suite: Option<&str>, runs: &'a [(Run, Vec<RowSum
             };
             let points: Vec<(&Run, &RowSummary)> = points.iter().filter(is_of).copied().collect();
             let runs: Vec<&Run> = points.iter().map(|(run, _)| *run).collect();
-            let figures: Vec<Option<&Distribution>> =
-                points.iter().map(|(_, row)| work?.distribution(row, metric)).collect();
-            let medians = figures.iter().map(|figure| figure.map(|distribution| distribution.median)).collect();
-            let series = Series::of(&runs, medians);
+            let figures: Vec<Option<Figure>> = points.iter().map(|(_, row)| work?.figure(row, metric)).collect();
+            let series = Series::of(&runs, figures.iter().map(|figure| figure.map(|figure| figure.value)).collect());
             let work = work.map_or_else(|| UNKNOWN.to_owned(), Work::label);
             courses.push(Course { candidate, work, runs, figures, series });
         }
@@ -111,7 +131,9 @@ fn by_run(metric: &Metric, courses: &[Course]) -> Table {
     let column = |heading: &str, align, cell: &dyn Fn(&Course, usize) -> String| {
         Column::new(heading, align, lines.iter().map(|(course, index)| cell(course, *index)))
     };
-    let n = |figure: Option<&Distribution>| Known(figure.map(|distribution| distribution.n)).to_string();
+    let show = |value: f64| metric.unit.show(value);
+    let interval =
+        |figure: Figure| figure.interval.map(|within| format!("{} – {}", show(within.low), show(within.high)));
     Table {
         names: vec![
             column("candidate", Align::Left, &|course, _| course.candidate.to_owned()),
@@ -122,11 +144,14 @@ fn by_run(metric: &Metric, courses: &[Course]) -> Table {
             column("started", Align::Left, &|course, index| minute(course.runs[index].started_at)).joined(),
             column("commit", Align::Left, &|course, index| commit(course.runs[index]).into_owned()).joined(),
             column(&figure::heading(metric), Align::Right, &|course, index| {
-                figure::median(metric, course.figures[index])
+                Known(course.figures[index].map(|figure| show(figure.value))).to_string()
             }),
-            column("95 % interval", Align::Right, &|course, index| figure::interval(metric, course.figures[index]))
+            column("95 % interval", Align::Right, &|course, index| {
+                Known(course.figures[index].and_then(interval)).to_string()
+            })
+            .joined(),
+            column("n", Align::Right, &|course, index| Known(course.figures[index].map(|figure| figure.n)).to_string())
                 .joined(),
-            column("n", Align::Right, &|course, index| n(course.figures[index])).joined(),
             column("change", Align::Left, &change).joined(),
         ],
     }
@@ -221,12 +246,19 @@ impl<'a> Work<'a> {
         format!("{part}{limit}")
     }
 
-    fn distribution<'s>(self, row: &'s RowSummary, metric: &Metric) -> Option<&'s Distribution> {
+    fn figure(self, row: &RowSummary, metric: &Metric) -> Option<Figure> {
+        if RATES.contains(metric) {
+            // Token ids are no text that could be judged.
+            let Part::Texts(language) = self.part else { return None };
+            let rate = row.quality.as_ref()?.rate_of_suite(self.suite, Aspect::in_language(*metric, language))?;
+            return Figure::of_rate(rate);
+        }
         let summary = &row.suites.iter().find(|suite| suite.suite == self.suite)?.summary;
-        match self.part {
+        let distribution = match self.part {
             Part::Texts(language) => summary.language(language)?.get(metric),
             Part::Tokens(prompt) => summary.cell(prompt)?.get(metric),
-        }
+        };
+        distribution.map(Figure::from)
     }
 }
 

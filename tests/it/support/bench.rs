@@ -134,16 +134,29 @@ impl Bench {
         self.start(line).finish()
     }
 
+    /// Runs the program to its end with a file as its standard input.
+    #[track_caller]
+    pub fn run_with(&self, line: &str, input: &str) -> Ran {
+        self.write("input.txt", input);
+        let file = std::fs::File::open(self.path("input.txt")).unwrap();
+        self.start_with(line, Stdio::from(file)).finish()
+    }
+
     /// Starts the program and does not wait for it.
     #[track_caller]
     pub fn start(&self, line: &str) -> Running {
+        self.start_with(line, Stdio::null())
+    }
+
+    #[track_caller]
+    fn start_with(&self, line: &str, input: Stdio) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
         command.args(words(line)).current_dir(self.folder.path());
         command.env_clear().env("HOME", self.folder.path()).env("TZ", "UTC").env("NO_COLOR", "1").env("COLUMNS", "100");
         #[cfg(target_os = "linux")]
         command.env("LD_PRELOAD", self.host.library());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(target_os = "linux")]
         if let Some(bytes) = self.memory {
             use std::os::unix::process::CommandExt;
@@ -220,6 +233,18 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    }
+
+    /// Whether it has started a process of its own.
+    #[cfg(target_os = "linux")]
+    pub fn has_child(&self) -> bool {
+        let parent = format!(" {} ", self.child.id());
+        let is_child = |status: String| {
+            // `pid (name) state parent …`
+            status.rsplit_once(')').is_some_and(|(_, rest)| rest.get(2..).is_some_and(|rest| rest.starts_with(&parent)))
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok()).any(is_child)
     }
 
     pub fn has_ended(&mut self) -> bool {

@@ -120,10 +120,10 @@ fn a_check_as_tests() {
     insta::assert_snapshot!(render(&testing::everything()), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
-      <testsuite name="qwen2.5-7b q4_k" package="bench" id="0" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="8" failures="1" errors="0" skipped="2">
+      <testsuite name="qwen2.5-7b q4_k" package="bench" id="0" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="10" failures="2" errors="0" skipped="2">
         <properties>
           <property name="check" value="run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45"/>
-          <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
+          <property name="outcome" value="Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="qwen2.5-7b q4_k" name="speed pp128+tg64 TTFT" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="speed pp128+tg64 decode" time="0">
@@ -138,6 +138,10 @@ fn a_check_as_tests() {
         </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="memory" time="0"/>
         <testcase classname="qwen2.5-7b q4_k" name="load" time="0"/>
+        <testcase classname="qwen2.5-7b q4_k" name="Korean fidelity" time="0"/>
+        <testcase classname="qwen2.5-7b q4_k" name="Korean pass rate" time="0">
+          <failure type="regressed" message="Korean pass rate was 20 of 20: 100 % (84 to 100) and is 11 of 20: 55 % (34 to 74): 9 lost (interview 00, interview 01, interview 02, interview 03, interview 04 and 4 more), 0 gained, p = 0.0039">qwen2.5-7b q4_k: 20 of 20: 100 % (84 to 100) before, 11 of 20: 55 % (34 to 74) now, tolerance 5 %: regressed</failure>
+        </testcase>
         <testcase classname="qwen2.5-7b q4_k" name="answers" time="0"/>
         <system-out>speed pp128+tg64 TTFT: 500 ms before, 502 ms now, n 20+20, change +0.4 % (-0.2 … +1.0 %), tolerance 5 %: within noise
     speed pp128+tg64 decode: 20.0 tok/s before, 17.8 tok/s now, n 20+20, change -11.0 % (-11.7 … -10.2 %), tolerance 5 %: regressed
@@ -146,14 +150,16 @@ fn a_check_as_tests() {
     interview decode: 19.0 tok/s before, 19.0 tok/s now, n 1+1, change —, tolerance 5 %: inconclusive
     memory: 4.00 GiB before, 4.00 GiB now, n 1+1, change 0 % (-0.2 … +0.2 %), tolerance 5 %: within noise
     load: 4.20 s before, 4.30 s now, n 1+1, change +2.4 % (-6.9 … +12.6 %), tolerance 25 %: within noise
-    answers: 41 answers compared
+    Korean fidelity: qwen2.5-7b q4_k: 20 of 20: 100 % (84 to 100) before, 20 of 20: 100 % (84 to 100) now, tolerance 5 %: within noise
+    Korean pass rate: qwen2.5-7b q4_k: 20 of 20: 100 % (84 to 100) before, 11 of 20: 55 % (34 to 74) now, tolerance 5 %: regressed
+    answers: 61 answers compared
     </system-out>
         <system-err/>
       </testsuite>
       <testsuite name="한국어 &lt;모델&gt;|&quot;큰&quot; &amp; '작은',&#10;둘째: 100%" package="bench" id="1" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="2" failures="1" errors="0" skipped="0">
         <properties>
           <property name="check" value="run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45"/>
-          <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
+          <property name="outcome" value="Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="한국어 &lt;모델&gt;|&quot;큰&quot; &amp; '작은',&#10;둘째: 100%" name="speed pp128+tg64 decode" time="0"/>
         <testcase classname="한국어 &lt;모델&gt;|&quot;큰&quot; &amp; '작은',&#10;둘째: 100%" name="answers" time="0">
@@ -167,7 +173,7 @@ fn a_check_as_tests() {
       <testsuite name="gemma-2-9b q8_0" package="bench" id="2" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="1" failures="0" errors="1" skipped="0">
         <properties>
           <property name="check" value="run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45"/>
-          <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
+          <property name="outcome" value="Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="gemma-2-9b q8_0" name="speed pp128+tg64 decode" time="0">
           <error type="incomparable" message="commit of the checkpoint was a09a35458c702b33eeacc393d103063234e8bc28 and is b20e87b4c5c0e0f00527c57df41dd19db03ed98d">10.0 tok/s before, 10.0 tok/s now, n 20+20, change —, tolerance 5 %: incomparable</error>
@@ -179,7 +185,7 @@ fn a_check_as_tests() {
       <testsuite name="llama-3-8b q8_0" package="bench" id="3" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="2" failures="1" errors="1" skipped="0">
         <properties>
           <property name="check" value="run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45"/>
-          <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
+          <property name="outcome" value="Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="llama-3-8b q8_0" name="requests" time="0">
           <failure type="failure" message="it fails: needs 8.00 GiB,&#10;&lt;6.00 GiB&gt; | are free &amp; so on">it fails: needs 8.00 GiB,&#10;&lt;6.00 GiB&gt; | are free &amp; so on</failure>
@@ -195,7 +201,7 @@ fn a_check_as_tests() {
       <testsuite name="exaone-3.5-7.8b q8_0" package="bench" id="4" hostname="localhost" timestamp="1970-01-01T00:00:00" time="0" tests="2" failures="0" errors="0" skipped="1">
         <properties>
           <property name="check" value="run 20261120-051733-4f2a (bench 0.1.0) against run 20261101-081500-77aa (bench 0.1.0), on AMD EPYC 9B45"/>
-          <property name="outcome" value="Check regressed: 1 regressed, 1 improved, 4 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
+          <property name="outcome" value="Check regressed: 2 regressed, 1 improved, 5 within noise, 3 inconclusive, 2 incomparable, 2 answered otherwise, 1 failing"/>
         </properties>
         <testcase classname="exaone-3.5-7.8b q8_0" name="speed pp128+tg64 decode" time="0">
           <skipped message="other programs (rust|c, ld) were busy on the machine during 9 of 20 trials: run again when it is quiet">10.0 tok/s before, 8.00 tok/s now, n 20+20, change -20.0 % (-20.6 … -19.4 %), tolerance 5 %: inconclusive</skipped>
