@@ -199,7 +199,7 @@ fn small() -> Result<Checkpoint> {
         synthetic: true,
     };
     let weights = Weights::Synthetic { seed: SEED };
-    Ok(Checkpoint { config: Config::new(config)?, text: None, adapter: None, weights, facts })
+    Ok(Checkpoint { config: Config::new(config)?, text: Ok(None), adapter: None, weights, facts })
 }
 
 /// The median of several measurements, after one that is not counted.

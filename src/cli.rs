@@ -273,7 +273,7 @@ Examples:
 pub struct Plan {
     /// Candidates of models.toml, directories, .gguf files or Hub repositories (owner/name) [default: all of models.toml]
     pub candidates: Vec<String>,
-    /// Plan for this GGUF file of the repository
+    /// Plan for this GGUF file of the repository; a pattern such as '*q4_k_m*' will do
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]
@@ -469,7 +469,7 @@ pub struct Pull {
     /// Candidates of models.toml, or Hub repositories (owner/name or owner/name@revision) [default: all candidates]
     #[arg(value_name = "CANDIDATE")]
     pub candidates: Vec<String>,
-    /// Download only this GGUF file of the repository
+    /// Download only this GGUF file of the repository, with all its parts; a pattern such as '*q4_k_m*' will do
     #[arg(long, value_name = "NAME", requires = "candidates")]
     pub file: Option<String>,
     #[command(flatten)]

@@ -5,7 +5,7 @@
 //! | stage | module | takes | gives | touches |
 //! |---|---|---|---|---|
 //! | kernels | [`cpu`], a package of its own | weights' bytes and their types, numbers | numbers | — |
-//! | grounds | [`units`], [`quantile`], [`clock`], [`causes`], [`toml_error`], [`printable`], [`device`] | numbers, errors, names | text, quantiles, instants | clock |
+//! | grounds | [`units`], [`quantile`], [`clock`], [`causes`], [`toml_error`], [`printable`], [`plain_file`], [`device`] | numbers, errors, names | text, quantiles, instants | clock |
 //! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt` with its `Check`s, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
 //! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `PlannedTrial`s, `FitEstimate`, `Outlook` | — |
@@ -33,6 +33,7 @@ pub mod clock;
 pub mod causes;
 pub mod toml_error;
 pub mod printable;
+pub mod plain_file;
 pub mod device;
 pub mod suite;
 pub mod metric;

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::AcquireError;
-use super::files::json;
+use super::files::{is_there, json};
 
 /// Largest rank; that of a whole matrix is no adapter's.
 const LARGEST_RANK: u64 = 1 << 16;
@@ -31,7 +31,7 @@ impl Adapter {
     /// A directory that lacks a file, or an adapter of another kind than a plain LoRA.
     pub fn open(directory: &Path) -> Result<Self, AcquireError> {
         let path = directory.join("adapter_config.json");
-        if !path.is_file() {
+        if !is_there(&path) {
             return Err(AcquireError::NotAnAdapter { path: directory.into() });
         }
         let config = json(&path)?;

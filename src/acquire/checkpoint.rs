@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::adapter::Adapter;
+use super::error::AcquireError;
 use super::gguf::GgufFile;
 use crate::record::CheckpointFacts;
 use crate::spec::Config;
@@ -11,8 +12,8 @@ use crate::text::TextModel;
 /// A candidate's files, found or made.
 pub struct Checkpoint {
     pub config: Config,
-    /// `None` where there is no tokenizer: then only token ids can be run.
-    pub text: Option<TextModel>,
+    /// `None` where there is no tokenizer, an error where it cannot be used: then only token ids can be run.
+    pub text: Result<Option<TextModel>, AcquireError>,
     pub weights: Weights,
     /// Merged into the weights as they are loaded.
     pub adapter: Option<Adapter>,
@@ -32,11 +33,12 @@ pub enum Weights {
 }
 
 impl Weights {
-    /// The files that hold them; none where they are made, or lie in a file that is open already.
+    /// The files that hold them; none where they are made.
     pub fn files(&self) -> &[PathBuf] {
         match self {
             Self::Safetensors(files) | Self::Pytorch(files) => files,
-            Self::Gguf(_) | Self::Synthetic { .. } => &[],
+            Self::Gguf(file) => file.files(),
+            Self::Synthetic { .. } => &[],
         }
     }
 }

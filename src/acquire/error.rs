@@ -16,8 +16,6 @@ pub enum AcquireError {
     NotACheckpoint { path: PathBuf },
     #[error("could not read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("`{path}` is larger than {limit_mib} MiB, which no such file is")]
-    TooLarge { path: PathBuf, limit_mib: u64 },
     #[error("`{path}` is a Git LFS pointer: run `git lfs pull`")]
     LfsPointer { path: PathBuf },
     #[error("`{path}` is not valid JSON")]
@@ -66,17 +64,16 @@ impl AcquireError {
             Self::NotAnAdapter { .. } => Some("give a directory as PEFT's save_pretrained writes it".into()),
             Self::Adapter { .. } => Some("merge it with PEFT's merge_and_unload, and give the merged checkpoint".into()),
             Self::Spec { source, .. } => source.hint(),
+            Self::Gguf { source, .. } => source.hint(),
             Self::Read { .. }
-            | Self::TooLarge { .. }
             | Self::LfsPointer { .. }
             | Self::Json { .. }
             | Self::Header { .. }
             | Self::NoWeights { .. }
             | Self::NoCheckpoint(_)
             | Self::HostileName { .. }
-            | Self::Gguf { .. }
-            | Self::Text { .. }
-            | Self::GgufText { .. } => None,
+            | Self::Text { .. } => None,
+            Self::GgufText { source, .. } => source.hint(),
         }
     }
 }

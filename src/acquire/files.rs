@@ -1,6 +1,5 @@
 //! Reading the small files of a checkpoint, none beyond a limit.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde_json::Value;
 
 use super::error::AcquireError;
 use super::lfs;
+use crate::plain_file;
 
 /// Largest file of JSON, or template, in bytes; a tokenizer has a limit of its own.
 pub(super) const LARGEST_JSON: u64 = 32 << 20;
@@ -17,16 +17,11 @@ pub(super) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Opens a plain file. Anything else by its name, such as a pipe, might never end.
-fn open(path: &Path) -> std::io::Result<File> {
-    if path.metadata()?.is_file() { File::open(path) } else { Err(std::io::Error::other("not a plain file")) }
-}
-
 /// Refuses a file that stands in for another one.
 pub(super) fn refuse_lfs_pointer(path: &Path) -> Result<(), AcquireError> {
     let failed = |source| AcquireError::Read { path: path.into(), source };
     let mut beginning = Vec::new();
-    let file = open(path).map_err(failed)?;
+    let file = plain_file::open(path).map_err(failed)?;
     file.take(lfs::POINTER.len() as u64).read_to_end(&mut beginning).map_err(failed)?;
     if lfs::is_pointer(&beginning) { Err(AcquireError::LfsPointer { path: path.into() }) } else { Ok(()) }
 }
@@ -37,14 +32,9 @@ pub(super) fn json(path: &Path) -> Result<Value, AcquireError> {
         .map_err(|source| AcquireError::Json { path: path.into(), source })
 }
 
-/// A plain file of at most `limit` bytes, which are counted as they come: the file may grow meanwhile.
+/// A plain file of at most `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AcquireError> {
-    let failed = |source| AcquireError::Read { path: path.into(), source };
-    let mut bytes = Vec::new();
-    open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(AcquireError::TooLarge { path: path.into(), limit_mib: limit >> 20 });
-    }
+    let bytes = plain_file::read(path, limit).map_err(|source| AcquireError::Read { path: path.into(), source })?;
     if lfs::is_pointer(&bytes) {
         return Err(AcquireError::LfsPointer { path: path.into() });
     }

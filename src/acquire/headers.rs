@@ -21,26 +21,39 @@ const LONGEST_SAFETENSORS: u64 = 32 << 20;
 /// Longest header of a GGUF file that is read: it holds the tokenizer, which takes about 10 MiB for 262,144 tokens.
 const LONGEST_GGUF: u64 = 64 << 20;
 
-/// Config and size of a GGUF file of a repository.
+/// Config and size of a GGUF file of a repository, or of all parts of one that is split.
 pub(super) fn of_gguf(
+    hub: &Hub,
+    snapshot: &Snapshot,
+    files: &[RemoteFile],
+    cancel: &AtomicBool,
+) -> Result<Preview, AcquireError> {
+    let mut headers = Vec::new();
+    for file in files {
+        headers.push((file.path.as_str(), gguf_header(hub, snapshot, file, cancel)?));
+    }
+    let path = || files.first().map(|file| file.path.as_str()).unwrap_or_default().into();
+    let failed = |source| AcquireError::Gguf { path: path(), source };
+    let header = GgufFile::of_headers(headers).map_err(failed)?;
+    let config = Config::new(gguf::config(&header).map_err(failed)?);
+    let config = config.map_err(|source| AcquireError::Spec { path: path(), source })?;
+    let no_text = gguf::text_model(&header).err().map(|source| AcquireError::GgufText { path: path(), source });
+    Ok(Preview { no_text, ..Preview::new(config, Some(header.weights_bytes())) })
+}
+
+/// The header of a GGUF file, of which more and more is read until it is whole.
+fn gguf_header(
     hub: &Hub,
     snapshot: &Snapshot,
     file: &RemoteFile,
     cancel: &AtomicBool,
-) -> Result<Preview, AcquireError> {
-    let failed = |source| AcquireError::Gguf { path: file.path.as_str().into(), source };
+) -> Result<GgufFile, AcquireError> {
     let mut length = 16 * FIRST_READ;
     loop {
         let bytes = hub.beginning(snapshot, file, length, cancel).map_err(|source| in_hub(snapshot, source))?;
         match GgufFile::of_header(&bytes, file.size) {
-            // There is more of it to be read.
             Err(GgufError::Truncated(_)) if length < file.size.min(LONGEST_GGUF) => length *= 4,
-            Err(error) => return Err(failed(error)),
-            Ok(header) => {
-                let spec_failed = |source| AcquireError::Spec { path: file.path.as_str().into(), source };
-                let config = Config::new(gguf::config(&header).map_err(failed)?).map_err(spec_failed)?;
-                return Ok(Preview { config, stored_bytes: Some(header.weights_bytes()) });
-            }
+            read => return read.map_err(|source| AcquireError::Gguf { path: file.path.as_str().into(), source }),
         }
     }
 }

@@ -12,9 +12,10 @@ use super::files::{LARGEST_JSON, is_there, json, read, refuse_lfs_pointer};
 use super::gguf::{self, GgufFile};
 use super::preview::Preview;
 use crate::catalog::is_gguf_file;
+use crate::plain_file;
 use crate::record::{CheckpointFacts, FileFacts};
 use crate::spec::{Config, DecoderSpec, Inventory};
-use crate::text::{TextError, TextModel, read_tokenizer};
+use crate::text::{Beside, TextError, TextModel};
 
 /// Largest `tokenizer.json` that is read: one of 262,144 tokens takes about 33 MB. Parsed, a file may take 16 times its size.
 const LARGEST_TOKENIZER: u64 = 128 << 20;
@@ -30,7 +31,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
     if !path.exists() {
         return Err(AcquireError::NotFound { path: path.into() });
     }
-    if path.is_dir() && path.join("config.json").is_file() {
+    if path.is_dir() && is_there(&path.join("config.json")) {
         open_directory(path)
     } else if is_gguf_file(path) {
         open_gguf(path)
@@ -43,24 +44,26 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
     let failed = |source| AcquireError::Gguf { path: path.into(), source };
     let file = GgufFile::open(path).map_err(failed)?;
     let config = parse_config(path, gguf::config(&file).map_err(failed)?)?;
-    let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source })?;
+    check_end_ids(path, &config)?;
+    let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source });
     let elements = |shape: &Vec<usize>| shape.iter().map(|dimension| *dimension as u64).product::<u64>();
     let facts = CheckpointFacts {
         commit: None,
         architecture: architecture(path, &config)?,
         parameters: file.tensors().values().map(|tensor| elements(&tensor.shape)).sum(),
-        files: vec![file_facts(path)?],
+        files: file.files().iter().map(|file| file_facts(file)).collect::<Result<_, _>>()?,
         synthetic: false,
     };
     Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
-    let config = parse_config(path, json(&path.join("config.json"))?)?;
+    let config = config(path)?;
     let weights = weight_files(path)?;
-    let text = text_model(path, &config)?;
+    check_end_ids(path, &config)?;
+    let text = text_model(path, &config);
     let mut files = Vec::new();
-    for name in ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"] {
+    for name in CONFIG.iter().chain(&["generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
         if is_there(&path.join(name)) {
             files.push(file_facts(&path.join(name))?);
         }
@@ -80,12 +83,40 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
     Ok(Checkpoint { config, text, weights, adapter: None, facts })
 }
 
+/// The files that a config is read from, of which only the first must be there.
+pub(super) const CONFIG: [&str; 2] = ["config.json", "hf_quant_config.json"];
+
 /// The config alone of a directory in Hugging Face layout.
 ///
 /// # Errors
 /// As [`open`].
 pub fn config(directory: &Path) -> Result<Config, AcquireError> {
-    parse_config(directory, json(&directory.join("config.json"))?)
+    let [config, quantization] = CONFIG.map(|name| directory.join(name));
+    let mut value = json(&config)?;
+    if let Some(fields) = value.as_object_mut()
+        && fields.get("quantization_config").is_none_or(Value::is_null)
+        && is_there(&quantization)
+        && let Some(stated) = model_opt(json(&quantization)?)
+    {
+        fields.insert("quantization_config".into(), stated);
+    }
+    parse_config(directory, value)
+}
+
+/// What ModelOpt says of the weights beside `config.json`, in the words of one; `None` if they are not quantized.
+fn model_opt(mut document: Value) -> Option<Value> {
+    let mut stated = document.get_mut("quantization").map(Value::take).unwrap_or_default();
+    if stated.get("quant_algo").is_some_and(Value::is_null) {
+        return None;
+    }
+    match stated.as_object_mut() {
+        Some(fields) => {
+            fields.insert("quant_method".into(), "modelopt".into());
+            Some(stated)
+        }
+        // Of a form that is not known: it is refused by the name of who wrote it.
+        None => Some(serde_json::json!({ "quant_method": "modelopt" })),
+    }
 }
 
 /// Config and size of the weights, without reading them.
@@ -97,14 +128,14 @@ pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
         let config = config(path)?;
         let weights = weight_files(path)?;
         let sizes = weights.files().iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
-        return Ok(Preview { config, stored_bytes: sizes.sum() });
+        return Ok(Preview::new(config, sizes.sum()));
     }
     let checkpoint = open(path)?;
     let stored_bytes = match &checkpoint.weights {
         Weights::Gguf(file) => Some(file.weights_bytes()),
         _ => None,
     };
-    Ok(Preview { config: checkpoint.config, stored_bytes })
+    Ok(Preview { no_text: checkpoint.text.err(), ..Preview::new(checkpoint.config, stored_bytes) })
 }
 
 fn parse_config(path: &Path, value: Value) -> Result<Config, AcquireError> {
@@ -116,6 +147,18 @@ fn architecture(path: &Path, config: &Config) -> Result<String, AcquireError> {
     Ok(name.to_owned())
 }
 
+/// Tokens that the config counts; without a bound where it does not.
+fn vocabulary(path: &Path, config: &Config) -> Result<usize, AcquireError> {
+    let count = config.optional_count("vocab_size");
+    Ok(count.map_err(|source| AcquireError::Spec { path: path.into(), source })?.unwrap_or(usize::MAX))
+}
+
+/// Refuses an end of sequence that is no token, also where only token ids are asked.
+fn check_end_ids(path: &Path, config: &Config) -> Result<(), AcquireError> {
+    let ids = config.end_ids(vocabulary(path, config)?);
+    ids.map(drop).map_err(|source| AcquireError::Spec { path: path.into(), source })
+}
+
 /// The text side of a directory; `None` if it has no `tokenizer.json`.
 fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, AcquireError> {
     let file = path.join("tokenizer.json");
@@ -125,16 +168,21 @@ fn text_model(path: &Path, config: &Config) -> Result<Option<TextModel>, Acquire
     let in_text = |source| AcquireError::Text { path: path.into(), source };
     let document = serde_json::from_slice(&read(&file, LARGEST_TOKENIZER)?)
         .map_err(|error| in_text(TextError::Tokenizer(error.to_string())))?;
-    let tokenizer = read_tokenizer(document).map_err(in_text)?;
     let optional = |name: &str| {
         let file = path.join(name);
         if is_there(&file) { json(&file) } else { Ok(Value::Object(serde_json::Map::new())) }
     };
-    let settings = optional("tokenizer_config.json")?;
+    let beside = Beside {
+        settings: optional("tokenizer_config.json")?,
+        special_tokens: optional("special_tokens_map.json")?,
+        added_tokens: optional("added_tokens.json")?,
+    };
+    let (tokenizer, settings) = beside.complete(document).map_err(in_text)?;
     let generation = parse_config(path, optional("generation_config.json")?)?;
     let mut stop_ids = BTreeSet::new();
+    let vocabulary = vocabulary(path, config)?;
     for config in [config, &generation] {
-        let ids = config.token_ids("eos_token_id");
+        let ids = config.end_ids(vocabulary);
         stop_ids.extend(ids.map_err(|source| AcquireError::Spec { path: path.into(), source })?);
     }
     let template = chat_template_file(path)?;
@@ -177,14 +225,14 @@ fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, Acquir
         let names: Option<BTreeSet<&str>> = map.values().map(Value::as_str).collect();
         let names = names.filter(|names| !names.is_empty());
         let names = names.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
-        return names.into_iter().map(|name| plain_file(path, &index, name)).collect::<Result<_, _>>().map(Some);
+        return names.into_iter().map(|name| beside(path, &index, name)).collect::<Result<_, _>>().map(Some);
     }
     let single = path.join(name);
     Ok(is_there(&single).then(|| vec![single]))
 }
 
 /// A file named by an index, which must lie in the same directory.
-fn plain_file(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, AcquireError> {
+fn beside(directory: &Path, index: &Path, name: &str) -> Result<PathBuf, AcquireError> {
     let mut components = Path::new(name).components();
     match (components.next(), components.next()) {
         (Some(Component::Normal(_)), None) => Ok(directory.join(name)),
@@ -196,7 +244,7 @@ fn file_facts(path: &Path) -> Result<FileFacts, AcquireError> {
     let failed = |source| AcquireError::Read { path: path.into(), source };
     let bytes = std::fs::metadata(path).map_err(failed)?.len();
     let sha256 = if bytes <= LARGEST_HASHED {
-        let digest = Sha256::digest(std::fs::read(path).map_err(failed)?);
+        let digest = Sha256::digest(plain_file::read(path, LARGEST_HASHED).map_err(failed)?);
         Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     } else {
         None

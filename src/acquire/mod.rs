@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use crate::catalog::{Candidate, Source};
 use crate::record::FileFacts;
 use crate::spec::{Config, shipped_shape};
+use crate::text::TextModel;
 
 use adapter::Adapter;
 pub use checkpoint::{Checkpoint, Weights};
@@ -43,7 +44,8 @@ pub fn acquire(
     let adapter = candidate.adapter.as_deref().map(Adapter::open).transpose()?;
     let mut checkpoint = published(&candidate.source, progress, cancel)?;
     checkpoint.adapter = adapter;
-    checkpoint.text = checkpoint.text.map(|text| text.with_prompt_format(candidate.prompt_format.clone()));
+    let asked = |text: TextModel| text.with_prompt_format(candidate.prompt_format.clone());
+    checkpoint.text = checkpoint.text.map(|text| text.map(asked));
     Ok(checkpoint)
 }
 
@@ -60,9 +62,10 @@ fn published(
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.pull(repository, revision, file.as_deref(), progress, cancel).map_err(failed)?;
-            let path = match file {
-                Some(file) => snapshot.file(file).unwrap_or(&snapshot.folder).to_owned(),
-                None => snapshot.folder.clone(),
+            // Of a split file any part stands for all.
+            let path = match (file, snapshot.files.first()) {
+                (Some(_), Some(first)) => first.location.clone(),
+                _ => snapshot.folder.clone(),
             };
             let mut checkpoint = local::open(&path)?;
             checkpoint.facts.commit = Some(snapshot.commit);
@@ -87,22 +90,23 @@ pub fn preview(
 ) -> Result<Preview, AcquireError> {
     match source {
         Source::Local { path } => local::preview(path),
-        Source::Synthetic { shape } => Ok(Preview::of_config(synthetic::config(shape)?)),
+        Source::Synthetic { shape } => Ok(Preview::new(synthetic::config(shape)?, None)),
         Source::Hub { repository, revision, file } => {
             if let Some(config) = shipped_shape(repository).filter(|_| file.is_none()) {
-                return Ok(Preview::of_config(config));
+                return Ok(Preview::new(config, None));
             }
             let failed = |source| AcquireError::Hub { repository: repository.clone(), source: Box::new(source) };
             let hub = Hub::from_env().map_err(AcquireError::HubSettings)?;
             let snapshot = hub.resolve(repository, revision, cancel).map_err(failed)?;
             let wanted = hub.wanted(&snapshot, file.as_deref(), cancel).map_err(failed)?;
-            if let (Some(_), [gguf]) = (file, wanted.as_slice()) {
-                return headers::of_gguf(&hub, &snapshot, gguf, cancel);
+            if file.is_some() {
+                return headers::of_gguf(&hub, &snapshot, &wanted, cancel);
             }
-            let config: Vec<_> = wanted.iter().filter(|file| file.path == "config.json").cloned().collect();
+            let config: Vec<_> =
+                wanted.iter().filter(|file| local::CONFIG.contains(&file.path.as_str())).cloned().collect();
             let here = hub.fetch(&snapshot, &config, progress, cancel).map_err(failed)?;
             let stored_bytes = headers::stored_bytes(&hub, &snapshot, &wanted, cancel)?;
-            Ok(Preview { config: local::config(&here.folder)?, stored_bytes: Some(stored_bytes) })
+            Ok(Preview::new(local::config(&here.folder)?, Some(stored_bytes)))
         }
         // What an engine answers from is its own affair.
         other => Err(AcquireError::NoCheckpoint(other.to_string())),

@@ -2,7 +2,6 @@
 //!
 //! The header is read by the format's own library; the file is mapped here, so that a weight can go on lying in it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use safetensors::{SafeTensorError, SafeTensors};
 
 use super::stored::StoredTensor;
 use crate::cpu::bytes::WeightBytes;
+use crate::plain_file;
 
 /// What is wrong with a safetensors file.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ impl SafetensorsFile {
     /// A file that cannot be opened, or whose header does not describe it.
     pub fn open(path: &Path) -> Result<Self, SafetensorsError> {
         let failed = |source| SafetensorsError::Open { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = plain_file::open(path).map_err(failed)?;
         // SAFETY: mapped read-only; as for GGUF files, nobody else is expected to truncate it meanwhile.
         let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
         let header = SafeTensors::read_metadata(&map);
@@ -61,11 +61,15 @@ impl SafetensorsFile {
     /// # Errors
     /// A type of number that nothing here computes with.
     pub fn tensor(&self, name: &str) -> Result<Option<StoredTensor>, SafetensorsError> {
-        let Some(info) = self.info(name) else { return Ok(None) };
+        let (Some(info), Some(bytes)) = (self.info(name), self.bytes(name)) else { return Ok(None) };
         let unknown = |source| SafetensorsError::UnknownType { tensor: name.into(), source: Box::new(source) };
         let dtype = DType::try_from(info.dtype).map_err(unknown)?;
-        let (start, end) = info.data_offsets;
-        let bytes = WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end);
-        Ok(bytes.map(|bytes| StoredTensor { dtype, shape: info.shape.clone(), bytes }))
+        Ok(Some(StoredTensor { dtype, shape: info.shape.clone(), bytes }))
+    }
+
+    /// A tensor's bytes, whatever its type; `None` if it is not there.
+    pub fn bytes(&self, name: &str) -> Option<WeightBytes> {
+        let (start, end) = self.info(name)?.data_offsets;
+        WeightBytes::of_file(Arc::clone(&self.map), self.start + start..self.start + end)
     }
 }

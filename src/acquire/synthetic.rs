@@ -32,7 +32,7 @@ pub fn open(shape: &str, seed: u64) -> Result<Checkpoint, AcquireError> {
         files: Vec::new(),
         synthetic: true,
     };
-    Ok(Checkpoint { config, text: None, weights: Weights::Synthetic { seed }, adapter: None, facts })
+    Ok(Checkpoint { config, text: Ok(None), weights: Weights::Synthetic { seed }, adapter: None, facts })
 }
 
 /// The config of a shape.

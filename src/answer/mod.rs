@@ -79,6 +79,7 @@ fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -
     notes.extend(of_rows(&|row| outcomes::not_run(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::unknown(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::joined_plainly(row).into_iter().collect()));
+    notes.extend(of_rows(&|row| outcomes::split_by_default(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::failed_requests(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::context_full(row).into_iter().collect()));
     notes.extend(summaries.iter().filter_map(impossible));

@@ -63,6 +63,8 @@ pub enum Kind {
     Unknown { reason: String },
     /// The row's prompts were put together without a chat template.
     JoinedPlainly { reason: String },
+    /// The row's file does not say how texts are split.
+    SplitByDefault,
     /// Measured requests that failed, and what the first of them said.
     FailedRequests { failed: usize, measured: usize, first: String },
     /// Answers that were cut because the model's context was full; their latency is in no figure.
@@ -151,6 +153,7 @@ names! {
     Kind::Pending => "pending",
     Kind::Unknown { .. } => "unknown",
     Kind::JoinedPlainly { .. } => "joined_plainly",
+    Kind::SplitByDefault => "split_by_default",
     Kind::FailedRequests { .. } => "failed_requests",
     Kind::ContextFull { .. } => "context_full",
     Kind::Impossible { .. } => "impossible",
@@ -203,6 +206,7 @@ impl Kind {
             | Kind::Pending
             | Kind::Unknown { .. }
             | Kind::JoinedPlainly { .. }
+            | Kind::SplitByDefault
             | Kind::FailedRequests { .. }
             | Kind::ContextFull { .. }
             | Kind::Throttled { .. }

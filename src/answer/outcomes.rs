@@ -29,6 +29,11 @@ pub(super) fn joined_plainly(row: &Row) -> Option<Kind> {
     Some(Kind::JoinedPlainly { reason })
 }
 
+/// That the row's file does not say how texts are split.
+pub(super) fn split_by_default(row: &Row) -> Option<Kind> {
+    row.load.as_ref()?.splits_by_default.then_some(Kind::SplitByDefault)
+}
+
 /// How many of a row's measured requests failed, and what the first of them said.
 pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
     let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);

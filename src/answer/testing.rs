@@ -56,7 +56,9 @@ fn unwell() -> Run {
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
     silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });
     let mut flaky = ran("flaky", flaky);
-    flaky.load.get_or_insert_default().joins_plainly = Some("it has no | chat template".into());
+    let load = flaky.load.get_or_insert_default();
+    load.joins_plainly = Some("it has no | chat template".into());
+    load.splits_by_default = true;
     let mut run = run(vec![flaky, silent, skipped, broken, row("later")]);
     run.environment.debug_build = true;
     run

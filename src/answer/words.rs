@@ -33,6 +33,9 @@ impl fmt::Display for Kind {
                 f,
                 "the texts of a prompt were joined plainly, {reason}; it may answer better in the form that it was trained on"
             ),
+            Kind::SplitByDefault => f.write_str(
+                "its file names no pre-tokenizer: texts were split by llama.cpp's default, and likely otherwise than in training",
+            ),
             Kind::ContextFull { cut, of } => write!(
                 f,
                 "{cut} of {of} answers were cut because the context was full: their latency is in no figure, since they are \

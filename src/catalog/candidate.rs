@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::quantized::GgmlDType;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
+use super::gguf_names::is_gguf_file;
 use crate::cpu::ggml;
 
 /// A row under consideration: where its checkpoint comes from and at what precision it runs.
@@ -39,7 +40,7 @@ impl Candidate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Source {
-    /// A Hugging Face repository at a revision: all weights that its index names, or one GGUF file of it.
+    /// A Hugging Face repository at a revision: all weights that its index names, or one GGUF file of it, whole or in parts.
     Hub { repository: String, revision: String, file: Option<String> },
     /// A directory in Hugging Face layout, or a `.gguf` file.
     Local { path: PathBuf },
@@ -79,11 +80,6 @@ impl fmt::Display for Source {
             Source::Scripted { script } => write!(f, "scripted:{}", script.display()),
         }
     }
-}
-
-/// Whether a path is named as a GGUF file is.
-pub fn is_gguf_file(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 /// Precision of the weights.

@@ -248,7 +248,7 @@ fn set(fields: &mut Map<String, Value>, key: &str, text: &str) -> Result<(), Req
 
 fn insert(fields: &mut Map<String, Value>, name: &str, key: &str, text: &str) -> Result<(), RequirementError> {
     let value = match (name, text) {
-        ("licences", "none") => Value::Array(Vec::new()),
+        ("licences", "none" | "[]") => Value::Array(Vec::new()),
         (_, "none") => Value::Null,
         ("device", device) => device.into(),
         ("licences", licences) => licences.split(',').map(|licence| Value::from(licence.trim())).collect(),
@@ -330,6 +330,9 @@ mod tests {
         assert_eq!(requirements.ttft_seconds, Some(0.5));
         assert_eq!(requirements.device.as_deref(), Some("H200"));
         assert_eq!(requirements.licences, ["mit", "apache-2.0"]);
+        for all in ["licences=none", "licences=[]"] {
+            assert_eq!(changed(&[all]).unwrap().licences, Vec::<String>::new(), "{all}");
+        }
         assert_eq!(changed(&["ttft_seconds=none"]).unwrap(), Requirements::default());
         let budget = ["budget.krw_per_month=100_000", "budget.krw_per_gpu_hour=1000", "budget.requests_per_month=5"];
         assert_eq!(changed(&budget).unwrap().budget.map(|budget| budget.krw_per_month), Some(100_000.0));

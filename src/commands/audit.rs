@@ -12,6 +12,7 @@ use crate::audit::{Arithmetic, Claim, Computed, Effects, Finding, Table, Verdict
 use crate::catalog::Catalog;
 use crate::cli::{self, PlanFormat};
 use crate::error::Error;
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::plan::Shape;
 use crate::report::Renderer;
 use crate::report::audit::{Audit, csv, json, page};
@@ -21,7 +22,8 @@ use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::Audit, printer: &Printer) -> Result<Status, Error> {
     let path = &args.table;
-    let bytes = std::fs::read(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    let bytes =
+        plain_file::read(path, WRITTEN_BY_HAND).map_err(|source| Error::ReadText { path: path.clone(), source })?;
     let unreadable = |source| Error::Table { path: path.clone(), source };
     let effects = Effects::read(&bytes).map_err(unreadable)?;
     let computed = compute(&effects);

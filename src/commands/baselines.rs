@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::compare::{Baseline, Digest, difference};
 use crate::error::Error;
+use crate::plain_file;
 use crate::record::Environment;
 use crate::store::{self, Store};
 use crate::telemetry::environment;
+
+/// Most bytes of a baseline: a run of 100,000 trials takes some tens of millions.
+const LARGEST: u64 = 1 << 30;
 
 /// The folder beside the results in which baselines are kept.
 pub(super) fn folder(results: &Path) -> PathBuf {
@@ -110,6 +114,6 @@ pub(super) fn all(results: &Path) -> Result<Vec<(PathBuf, Baseline)>, Error> {
 /// # Errors
 /// A file that cannot be read or is no baseline.
 pub(super) fn read(path: &Path) -> Result<Baseline, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.into(), source })?;
+    let text = plain_file::read_text(path, LARGEST).map_err(|source| Error::ReadText { path: path.into(), source })?;
     Baseline::from_text(&text).map_err(|source| Error::Baseline { path: path.into(), source })
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::error::Error;
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::record::Stated;
 use crate::ui::Printer;
 
@@ -12,13 +13,13 @@ pub(super) fn catalog(file: Option<&Path>, printer: &Printer) -> Result<Catalog,
     let default = Path::new("models.toml");
     let path = match file {
         Some(file) => file,
-        None if default.is_file() => default,
+        None if default.symlink_metadata().is_ok() => default,
         None => {
             printer.detail("there is no models.toml here: using the shipped one");
             return Catalog::shipped().map_err(Error::Catalog);
         }
     };
-    let text = std::fs::read_to_string(path);
+    let text = plain_file::read_text(path, WRITTEN_BY_HAND);
     let text = text.map_err(|source| Error::ReadCatalog { path: path.into(), source })?;
     let base = path.parent().unwrap_or(Path::new(""));
     Catalog::parse(path, &text, base).map_err(Error::Catalog)

@@ -4,6 +4,7 @@ use crate::cli;
 use crate::device::DeviceName;
 use crate::error::Error;
 use crate::hardware::{GpuSpec, Gpus};
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::telemetry::nvml;
 
 /// The kinds of GPU that are known: the shipped ones, and those of a file of the user's own.
@@ -13,7 +14,8 @@ use crate::telemetry::nvml;
 pub(super) fn known(args: &cli::Gpus) -> Result<Gpus, Error> {
     let shipped = Gpus::shipped().map_err(Error::Hardware)?;
     let Some(path) = &args.gpus else { return Ok(shipped) };
-    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.clone(), source })?;
+    let text = plain_file::read_text(path, WRITTEN_BY_HAND)
+        .map_err(|source| Error::ReadText { path: path.clone(), source })?;
     shipped.with(path, &text).map_err(Error::Hardware)
 }
 

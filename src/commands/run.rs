@@ -16,7 +16,7 @@ use crate::metric::{Aspect, METRICS};
 use crate::record::{Outcome, TrialKey};
 use crate::run::{Answer, Asked, Instruments, ask};
 use crate::text::{Message, Rendering};
-use crate::ui::{DownloadProgress, Printer, joined_plainly, slower};
+use crate::ui::{DownloadProgress, Printer, joined_plainly, slower, split_by_default};
 use crate::units::Known;
 
 pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
@@ -40,8 +40,11 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
     };
     let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer)) {
         Ok(Prepared { engine, slower: why, facts, .. }) => {
-            let plainly = facts.load.and_then(|load| load.joins_plainly);
-            plainly.iter().for_each(|why| printer.warn(&joined_plainly(&candidate.row(), why)));
+            let load = facts.load.unwrap_or_default();
+            if load.splits_by_default {
+                printer.warn(&split_by_default(&candidate.row()));
+            }
+            load.joins_plainly.iter().for_each(|why| printer.warn(&joined_plainly(&candidate.row(), why)));
             why.iter().for_each(|why| printer.warn(&slower(&candidate.row(), why)));
             engine
         }

@@ -14,10 +14,11 @@ use crate::cli::{self, RunFormat, TokenIds};
 use crate::engine::EngineError;
 use crate::engine::candle::{self, CandleEngine, Windows};
 use crate::error::Error;
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::quality::{Agreement, Divergence, Likelihood};
 use crate::suite::Language;
-use crate::text::TextError;
-use crate::ui::{DownloadProgress, Printer};
+use crate::text::{TextError, TextModel};
+use crate::ui::{DownloadProgress, Printer, split_by_default};
 use crate::units::UNKNOWN;
 
 /// Context that a long text is cut into unless the user or the model says otherwise.
@@ -60,7 +61,14 @@ pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error>
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
-        let found = acquire(candidate, &mut DownloadProgress::new(printer), &cancel)?;
+        let mut found = acquire(candidate, &mut DownloadProgress::new(printer), &cancel)?;
+        if args.ids.is_none() {
+            let text = std::mem::replace(&mut found.text, Ok(None))?;
+            if text.as_ref().is_some_and(TextModel::splits_by_default) {
+                printer.warn(&split_by_default(&candidate.row()));
+            }
+            found.text = Ok(text);
+        }
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;
@@ -132,7 +140,8 @@ fn tokens(args: &cli::Score, engine: &CandleEngine) -> Result<(Vec<u32>, Option<
         return Ok((ids.clone(), text));
     }
     let path = args.text.as_deref().unwrap_or_else(|| std::path::Path::new("-"));
-    let text = std::fs::read_to_string(path).map_err(|source| Error::ReadText { path: path.into(), source })?;
+    let text =
+        plain_file::read_text(path, WRITTEN_BY_HAND).map_err(|source| Error::ReadText { path: path.into(), source })?;
     let model = engine.text().ok_or(EngineError::Text(TextError::NoTokenizer))?;
     let ids = model.encode(&text).map_err(EngineError::from)?;
     if ids.is_empty() {

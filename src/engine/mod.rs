@@ -141,6 +141,16 @@ pub enum EngineError {
     MissingWeight(String),
     #[error("weight `{name}` is stored as {kind}, which is a weight only with scales that are not read")]
     UnscaledWeight { name: String, kind: String },
+    #[error(
+        "weight `{name}` is stored as {kind}, and its scale is missing: there is neither `{name}_scale` nor `{name}_scale_inv`"
+    )]
+    LackingScale { name: String, kind: &'static str },
+    #[error(
+        "scale `{name}` has shape {found:?}, which fits neither the blocks nor the rows of a weight of shape {of:?}"
+    )]
+    WrongScale { name: String, found: Vec<usize>, of: Vec<usize> },
+    #[error("weight `{name}` is stored as {kind} and has a scale `{scale}`, which only weights in 8 bits have")]
+    StrayScale { name: String, kind: String, scale: String },
     #[error("weight `{0}` is quantized, which no norm or bias is")]
     QuantizedVector(String),
     #[error("weight `{0}` holds values that are not numbers, or infinite: the checkpoint is damaged")]
@@ -185,7 +195,10 @@ impl EngineError {
             }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),
             Self::Requantize(_) => "leave --quantization out, or name a repository with safetensors".into(),
-            Self::UnscaledWeight { .. } => "name a repository with weights in 16 bits, or a GGUF file".into(),
+            Self::UnscaledWeight { .. }
+            | Self::LackingScale { .. }
+            | Self::WrongScale { .. }
+            | Self::StrayScale { .. } => "name a repository with weights in 16 bits, or a GGUF file".into(),
             Self::Device { .. } => "`bench doctor` shows what this machine and build have".into(),
             _ => return None,
         })

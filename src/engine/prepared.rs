@@ -7,6 +7,7 @@ use candle_core::Device;
 
 use super::{Engine, EngineError};
 use crate::acquire::AcquireError;
+use crate::acquire::gguf::GgufTextError;
 use crate::acquire::hub::FetchProgress;
 use crate::causes::chain;
 use crate::plan::PlannedTrial;
@@ -128,6 +129,9 @@ impl PrepareError {
             | Self::Engine(EngineError::Spec(
                 SpecError::UnsupportedArchitecture(_) | SpecError::UnsupportedKey { .. },
             )) => RowOutcome::Skipped { reason: chain(self) },
+            Self::Acquire(AcquireError::GgufText { source: source @ GgufTextError::Unsupported { .. }, .. }) => {
+                RowOutcome::Skipped { reason: format!("{}; {}", chain(self), source.hint().unwrap_or_default()) }
+            }
             Self::OtherCheckpoint(_) | Self::Script { .. } | Self::Acquire(_) => failed(FailureKind::Acquire),
             Self::Engine(EngineError::OutOfMemory(_)) => failed(FailureKind::OutOfMemory),
             Self::Cancelled | Self::Engine(_) => failed(FailureKind::Load),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::prepared::{EngineSettings, Facts, PrepareError, Prepared};
 use super::{Completion, Engine, EngineError, Observer, Request};
 use crate::clock::{Clock, SystemClock};
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::record::{FinishReason, LoadFacts};
 
 /// Something that happens.
@@ -104,7 +105,7 @@ fn follow(clock: &impl Clock, script: &[Event], observer: &mut dyn Observer) -> 
 /// Makes the engine that follows the script of a file.
 pub(super) fn prepare(script: &Path, settings: &EngineSettings) -> Result<Prepared, PrepareError> {
     let failed = |message: String| PrepareError::Script { path: script.into(), message };
-    let text = std::fs::read_to_string(script).map_err(|error| failed(error.to_string()))?;
+    let text = plain_file::read_text(script, WRITTEN_BY_HAND).map_err(|error| failed(error.to_string()))?;
     let Script { load, requests } = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
     let clock = SystemClock::new();
     follow(&clock, &load, &mut Deaf)?;

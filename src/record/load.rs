@@ -56,6 +56,9 @@ pub struct LoadFacts {
     /// where they were not, where there was no text to ask, and for runs stored before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joins_plainly: Option<String>,
+    /// Texts were split as most vocabularies have it, since the file does not say how. Absent where they were not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub splits_by_default: bool,
     /// Why what is absent of an engine's weights, cache and memory is not known; absent of one that tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,

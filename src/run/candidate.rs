@@ -92,6 +92,9 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
                 if let Some(why) = &load.joins_plainly {
                     listener.remark(&name, &Remark::JoinedPlainly(why));
                 }
+                if load.splits_by_default {
+                    listener.remark(&name, &Remark::SplitByDefault);
+                }
                 listener.loaded(&name, load);
             }
             keep_peak(row, engine.as_ref());

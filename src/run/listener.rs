@@ -13,6 +13,8 @@ pub enum Remark<'a> {
     Slower(&'a str),
     /// Its prompts are put together without a chat template, and why.
     JoinedPlainly(&'a str),
+    /// Its file does not say how texts are split.
+    SplitByDefault,
     /// It is skipped or failed before its first trial.
     NotRun(&'a PrepareError),
 }

@@ -127,6 +127,21 @@ impl Config {
         Ok(Heads { queries, keys, dim })
     }
 
+    /// The token ids that end an answer, of a vocabulary of so many tokens.
+    ///
+    /// # Errors
+    /// A value that is no id, or one that no token has: an answer would never end.
+    pub fn end_ids(&self, vocabulary: usize) -> Result<Vec<u32>, SpecError> {
+        let key = "eos_token_id";
+        let ids = self.token_ids(key)?;
+        match ids.iter().find(|id| **id as usize >= vocabulary) {
+            Some(id) => {
+                Err(invalid(key, &(*id).into(), &format!("an id of the {vocabulary} tokens of the vocabulary")))
+            }
+            None => Ok(ids),
+        }
+    }
+
     /// A key that may hold one token id or a list of them, as `eos_token_id` does.
     pub fn token_ids(&self, key: &str) -> Result<Vec<u32>, SpecError> {
         let id = |value: &Value| {

@@ -7,6 +7,7 @@ use super::decoder::{Attention, DecoderSpec, Experts, FusedQkv, Latent, Layer, M
 use super::error::SpecError;
 use super::names::Naming;
 use super::rope::{RopeKeys, RopeSpec, rope};
+use super::scaled::ScaledWeights;
 
 impl DecoderSpec {
     /// Reads the spec out of a `config.json`, with the defaults that Hugging Face's own config classes have.
@@ -20,7 +21,8 @@ impl DecoderSpec {
 
 /// Reads the spec of any supported family.
 fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
-    refuse_unsupported(config)?;
+    // What the weights need before they are computed with, no decoder does.
+    ScaledWeights::of(config)?;
     match config.model_type()? {
         "llama" | "mistral" | "qwen2" | "qwen3" => llama_like(config),
         "phi3" => phi3(config),
@@ -32,17 +34,6 @@ fn read(config: &Config) -> Result<DecoderSpec, SpecError> {
         "gpt_neox" | "gptneox" => gpt_neox(config),
         "deepseek_v2" | "deepseek2" => deepseek_v2(config),
         other => Err(SpecError::UnsupportedArchitecture(shown(other))),
-    }
-}
-
-/// Refuses what no family's decoder does and would otherwise be silently ignored.
-fn refuse_unsupported(config: &Config) -> Result<(), SpecError> {
-    match config.get("quantization_config") {
-        Some(value) => {
-            let method = value.get("quant_method").and_then(|method| method.as_str()).unwrap_or("?");
-            Err(SpecError::UnsupportedKey { key: "quantization_config".into(), value: shown(method) })
-        }
-        None => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ mod family;
 mod inventory;
 mod names;
 mod rope;
+mod scaled;
 mod shapes;
 
 pub use config::{Config, Heads};
@@ -19,4 +20,5 @@ pub use error::SpecError;
 pub use inventory::{Inventory, Kind, Role, Weight};
 pub use names::{Part, gguf_latent_halves, gguf_name};
 pub use rope::RopeSpec;
+pub use scaled::ScaledWeights;
 pub use shapes::{shipped_repositories, shipped_shape};

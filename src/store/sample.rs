@@ -195,6 +195,7 @@ fn ran() -> Row {
             pool: None,
             idle_milliwatts: None,
             joins_plainly: None,
+            splits_by_default: false,
             unknown: None,
         }),
         fit: Some(FitEstimate {

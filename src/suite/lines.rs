@@ -9,10 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::check::Stated;
 use super::{Body, Check, Expected, Language, Prompt, Suite, SuiteError, TEXT_REPEAT, TEXT_WARMUP, asked};
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::toml_error::TomlError;
-
-/// Bytes of a file that are read: more is no set of prompts.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// The longest answer where a line states none, in tokens.
 const MAX_NEW_TOKENS: u32 = 96;
@@ -64,12 +62,7 @@ pub fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<JsonLine<T>>, 
 /// The text of a file that is no device and not too large.
 fn text_of(path: &Path) -> Result<String, SuiteError> {
     let failed = |source| SuiteError::Read { path: path.into(), source };
-    let size = std::fs::metadata(path).map_err(failed)?;
-    if !size.is_file() || size.len() > MOST_BYTES {
-        let what = if size.is_file() { "larger than 64 MiB" } else { "not a file" };
-        return Err(failed(std::io::Error::other(what)));
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = plain_file::read_text(path, WRITTEN_BY_HAND).map_err(failed)?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::toml_error::TomlError;
 
 pub use check::{Bounds, Check, CheckKind, Pattern, Register, Schema};
@@ -184,7 +185,7 @@ pub fn read(directory: &Path) -> Result<Vec<Suite>, SuiteError> {
         for entry in std::fs::read_dir(directory.join(folder)).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|extension| extension == "toml") {
-                let text = std::fs::read_to_string(&path);
+                let text = plain_file::read_text(&path, WRITTEN_BY_HAND);
                 let text = text.map_err(|source| SuiteError::Read { path: path.clone(), source })?;
                 files.insert(folder.join(path.file_name().unwrap_or_default()), text);
             }

@@ -164,6 +164,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         pool: None,
         idle_milliwatts: None,
         joins_plainly: None,
+        splits_by_default: false,
         unknown: None,
     }
 }

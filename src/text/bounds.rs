@@ -72,7 +72,18 @@ fn check_format(format: &Value) -> Result<(), Error> {
 }
 
 fn refused(message: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message)
+    Error::new(ErrorKind::InvalidOperation, message).with_source(TooMuch)
+}
+
+/// The cause of every refusal of this file.
+#[derive(Debug, thiserror::Error)]
+#[error("no template needs as much")]
+struct TooMuch;
+
+/// Whether a template was stopped because it would not end, or would take too much; else it refused by itself.
+pub(super) fn is_bound(error: &Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    matches!(error.kind(), ErrorKind::OutOfFuel | ErrorKind::WriteFailure) || causes.any(|cause| cause.is::<TooMuch>())
 }
 
 /// Takes what is rendered, up to [`LONGEST`] bytes.

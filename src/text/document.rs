@@ -186,7 +186,7 @@ fn check_model(model: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn check_token(token: &str) -> Result<(), String> {
+pub(super) fn check_token(token: &str) -> Result<(), String> {
     if token.len() > LONGEST_TOKEN {
         return Err(format!("the token {} has {} bytes", shown(token), token.len()));
     }

@@ -1,5 +1,6 @@
 //! Text: prompts to tokens, and tokens back to text as they arrive.
 
+mod added;
 mod bounds;
 mod chat;
 mod document;
@@ -7,6 +8,7 @@ mod render;
 mod stream;
 mod tokenizer;
 
+pub use added::Beside;
 pub use chat::{ChatTemplate, Message, MessageRole, TEMPLATE_DATE};
 pub use document::read_tokenizer;
 pub use render::{RENDERS_TEMPLATES, RenderError, Rendering, render_templates};

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::is_bound;
 use super::chat::{ChatTemplate, Message, TEMPLATE_DATE};
 use crate::causes::chain;
 
@@ -171,9 +172,8 @@ impl State {
         if let State::Stopped(error) = self {
             return Err(error.clone());
         }
-        let failed = |error: io::Error| RenderError::Process(error.to_string());
         if let State::Idle = self {
-            *self = State::Running(Worker::start(program, template).map_err(failed)?);
+            *self = State::Running(Worker::start(program, template)?);
         }
         let State::Running(worker) = self else { return Err(RenderError::Cancelled) };
         let rendered = worker.ask(conversation, cancelled);
@@ -193,7 +193,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(program: &PathBuf, template: &Template) -> io::Result<Self> {
+    fn start(program: &PathBuf, template: &Template) -> Result<Self, RenderError> {
+        let mut worker = Self::spawn(program).map_err(|error| RenderError::Process(error.to_string()))?;
+        match worker.tell(template) {
+            Ok(()) => Ok(worker),
+            Err(_) => Err(worker.ended()),
+        }
+    }
+
+    fn spawn(program: &PathBuf) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.arg(RENDERS_TEMPLATES).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // Ctrl-C is for this process, which ends the other.
@@ -211,9 +219,7 @@ impl Worker {
                 }
             }
         })?;
-        let mut worker = Self { child, input, output: receiver };
-        worker.tell(template)?;
-        Ok(worker)
+        Ok(Self { child, input, output: receiver })
     }
 
     fn tell(&mut self, line: &impl Serialize) -> io::Result<()> {
@@ -271,10 +277,9 @@ fn takes_too_long() -> RenderError {
 }
 
 fn render_here(template: &ChatTemplate, messages: &[Message], add_generation_prompt: bool) -> Rendered {
-    use minijinja::ErrorKind::{OutOfFuel, WriteFailure};
     match template.render(messages, add_generation_prompt) {
         Ok(text) => Rendered::Text(text),
-        Err(error) if matches!(error.kind(), OutOfFuel | WriteFailure) => {
+        Err(error) if is_bound(&error) => {
             Rendered::Unbounded(format!("does not end in reasonable time or length: {}", chain(&error)))
         }
         Err(error) => Rendered::Refused(chain(&error)),

@@ -38,6 +38,8 @@ pub struct TextModel {
     chat: Chat,
     /// How a model without a chat template is asked.
     format: Option<PromptFormat>,
+    /// Its file does not say how texts are split.
+    splits_by_default: bool,
     /// Beginning-of-sequence text, where the tokenizer adds that token by itself.
     bos_token: Option<String>,
     stop_ids: BTreeSet<u32>,
@@ -69,7 +71,7 @@ impl TextModel {
             stop_ids.extend(ends.filter_map(|token| tokenizer.token_to_id(token)));
         }
         let bos_token = special_tokens.get("bos_token").cloned();
-        Ok(Self { tokenizer, chat, format: None, bos_token, stop_ids })
+        Ok(Self { tokenizer, chat, format: None, splits_by_default: false, bos_token, stop_ids })
     }
 
     /// Asks in `format` where the checkpoint has no chat template of its own.
@@ -87,6 +89,16 @@ impl TextModel {
             self.chat = Chat::Template(renderer.rendered(rendering).map_err(TextError::Template)?);
         }
         Ok(self)
+    }
+
+    /// Of a file that does not say how texts are split, so that they are as most vocabularies have it.
+    pub fn split_by_default(self) -> Self {
+        Self { splits_by_default: true, ..self }
+    }
+
+    /// Whether its file does not say how texts are split.
+    pub fn splits_by_default(&self) -> bool {
+        self.splits_by_default
     }
 
     pub fn has_chat_template(&self) -> bool {

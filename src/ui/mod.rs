@@ -5,4 +5,4 @@ mod printer;
 mod progress;
 
 pub use printer::Printer;
-pub use progress::{DownloadProgress, PassProgress, RowWork, RunProgress, joined_plainly, slower};
+pub use progress::{DownloadProgress, PassProgress, RowWork, RunProgress, joined_plainly, slower, split_by_default};

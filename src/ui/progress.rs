@@ -203,6 +203,7 @@ impl RunListener for RunProgress<'_> {
             Remark::TextsLeftOut => self.printer.warn(&format!("{row} has no tokenizer: the texts are left out")),
             Remark::Slower(why) => self.printer.warn(&slower(row, why)),
             Remark::JoinedPlainly(why) => self.printer.warn(&joined_plainly(row, why)),
+            Remark::SplitByDefault => self.printer.warn(&split_by_default(row)),
             Remark::NotRun(error) => match error.outcome() {
                 RowOutcome::Skipped { reason } => self.printer.detail(&format!("{row}: skipped, {reason}")),
                 _ => {
@@ -249,6 +250,14 @@ pub fn slower(row: &str, why: &str) -> String {
 /// That a candidate's prompts are put together without a chat template.
 pub fn joined_plainly(row: &str, why: &str) -> String {
     format!("{row}: the texts of a prompt are joined plainly, {why}")
+}
+
+/// That a candidate's file does not say how texts are split.
+pub fn split_by_default(row: &str) -> String {
+    format!(
+        "{row}: its file names no pre-tokenizer (tokenizer.ggml.pre): texts are split by llama.cpp's default, and likely \
+         otherwise than in training"
+    )
 }
 
 /// A bar over a download: bytes, speed and time left, the file at hand beside it.

@@ -9,6 +9,7 @@ use bench::engine::candle::CandleEngine;
 use bench::engine::{Completion, Engine, Input, Request, Sampling};
 use serde::Deserialize;
 
+use crate::support::bench::Bench;
 use crate::support::decoder::{self, TOLERANCE, checkpoint, checkpoints, load};
 use crate::support::{Silent, fixture};
 
@@ -110,6 +111,10 @@ agree_with_transformers! {
     deepseek_v2_routes_greedily: "deepseek-v2-greedy",
     deepseek_v2_routes_within_groups: "deepseek-v2-grouped",
     deepseek_v2_normalizes_its_choice: "deepseek-v2-normalized",
+    floats_of_8_bits_with_a_scale_a_block: "llama-fp8-blocks",
+    floats_of_8_bits_with_a_scale_a_row: "mistral-fp8-rows",
+    floats_of_8_bits_with_a_scale_a_matrix_as_modelopt_has_them: "qwen2-fp8-modelopt",
+    floats_of_8_bits_with_five_of_exponent: "llama-fp8-e5m2",
 }
 
 /// The references are of PEFT's own merge, on the checkpoint whose name the adapter begins with.
@@ -148,6 +153,42 @@ fn long_texts_agree_too() {
     assert!(tested > 20, "{tested} checkpoints have a long reference");
 }
 
+/// Without a quantization weights of 8 bits are held in 16, which is near what they are.
+#[test]
+fn floats_of_8_bits_are_held_in_16() {
+    for name in ["llama-fp8-blocks", "mistral-fp8-rows", "qwen2-fp8-modelopt", "llama-fp8-e5m2"] {
+        let reference = reference(&fixture("checkpoints").join(name).join("reference.json"));
+        let mut engine = load(checkpoint(name), None);
+        assert_eq!(engine.precision().to_string(), "bf16");
+        let mean = mean(&mut engine, &reference.text);
+        assert!(mean < 0.05, "{name}: off by {mean} on average");
+    }
+}
+
+/// A scale that is not there, or does not fit, is told by its name, whatever the config says.
+#[test]
+fn floats_of_8_bits_without_their_scales_are_refused() {
+    const WEIGHT: &str = "model.layers.0.mlp.up_proj.weight";
+    let bench = Bench::with(&["mistral-fp8-rows"]);
+    let whole = std::fs::read(bench.path("mistral-fp8-rows/model.safetensors")).unwrap();
+    let renamed = |from: &str, to: &str| {
+        let end = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
+        let header = std::str::from_utf8(&whole[8..end]).unwrap().replace(&format!("\"{from}\""), &format!("\"{to}\""));
+        let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &whole[end..]].concat();
+        bench.write("mistral-fp8-rows/model.safetensors", file);
+        bench.run("run mistral-fp8-rows --ids [1,2] --max-new-tokens 1").exits(2)
+    };
+    let scale = format!("{WEIGHT}_scale");
+    let ran = renamed(&scale, "stray");
+    ran.says(&format!("weight `{WEIGHT}` is stored as F8_E4M3, and its scale is missing"));
+    let ran = renamed("model.layers.0.mlp.up_proj.input_scale", "model.norm.weight_scale");
+    ran.says("weight `model.norm.weight` is stored as BF16 and has a scale `model.norm.weight_scale`");
+    let config = std::fs::read_to_string(bench.path("mistral-fp8-rows/config.json")).unwrap();
+    bench.write("mistral-fp8-rows/config.json", config.replace("float-quantized", "pack-quantized"));
+    let ran = renamed(&scale, &scale);
+    ran.says("`quantization_config` = compressed-tensors (pack-quantized) is not supported yet").says("hint: name the");
+}
+
 fn gguf(file: &str) -> Checkpoint {
     local::open(&fixture("gguf").join(file)).unwrap()
 }
@@ -175,6 +216,20 @@ fn gguf_in_float32_equals_its_checkpoint() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files that gguf-py split, one of them with a first part that holds no tensor.
+#[test]
+fn a_split_gguf_equals_its_checkpoint_from_any_of_its_parts() {
+    for (name, parts) in [("qwen2-tied", 2), ("llama-rope-linear", 4)] {
+        let reference = reference(&fixture("checkpoints").join(name).join("reference.json"));
+        for part in 1..=parts {
+            let checkpoint = gguf(&format!("{name}.split.f32-{part:05}-of-{parts:05}.gguf"));
+            assert_eq!(checkpoint.facts.files.len(), parts);
+            assert_eq!(checkpoint.facts.parameters, gguf(&format!("{name}.f32.gguf")).facts.parameters);
+            agrees(name, &mut load(checkpoint, None), &reference, TOLERANCE);
+        }
+    }
 }
 
 /// The reference multiplies the dequantized weights in float32. The kernels round activations to 8 bits too, which

@@ -52,4 +52,6 @@ mod statistics;
 mod templates;
 mod text;
 mod timing;
+mod tls;
+mod tokenizers;
 mod utilization;

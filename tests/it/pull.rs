@@ -160,6 +160,51 @@ fn one_gguf_file_of_a_repository() {
     bench.run("pull org/name --file tinny.gguf").exits(2).says("has no file `tinny.gguf`");
 }
 
+/// As `Qwen/Qwen2.5-7B-Instruct-GGUF` holds its files: one whole, another in parts.
+#[test]
+fn a_split_gguf_file_is_pulled_and_run_whole_by_whatever_name() {
+    let read = |name: &str| std::fs::read(fixture("gguf").join(name)).unwrap();
+    let part = |number: u32| format!("qwen2-tied.split.f32-{number:05}-of-00002.gguf");
+    let contents = Contents::default()
+        .large("q8.gguf", vec![0; 5000])
+        .large(&part(1), read(&part(1)))
+        .large(&part(2), read(&part(2)));
+    let server = HubStandIn::start(contents);
+    let bench = Bench::new().prompts().variable("HF_ENDPOINT", server.endpoint()).variable("HF_HOME", "hf");
+    let named = |file: &str| format!("--file '{file}'");
+    for file in ["qwen2-tied.split.f32.gguf", &part(1), &part(2), "*f32*"] {
+        bench.run(&format!("pull org/name {}", named(file))).exits(0);
+        let ran = bench.run(&format!("plan org/name {} --gpu l4 --format json", named(file))).exits(0);
+        bench.gguf("qwen2-tied.f32.gguf");
+        let whole = bench.run("plan qwen2-tied.f32.gguf --gpu l4 --format json").exits(0);
+        assert_eq!(ran.json()["rows"][0]["weights_bytes"], whole.json()["rows"][0]["weights_bytes"], "{file}");
+    }
+    assert_eq!((cached(&bench, &part(1)), cached(&bench, &part(2))), (read(&part(1)), read(&part(2))));
+    assert!(server.ranges("q8.gguf").is_empty());
+
+    let models = |file: &str| format!("[[candidate]]\nid = \"split\"\nhub = \"{REPOSITORY}\"\nfile = \"{file}\"\n");
+    bench.write("models.toml", models("qwen2-tied.split.f32.gguf"));
+    bench.run("compare --prompts prompts").exits(0).answers("split");
+    let files = bench.export("latest")["run"]["rows"][0]["checkpoint"]["files"].clone();
+    let paths: Vec<&str> = files.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [part(1), part(2)]);
+
+    bench.run("pull org/name --file '*.gguf'").exits(2).says("means several files of `org/name`: `q8.gguf`, `qwen2");
+    bench.run("pull org/name --file q4.gguf").exits(2).says("has no file `q4.gguf`").says("it has `q8.gguf`, `qwen2");
+}
+
+#[test]
+fn a_repository_that_lacks_a_part_says_which() {
+    let first = "qwen2-tied.split.f32-00001-of-00002.gguf";
+    let contents = Contents::default().large(first, std::fs::read(fixture("gguf").join(first)).unwrap());
+    let server = HubStandIn::start(contents);
+    let bench = Bench::new().variable("HF_ENDPOINT", server.endpoint()).variable("HF_HOME", "hf");
+    let lacks = "has no file `qwen2-tied.split.f32-00002-of-00002.gguf`";
+    bench.run("pull org/name --file qwen2-tied.split.f32.gguf").exits(2).says(lacks);
+    bench.run(&format!("plan org/name --file {first} --gpu l4")).exits(2).says(lacks);
+    assert!(server.ranges(first).is_empty());
+}
+
 #[test]
 fn a_hub_that_cannot_be_reached_fails_its_rows() {
     let bench = Bench::new().prompts().variable("HF_ENDPOINT", "http://127.0.0.1:9").variable("HF_HOME", "hf");

@@ -77,7 +77,7 @@ fn conversations_become_the_same_tokens_as_in_transformers() {
     ] {
         let file = fixture("checkpoints").join(checkpoint).join("reference.json");
         let reference: Reference = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-        let text = local::open(&fixture(path)).unwrap().text.unwrap();
+        let text = local::open(&fixture(path)).unwrap().text.unwrap().unwrap();
         for case in reference.encode.iter().filter(|case| case.add_special_tokens) {
             assert_eq!(text.encode(&case.text).unwrap(), case.ids, "{path}: {}", case.text);
         }
@@ -127,7 +127,7 @@ fn real_tokenizers_make_the_same_tokens_as_in_transformers() {
 
 #[test]
 fn beginning_of_sequence_is_never_doubled() {
-    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap();
+    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap().unwrap();
     let with = text.encode("<|bos|>hello").unwrap();
     assert_eq!(with, text.encode("hello").unwrap());
     assert_eq!(with.iter().filter(|id| **id == with[0]).count(), 1);
@@ -136,7 +136,7 @@ fn beginning_of_sequence_is_never_doubled() {
 #[test]
 fn streamed_text_never_splits_a_syllable_and_loses_nothing() {
     use bench::text::TextStream;
-    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap();
+    let text = local::open(&fixture("checkpoints/llama-gqa")).unwrap().text.unwrap().unwrap();
     let original = "안녕하세요, 세계! 서울의 봄은 🌸 짧다. naïve café";
     let ids = text.encode(original).unwrap();
     let mut stream = TextStream::new(&text.tokenizer);

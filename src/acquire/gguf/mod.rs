@@ -5,7 +5,9 @@
 //! hostile header can claim.
 
 mod config;
+mod pre_tokenizer;
 mod reader;
+mod split;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -1,8 +1,7 @@
 //! Reading a GGUF header out of a mapped file.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::quantized::GgmlDType;
@@ -11,6 +10,7 @@ use memmap2::Mmap;
 use crate::acquire::lfs;
 use crate::cpu::bytes::WeightBytes;
 use crate::cpu::ggml;
+use crate::plain_file;
 
 /// What is wrong with a GGUF file.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +39,34 @@ pub enum GgufError {
     Damaged(String),
     #[error("tensor `{tensor}` is of type {kind}, which is not supported: use a file in Q4_K_M, Q8_0 or F16")]
     UnknownType { tensor: String, kind: String },
+    #[error("part {number} of {count} is missing: there is no `{name}` beside it")]
+    MissingPart { name: String, number: u32, count: u32 },
+    #[error("could not read part `{name}`")]
+    Part { name: String, source: Box<GgufError> },
+    #[error("the file is part {number} of {count}, and its name does not say so")]
+    UnnamedPart { number: u64, count: u64 },
     #[error("the file lacks tensor `{0}`")]
     MissingTensor(String),
     #[error("the metadata lacks `{0}`")]
     MissingField(String),
     #[error("`{key}` is not {expected}")]
     WrongField { key: String, expected: &'static str },
+}
+
+impl GgufError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingPart { .. } => {
+                Some("put all parts of the file into one folder, or download them again".into())
+            }
+            Self::UnnamedPart { number, count } => Some(format!(
+                "give each part its name, as `NAME-{number:05}-of-{count:05}.gguf`, and put all into one folder"
+            )),
+            Self::Part { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
 }
 
 /// A metadata value.
@@ -64,42 +86,72 @@ pub struct TensorPlace {
     /// Outermost dimension first, as candle and PyTorch count; GGUF itself counts the other way.
     pub shape: Vec<usize>,
     pub kind: GgmlDType,
+    /// Which of the maps.
+    part: usize,
     range: std::ops::Range<usize>,
 }
 
-/// A GGUF file, mapped into memory, or its header alone.
-#[derive(Clone)]
+/// A GGUF file, mapped into memory with all its parts, or its header alone.
+#[derive(Debug, Clone)]
 pub struct GgufFile {
-    /// `None` where the tensors are not here.
-    map: Option<Arc<Mmap>>,
+    /// Of the file, or of its parts in their order; `None` where the tensors are not here.
+    maps: Vec<Option<Arc<Mmap>>>,
+    /// Where they lie on this disk.
+    files: Vec<PathBuf>,
     fields: HashMap<String, Field>,
     tensors: HashMap<String, TensorPlace>,
 }
 
 impl GgufFile {
+    /// One file, be it a part of a larger one or not.
+    ///
     /// # Errors
     /// A file that cannot be opened, is no GGUF, is cut short, or lies about what it holds.
-    pub fn open(path: &Path) -> Result<Self, GgufError> {
-        let file = File::open(path).map_err(GgufError::Open)?;
+    pub(super) fn open_one(path: &Path) -> Result<Self, GgufError> {
+        let file = plain_file::open(path).map_err(GgufError::Open)?;
         // SAFETY: mapped read-only. Another process that truncates the file meanwhile would end this one with SIGBUS, as
         // it would any program that maps its weights; the Hub's cache never rewrites a blob in place.
         let map = unsafe { Mmap::map(&file) }.map_err(GgufError::Open)?;
         let (fields, tensors) = parse(&map, map.len() as u64)?;
-        Ok(Self { map: Some(Arc::new(map)), fields, tensors })
+        Ok(Self { maps: vec![Some(Arc::new(map))], files: vec![path.into()], fields, tensors })
     }
 
     /// What the first bytes of a file of `length` bytes tell of it.
     ///
     /// # Errors
-    /// [`GgufError::Truncated`] if they end inside the header; else as [`open`](Self::open).
+    /// [`GgufError::Truncated`] if they end inside the header; else what [`open`](Self::open) says of a header.
     pub fn of_header(bytes: &[u8], length: u64) -> Result<Self, GgufError> {
         let (fields, tensors) = parse(bytes, length)?;
-        Ok(Self { map: None, fields, tensors })
+        Ok(Self { maps: vec![None], files: Vec::new(), fields, tensors })
+    }
+
+    /// The same file with the tensors of its next part. What else the part states, the first states for all.
+    ///
+    /// # Errors
+    /// A tensor that is in both, or more tensors than any file has.
+    pub(super) fn with_part(mut self, part: Self) -> Result<Self, GgufError> {
+        if (self.tensors.len() + part.tensors.len()) as u64 > MOST_TENSORS {
+            return Err(GgufError::Damaged(format!("its parts hold more than {MOST_TENSORS} tensors")));
+        }
+        for (name, place) in part.tensors {
+            let place = TensorPlace { part: self.maps.len() + place.part, ..place };
+            if self.tensors.insert(name.clone(), place).is_some() {
+                return Err(GgufError::Damaged(format!("tensor `{name}` is in two parts")));
+            }
+        }
+        self.maps.extend(part.maps);
+        self.files.extend(part.files);
+        Ok(self)
     }
 
     /// Whether the tensors are here beside the header.
     pub fn has_tensors(&self) -> bool {
-        self.map.is_some()
+        self.maps.iter().all(Option::is_some)
+    }
+
+    /// The file on this disk, or its parts in their order; none of a header alone.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     pub fn fields(&self) -> &HashMap<String, Field> {
@@ -121,7 +173,8 @@ impl GgufFile {
     /// If the file has no tensor of that name.
     pub fn tensor(&self, name: &str) -> Result<(&TensorPlace, WeightBytes), GgufError> {
         let place = self.tensors.get(name).ok_or_else(|| GgufError::MissingTensor(name.into()))?;
-        let bytes = self.map.as_ref().and_then(|map| WeightBytes::of_file(Arc::clone(map), place.range.clone()));
+        let map = self.maps.get(place.part).and_then(Option::as_ref);
+        let bytes = map.and_then(|map| WeightBytes::of_file(Arc::clone(map), place.range.clone()));
         Ok((place, bytes.ok_or_else(|| GgufError::MissingTensor(name.into()))?))
     }
 
@@ -244,7 +297,7 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
             return Err(GgufError::Damaged(found));
         }
         order.push((range.start, range.end, name.clone()));
-        if tensors.insert(name.clone(), TensorPlace { shape, kind, range }).is_some() {
+        if tensors.insert(name.clone(), TensorPlace { shape, kind, part: 0, range }).is_some() {
             return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
         }
     }

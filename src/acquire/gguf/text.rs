@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::pre_tokenizer::{DEFAULT, PreTokenizer};
 use super::{Field, GgufError, GgufFile};
 use crate::text::{TextError, TextModel, read_tokenizer};
 
@@ -11,27 +12,6 @@ use crate::text::{TextError, TextModel, read_tokenizer};
 const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
-
-/// Splits of text before byte-pair merging, by `tokenizer.ggml.pre`. They are the published `pre_tokenizer` patterns of
-/// these models' `tokenizer.json` files.
-const QWEN2: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// One after another, of the letters those that have two cases.
-const DEEPSEEK: [&str; 5] = [
-    "[\r\n]",
-    concat!(
-        r"\s?[",
-        "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ",
-        "-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰",
-        "-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃",
-        "]+",
-    ),
-    r"\s?[!-/:-~！-／：-～‘-‟\u{3000}-。]+",
-    r"\s+$",
-    r"[一-龥ࠀ-一가-\u{d7ff}]+",
-];
 
 /// The text side of a GGUF checkpoint; `None` if the file carries no tokenizer.
 ///
@@ -57,8 +37,15 @@ pub fn text_model(file: &GgufFile) -> Result<Option<TextModel>, GgufTextError> {
             stop_ids.push(id as u32);
         }
     }
+    // Templates of other names than `default` have keys of their own.
+    if let Some(names) = file.array("tokenizer.chat_templates")? {
+        let named = names.iter().map(|name| json!({ "name": if let Field::Text(name) = name { name } else { "" } }));
+        settings.insert("chat_template".into(), named.collect());
+    }
     let template = file.text("tokenizer.chat_template")?;
-    Ok(Some(TextModel::new(tokenizer, &Value::Object(settings), template, stop_ids)?))
+    let text = TextModel::new(tokenizer, &Value::Object(settings), template, stop_ids)?;
+    let splits_by_default = model == "gpt2" && file.text("tokenizer.ggml.pre")?.is_none();
+    Ok(Some(if splits_by_default { text.split_by_default() } else { text }))
 }
 
 /// Why a GGUF's tokenizer cannot be used.
@@ -72,34 +59,39 @@ pub enum GgufTextError {
     Text(#[from] TextError),
 }
 
+impl GgufTextError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsupported { .. } => Some(
+                "name the model's repository of safetensors, whose tokenizer.json is read, or run token ids alone"
+                    .into(),
+            ),
+            Self::Gguf(_) | Self::Text(_) => None,
+        }
+    }
+}
+
 /// The metadata as the `tokenizer.json` that it was converted from.
 fn byte_level_bpe(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextError> {
     let merges = texts(file, "tokenizer.ggml.merges")?;
     let byte_level = |use_regex: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": use_regex });
-    let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
-    let digits = || json!({ "type": "Digits", "individual_digits": true });
-    let pre = file.text("tokenizer.ggml.pre")?.unwrap_or("default");
-    let llama3 = matches!(pre, "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "pixtral" | "midm-2.0");
-    // Names that share a split are those that share it in llama.cpp's `llama-vocab.cpp`.
-    let (normalizer, steps) = match pre {
-        "qwen2" => (json!({ "type": "NFC" }), vec![split(QWEN2), byte_level(false)]),
-        "deepseek-r1-qwen" => (Value::Null, vec![split(QWEN2), byte_level(false)]),
-        _ if llama3 || pre == "smaug-bpe" => (Value::Null, vec![split(LLAMA3), byte_level(false)]),
-        "deepseek-llm" => (Value::Null, DEEPSEEK.into_iter().map(split).chain([digits(), byte_level(false)]).collect()),
-        "smollm" | "exaone" => (Value::Null, vec![digits(), byte_level(true)]),
-        "gpt-2" | "default" | "phi-2" | "a.x-4.0" | "exaone4" => (Value::Null, vec![byte_level(true)]),
-        other => return Err(GgufTextError::Unsupported { key: "tokenizer.ggml.pre", value: other.into() }),
-    };
+    let split = |pattern: &&str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
+    let name = file.text("tokenizer.ggml.pre")?.unwrap_or(DEFAULT);
+    let pre = PreTokenizer::named(name)
+        .ok_or_else(|| GgufTextError::Unsupported { key: "tokenizer.ggml.pre", value: name.into() })?;
+    let steps: Vec<Value> = pre.patterns.iter().map(split).chain([byte_level(false)]).collect();
+    let normalizer = if pre.composes { json!({ "type": "NFC" }) } else { Value::Null };
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": added_tokens(&kinds(file)?, tokens),
+        "added_tokens": added_tokens(file, &kinds(file)?, tokens)?,
         "normalizer": normalizer,
         "pre_tokenizer": { "type": "Sequence", "pretokenizers": steps },
-        "post_processor": post_processor(file, tokens, llama3)?,
+        "post_processor": post_processor(file, tokens, pre.begins)?,
         "decoder": byte_level(true),
         "model": {
             "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": llama3,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.ignores_merges,
             "vocab": vocabulary(tokens), "merges": merges,
         },
     }))
@@ -126,7 +118,7 @@ fn sentencepiece(file: &GgufFile, tokens: &[&str]) -> Result<Value, GgufTextErro
     }
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": added_tokens(&kinds, tokens),
+        "added_tokens": added_tokens(file, &kinds, tokens)?,
         "normalizer": { "type": "Sequence", "normalizers": normalizers },
         "pre_tokenizer": null,
         "post_processor": post_processor(file, tokens, true)?,
@@ -170,32 +162,55 @@ fn kinds(file: &GgufFile) -> Result<Vec<i64>, GgufError> {
 }
 
 /// Tokens that are found in a text before anything else is.
-fn added_tokens(kinds: &[i64], tokens: &[&str]) -> Vec<Value> {
-    let added = tokens.iter().zip(kinds).enumerate().filter(|(_, (_, kind))| matches!(**kind, CONTROL | USER_DEFINED));
+fn added_tokens(file: &GgufFile, kinds: &[i64], tokens: &[&str]) -> Result<Vec<Value>, GgufError> {
+    // A file does not say how the text around a token is stripped. llama.cpp goes by the model's name: of Phi-3's own
+    // `tokenizer.json`, all special tokens strip what follows but these.
+    let name = file.text("general.name")?.unwrap_or_default().to_lowercase();
+    let is_phi3 = name.contains("phi-3") || name.contains("phi3");
+    let strips = |token: &str| is_phi3 && !["<unk>", "<s>", "<|endoftext|>"].contains(&token);
+    let is_added = |token: &str, kind: i64| matches!(kind, CONTROL | USER_DEFINED) || (is_phi3 && token == "</s>");
+    let added = tokens.iter().zip(kinds).enumerate().filter(|(_, (token, kind))| is_added(token, **kind));
     let token = |(id, (token, kind)): (usize, (&&str, &i64))| {
         json!({
             "id": id, "content": token, "special": *kind == CONTROL,
-            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": strips(token), "normalized": false,
         })
     };
-    added.map(token).collect()
+    Ok(added.map(token).collect())
 }
 
 fn vocabulary(tokens: &[&str]) -> serde_json::Map<String, Value> {
     tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect()
 }
 
-/// Puts the beginning-of-sequence token before a text, where the file says so or is silent and its kind does by itself.
-fn post_processor(file: &GgufFile, tokens: &[&str], default: bool) -> Result<Value, GgufError> {
-    let adds = file.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(default);
-    let id = file.unsigned("tokenizer.ggml.bos_token_id")?.filter(|_| adds).and_then(|id| usize::try_from(id).ok());
-    let Some((id, token)) = id.and_then(|id| Some((id, *tokens.get(id)?))) else { return Ok(Value::Null) };
-    Ok(json!({
-        "type": "TemplateProcessing",
-        "single": [{ "SpecialToken": { "id": token, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
-        "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
-        "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
-    }))
+/// Puts the tokens of begin and end around a text, where the file says so or is silent and its kind does by itself.
+fn post_processor(file: &GgufFile, tokens: &[&str], begins: bool) -> Result<Value, GgufError> {
+    let token = |asked: &str, default: bool, key: &str| {
+        let asked = file.flag(&format!("tokenizer.ggml.{asked}"))?.unwrap_or(default);
+        let id = file.unsigned(&format!("tokenizer.ggml.{key}"))?.filter(|_| asked);
+        Ok(id.and_then(|id| Some((*tokens.get(usize::try_from(id).ok()?)?, u32::try_from(id).ok()?))))
+    };
+    Ok(around(token("add_bos_token", begins, "bos_token_id")?, token("add_eos_token", false, "eos_token_id")?))
+}
+
+/// A `post_processor` that puts these tokens before and after a text.
+fn around(begin: Option<(&str, u32)>, end: Option<(&str, u32)>) -> Value {
+    if begin.or(end).is_none() {
+        return Value::Null;
+    }
+    let sequence = |id: &str, number: u8| json!({ "Sequence": { "id": id, "type_id": number } });
+    let special =
+        |token: Option<(&str, u32)>| token.map(|(token, _)| json!({ "SpecialToken": { "id": token, "type_id": 0 } }));
+    let single: Vec<Value> = [special(begin), Some(sequence("A", 0)), special(end)].into_iter().flatten().collect();
+    let tokens: Map<String, Value> = [begin, end]
+        .into_iter()
+        .flatten()
+        .map(|(token, id)| (token.to_owned(), json!({ "id": token, "ids": [id], "tokens": [token] })))
+        .collect();
+    json!({
+        "type": "TemplateProcessing", "single": single, "pair": [sequence("A", 0), sequence("B", 1)],
+        "special_tokens": tokens,
+    })
 }
 
 fn texts<'a>(file: &'a GgufFile, key: &'static str) -> Result<Vec<&'a str>, GgufError> {
@@ -261,13 +276,13 @@ mod tests {
         assert_eq!(with(PIECES, &[("ggml.scores", scores)]), Ok(vec![1, 4]));
     }
 
-    /// As `llama-vocab.cpp` has it: of byte-level vocabularies, those of Llama 3's split alone add it unasked.
+    /// As `llama-vocab.cpp` has it: of byte-level vocabularies, those made as Llama 3's add it unasked, and tekken's.
     #[test]
     fn where_a_file_is_silent_its_pre_tokenizer_decides_on_the_beginning_of_sequence() {
         let with = |pre: &'static str, more: &[(&'static str, Is<'static>)]| {
             read(&[&BYTES[..], &[("ggml.pre", Is::Text(pre)), ("ggml.bos_token_id", Is::Unsigned(1))], more].concat())
         };
-        for pre in ["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0"] {
+        for pre in ["llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "midm-2.0", "tekken"] {
             assert_eq!(with(pre, &[]), Ok(vec![1, 2]), "{pre}");
             assert_eq!(with(pre, &[("ggml.add_bos_token", Is::Bool(false))]), Ok(vec![2]), "{pre}");
         }
@@ -298,6 +313,41 @@ mod tests {
         for pre in ["exaone4", "a.x-4.0", "gpt-2", "midm-2.0"] {
             assert_eq!(digits(pre), Ok(vec![2]), "{pre}");
         }
+    }
+
+    /// As llama.cpp has it for files whose name is Phi-3's; others say nothing of it either.
+    #[test]
+    fn special_tokens_of_phi_3_strip_what_follows() {
+        let tokens = |name: &'static str| {
+            let fields = [
+                ("ggml.model", Is::Text("gpt2")),
+                ("ggml.tokens", Is::Texts(&["a", "Ġ", "<|end|>", "<s>"])),
+                ("ggml.merges", Is::Texts(&[])),
+                ("ggml.token_type", Is::Signed(&[1, 1, 3, 3])),
+            ];
+            let mut fields: Vec<Vec<u8>> =
+                fields.iter().map(|(key, value)| field(&format!("tokenizer.{key}"), *value)).collect();
+            fields.push(field("general.name", Is::Text(name)));
+            text_model(&file(&fields)).unwrap().unwrap().encode("<|end|> a<s> a").unwrap()
+        };
+        assert_eq!(tokens("Phi-3 Mini 4k Instruct"), [2, 0, 3, 1, 0]);
+        assert_eq!(tokens("Llama 3"), [2, 1, 0, 3, 1, 0]);
+    }
+
+    #[test]
+    fn the_end_is_put_behind_a_text_where_the_file_says_so() {
+        let ends = [("ggml.eos_token_id", Is::Unsigned(1)), ("ggml.add_eos_token", Is::Bool(true))];
+        assert_eq!(read(&[&BYTES[..], &ends].concat()), Ok(vec![2, 1]));
+        assert_eq!(read(&[&BYTES[..], &ends[..1]].concat()), Ok(vec![2]));
+    }
+
+    #[test]
+    fn templates_of_other_names_are_named() {
+        let fields = [&BYTES[..], &[("chat_templates", Is::Texts(&["rag", "tool_use"]))]].concat();
+        let fields: Vec<Vec<u8>> =
+            fields.iter().map(|(key, value)| field(&format!("tokenizer.{key}"), *value)).collect();
+        let text = text_model(&file(&fields)).unwrap().unwrap();
+        assert_eq!(text.joins_plainly(), Some("none of its chat templates is named `default`, but `rag`, `tool_use`"));
     }
 
     #[test]

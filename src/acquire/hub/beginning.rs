@@ -53,7 +53,7 @@ impl Hub {
     ) -> Result<Vec<u8>, Fault> {
         let address = self.client.file_address(&snapshot.repository, &snapshot.commit, &file.path);
         let subject = Subject { repository: &snapshot.repository, revision: &snapshot.commit, file: Some(&file.path) };
-        let mut answer = self.client.get(&address, Some((0, Some(length - 1))), &subject)?;
+        let mut answer = self.client.get(&address, Some((0, Some(length - 1))), &subject, cancel)?;
         match (answer.response.status().as_u16(), answer.content_range()) {
             (206, Some((0, _))) => {}
             // A server that knows no ranges sends the whole file, of which no more is read than is wanted.

@@ -5,11 +5,15 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use ureq::RequestBuilder;
 use ureq::http::header::{AUTHORIZATION, CONTENT_RANGE, ETAG, LOCATION, RANGE, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::WithoutBody;
 
 use super::address::{Endpoint, Origin, follow};
 use super::attempts::{Attempts, Fault, Sleep, check};
@@ -69,6 +73,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(settings: &HubSettings) -> Result<Self, HubError> {
         let patience = &settings.patience;
+        let roots = settings.roots.clone().unwrap_or(RootCerts::WebPki);
+        let tls = TlsConfig::builder().root_certs(roots).build();
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -79,6 +85,8 @@ impl Client {
             .timeout_resolve(Some(patience.connect))
             .timeout_connect(Some(patience.connect))
             .timeout_per_read(Some(patience.idle))
+            .timeout_recv_response(Some(patience.idle))
+            .tls_config(tls)
             .timeout_per_write(Some(patience.idle))
             .build();
         let endpoint = Endpoint::parse(&settings.endpoint)?;
@@ -108,6 +116,7 @@ impl Client {
         address: &str,
         range: Option<(u64, Option<u64>)>,
         subject: &Subject,
+        cancel: &AtomicBool,
     ) -> Result<Answer, Fault> {
         let bad = |host: &str, reason: String| HubError::BadResponse { host: host.to_owned(), reason };
         let mut uri: Uri = address.parse().map_err(|_| bad(&self.endpoint.origin.host, shown(address)))?;
@@ -122,7 +131,7 @@ impl Client {
             if own && let Some(authorization) = self.token.as_ref().and_then(Token::authorization) {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let response = request.call().map_err(|error| lost(&uri, error))?;
+            let response = call(request, cancel)?.map_err(|error| lost(&uri, error))?;
             let (status, headers) = (response.status(), response.headers());
             if own {
                 let etag = || text(headers, ETAG).filter(|_| status.is_success());
@@ -153,7 +162,7 @@ impl Client {
     ) -> Result<(T, HeaderMap, Uri), HubError> {
         let mut attempts = Attempts::new(format!("ask about `{}`", subject.repository), patience, sleep, cancel);
         loop {
-            let answer = self.get(address, None, subject).and_then(|mut answer| {
+            let answer = self.get(address, None, subject, cancel).and_then(|mut answer| {
                 let body = read_bounded(&mut answer, cancel)?;
                 match serde_json::from_slice(&body) {
                     Ok(value) => Ok((value, answer.response.headers().clone(), answer.uri)),
@@ -196,6 +205,30 @@ impl Client {
     }
 }
 
+/// Asks, and stops waiting once the user wants to: a server may take its time over every byte of the headers. The thread
+/// that still waits then ends with the program, or with the time that an answer may take.
+fn call(
+    request: RequestBuilder<WithoutBody>,
+    cancel: &AtomicBool,
+) -> Result<Result<Response<ureq::Body>, ureq::Error>, HubError> {
+    const ASK_AGAIN: Duration = Duration::from_millis(50);
+    let (sender, receiver) = channel();
+    let asking = std::thread::Builder::new().spawn(move || {
+        // Nobody listens any more where the user did not wait.
+        let _ = sender.send(request.call());
+    });
+    if let Err(error) = asking {
+        return Ok(Err(ureq::Error::Io(error)));
+    }
+    loop {
+        match receiver.recv_timeout(ASK_AGAIN) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) => check(cancel)?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(Err(ureq::Error::Io(io::ErrorKind::BrokenPipe.into()))),
+        }
+    }
+}
+
 /// What a failed read of a body means: the line was cut, and may be there again.
 pub(super) fn cut(uri: &Uri, source: io::Error) -> Fault {
     Fault::Passing { error: HubError::Cut { host: host_of(uri), source }, wait: None }
@@ -224,6 +257,9 @@ fn read_bounded(answer: &mut Answer, cancel: &AtomicBool) -> Result<Vec<u8>, Fau
 fn lost(uri: &Uri, error: ureq::Error) -> Fault {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let host = host_of(uri);
+    if let Some(reason) = untrusted(&error) {
+        return Fault::Lasting(HubError::Untrusted { host, reason });
+    }
     match error {
         ureq::Error::Io(source) => match source.kind() {
             ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
@@ -239,6 +275,19 @@ fn lost(uri: &Uri, error: ureq::Error) -> Fault {
             Fault::Lasting(HubError::BadResponse { host, reason: shown(&error.to_string()) })
         }
         error => Fault::Lasting(HubError::Unreachable { host, source: Box::new(error) }),
+    }
+}
+
+/// Why a server's certificate is refused, if that is what went wrong: it would be again.
+fn untrusted(error: &ureq::Error) -> Option<String> {
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
+        _ => return None,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(reason) => Some(shown(&reason.to_string())),
+        _ => None,
     }
 }
 

@@ -19,6 +19,7 @@ use super::error::HubError;
 use super::layout::{RepoFolder, create_parent};
 use super::progress::FetchProgress;
 use super::settings::Patience;
+use crate::clock::{Clock, SystemClock};
 
 const CHUNK: usize = 128 << 10;
 
@@ -129,7 +130,7 @@ impl Downloader<'_> {
         let address = self.client.file_address(self.repository, self.commit, blob.path);
         let subject = Subject { repository: self.repository, revision: self.commit, file: Some(blob.path) };
         let from = Some(part.length).filter(|length| *length > 0);
-        let mut answer = self.client.get(&address, from.map(|from| (from, None)), &subject)?;
+        let mut answer = self.client.get(&address, from.map(|from| (from, None)), &subject, self.cancel)?;
 
         if let Some(stated) = &answer.stated_hash
             && stated.len() == blob.hash.len()
@@ -166,8 +167,14 @@ impl Downloader<'_> {
         let uri = answer.uri.clone();
         let mut reader = answer.response.body_mut().as_reader();
         let mut chunk = vec![0; CHUNK];
+        let mut floor = Floor::new(self.patience);
         loop {
             check(self.cancel)?;
+            if floor.is_missed() {
+                let Patience { floor_bytes: bytes, floor, .. } = *self.patience;
+                let (host, seconds) = (answer.host(), floor.as_secs());
+                return Err(Fault::Passing { error: HubError::TooSlow { host, bytes, seconds }, wait: None });
+            }
             let read = match reader.read(&mut chunk) {
                 Ok(0) if part.length < blob.size => {
                     return Err(cut(&uri, io::Error::from(io::ErrorKind::UnexpectedEof)));
@@ -185,8 +192,39 @@ impl Downloader<'_> {
                 return Err(Fault::Lasting(blob.wrong_size(length)));
             }
             part.append(&chunk[..read], blob.size)?;
+            floor.received(read as u64);
             progress.advance(read as u64);
         }
+    }
+}
+
+/// The slowest that a download may be.
+struct Floor<'p> {
+    patience: &'p Patience,
+    clock: SystemClock,
+    /// When the stretch at hand began, and what came in it.
+    since: Duration,
+    bytes: u64,
+}
+
+impl<'p> Floor<'p> {
+    fn new(patience: &'p Patience) -> Self {
+        let clock = SystemClock::new();
+        Self { patience, since: clock.now(), clock, bytes: 0 }
+    }
+
+    fn received(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    /// Whether a stretch has ended in which too little came.
+    fn is_missed(&mut self) -> bool {
+        let now = self.clock.now();
+        if now - self.since < self.patience.floor {
+            return false;
+        }
+        self.since = now;
+        std::mem::take(&mut self.bytes) < self.patience.floor_bytes
     }
 }
 

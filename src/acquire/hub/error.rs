@@ -29,6 +29,8 @@ pub enum HubError {
     RevisionNotFound { repository: String, revision: String, page: String },
     #[error("`{repository}` at `{revision}` has no file `{file}`")]
     FileNotFound { repository: String, revision: String, file: String, similar: Vec<String> },
+    #[error("`{word}` means several files of `{repository}`: {}", list(.files))]
+    ManyFiles { repository: String, word: String, files: Vec<String> },
     #[error("`{repository}` at `{revision}` has no weights that can be used")]
     NoWeights { repository: String, revision: String, gguf: Vec<String> },
     #[error("`{repository}` at `{revision}` is not in the cache: {} is missing", list(.missing))]
@@ -36,6 +38,12 @@ pub enum HubError {
 
     #[error("could not reach `{host}`")]
     Unreachable { host: String, source: Box<ureq::Error> },
+    #[error("the certificate of `{host}` is not trusted: {reason}")]
+    Untrusted { host: String, reason: String },
+    #[error("found no certificates by `{variable}`: {reason}")]
+    NoCertificates { variable: &'static str, reason: String },
+    #[error("`{host}` sent fewer than {bytes} bytes in {seconds} s")]
+    TooSlow { host: String, bytes: u64, seconds: u64 },
     #[error("the connection to `{host}` was cut")]
     Cut { host: String, source: io::Error },
     #[error("`{host}` answered with HTTP status {status}")]
@@ -95,6 +103,7 @@ impl HubError {
             HubError::RevisionNotFound { page, .. } => format!("check its branches and tags at {page}/tree/main"),
             HubError::FileNotFound { similar, .. } if !similar.is_empty() => format!("it has {}", list(similar)),
             HubError::FileNotFound { .. } => return None,
+            HubError::ManyFiles { .. } => "name one of them, or a pattern that only one matches".to_owned(),
             HubError::NoWeights { gguf, .. } if !gguf.is_empty() => {
                 format!("name one of its GGUF files: {}", list(gguf))
             }
@@ -105,7 +114,15 @@ impl HubError {
             HubError::Unreachable { .. } => "check the network, `HF_ENDPOINT` and `HTTPS_PROXY`, or set \
                  `HF_HUB_OFFLINE=1` to use what is cached"
                 .to_owned(),
-            HubError::Cut { .. } | HubError::Cancelled => {
+            HubError::Untrusted { .. } => {
+                "have `SSL_CERT_FILE` name a file with the certificate of your company's authority, or add \
+                 that to the system's store"
+                    .to_owned()
+            }
+            HubError::NoCertificates { .. } => {
+                "have it name certificates in PEM, or unset it to use the system's store".to_owned()
+            }
+            HubError::Cut { .. } | HubError::TooSlow { .. } | HubError::Cancelled => {
                 "run the same command again: the download goes on from where it stopped".to_owned()
             }
             HubError::Status { status: 429, .. } => {

@@ -6,17 +6,20 @@ use serde::Deserialize;
 
 use super::error::{HubError, shown};
 use super::names::check_path;
+use crate::catalog::PartName;
 
 /// The file without which a checkpoint in Hugging Face layout has no shape.
 pub(super) const CONFIG: &str = "config.json";
 
 /// Taken beside the weights where they are there.
-const BESIDE: [&str; 7] = [
+const BESIDE: [&str; 9] = [
     CONFIG,
+    "hf_quant_config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
     "chat_template.json",
 ];
@@ -61,6 +64,48 @@ pub(super) fn weights(has: impl Fn(&str) -> bool) -> Option<Weights> {
 /// The files to take beside the weights, of those that are there.
 pub(super) fn beside(has: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static str> {
     BESIDE.into_iter().filter(move |name| has(name))
+}
+
+/// The whole GGUF files that a word means, of files with these paths: by path, by the path that a split file had as a whole,
+/// by that of any of its parts, or by a pattern of one of these, in which `*` is any characters and `?` any one. Each is the
+/// list of its parts, or of itself.
+pub(super) fn gguf_files<'a>(paths: impl Iterator<Item = &'a str>, word: &str) -> Vec<Vec<String>> {
+    let parts = |path: &str| PartName::parse(path).map_or_else(|| vec![path.to_owned()], |part| part.all().collect());
+    let is_meant = |path: &str| {
+        let names = [Some(path.to_owned()), PartName::parse(path).map(|part| part.whole())];
+        path.ends_with(".gguf") && names.iter().flatten().any(|name| matches(word.as_bytes(), name.as_bytes()))
+    };
+    let mut meant = BTreeSet::new();
+    for path in paths {
+        if path == word {
+            return vec![parts(path)];
+        }
+        if is_meant(path) {
+            meant.insert(parts(path));
+        }
+    }
+    meant.into_iter().collect()
+}
+
+/// Whether a pattern of `*` and `?` matches a whole text. After a mismatch only the latest `*` can take more, so the time is
+/// bounded by the product of the lengths.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut from, mut retry) = (0, 0, None);
+    while from < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                retry = Some((at + 1, from));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[from] => (at, from) = (at + 1, from + 1),
+            _ => {
+                let Some((after, start)) = retry else { return false };
+                retry = Some((after, start + 1));
+                (at, from) = (after, start + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 /// Whether a file holds weights.
@@ -109,6 +154,44 @@ mod tests {
     #[test]
     fn copies_of_the_weights_are_no_weights() {
         assert_eq!(weights_of(&["consolidated.safetensors", "original/model.safetensors", "x.gguf"]), None);
+    }
+
+    #[test]
+    fn a_gguf_file_is_meant_by_its_path_its_whole_a_part_or_a_pattern() {
+        let paths = ["a-q4.gguf", "a-q8-00001-of-00002.gguf", "a-q8-00002-of-00002.gguf", "q5/a.gguf", "a-q8.txt"];
+        let meant = |word| gguf_files(paths.into_iter(), word);
+        let split = vec![vec!["a-q8-00001-of-00002.gguf".to_owned(), "a-q8-00002-of-00002.gguf".to_owned()]];
+        for word in
+            ["a-q8.gguf", "a-q8-00001-of-00002.gguf", "a-q8-00002-of-00002.gguf", "*q8*", "a-q8*.gguf", "a-q?.g*8.*"]
+        {
+            let expected = if word == "a-q?.g*8.*" { Vec::new() } else { split.clone() };
+            assert_eq!(meant(word), expected, "{word}");
+        }
+        assert_eq!(
+            (meant("a-q4.gguf"), meant("q5*")),
+            (vec![vec!["a-q4.gguf".into()]], vec![vec!["q5/a.gguf".into()]])
+        );
+        assert_eq!((meant("*").len(), meant("a.gguf").len(), meant("").len(), meant("*txt").len()), (3, 0, 0, 0));
+        // A part that is not listed is meant too: its absence is told where it is looked for.
+        assert_eq!(gguf_files(["b-00002-of-00003.gguf"].into_iter(), "b.gguf")[0].len(), 3);
+    }
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        for (pattern, text, is) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-b-c-d", false),
+            ("?", "", false),
+            ("a??", "abc", true),
+            ("*?*", "a", true),
+            ("**a", "aaab", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), is, "{pattern} {text}");
+        }
+        let (pattern, text) = ("*a".repeat(500) + "b", "a".repeat(1000));
+        assert!(!matches(pattern.as_bytes(), text.as_bytes()));
     }
 
     #[test]

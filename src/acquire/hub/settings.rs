@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ureq::tls::{Certificate, RootCerts};
+
 use super::error::HubError;
+use crate::plain_file;
 
 /// Where the Hub is, where its files are kept, who asks, and how patiently.
 #[derive(Clone)]
@@ -18,6 +21,8 @@ pub struct HubSettings {
     /// Use what is cached and open no connection.
     pub offline: bool,
     pub proxy: Option<ureq::Proxy>,
+    /// Whose certificates are trusted; `None` trusts those that Mozilla does.
+    pub roots: Option<RootCerts>,
     pub patience: Patience,
 }
 
@@ -26,8 +31,12 @@ pub struct HubSettings {
 pub struct Patience {
     /// For a connection to stand.
     pub connect: Duration,
-    /// For the next byte to arrive.
+    /// For the next byte to arrive, and for the headers of an answer to be whole.
     pub idle: Duration,
+    /// Bytes that must have arrived of a file in each [`floor`](Self::floor), or the connection is given up.
+    pub floor_bytes: u64,
+    /// Over how long a download may not be slower than `floor_bytes`.
+    pub floor: Duration,
     /// Failed attempts in a row, without a mebibyte gained between them, before giving up.
     pub attempts: u32,
     /// Before the second attempt; doubled before each one after it.
@@ -41,6 +50,9 @@ impl Default for Patience {
         Patience {
             connect: Duration::from_secs(15),
             idle: Duration::from_secs(30),
+            // 1 kB/s: a connection that drips keeps every timeout of one byte.
+            floor_bytes: 60_000,
+            floor: Duration::from_secs(60),
             attempts: 6,
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(60),
@@ -59,6 +71,7 @@ impl HubSettings {
             token: None,
             offline: false,
             proxy: None,
+            roots: None,
             patience: Patience::default(),
         }
     }
@@ -67,7 +80,8 @@ impl HubSettings {
     /// <https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>.
     pub fn from_env() -> Result<Self, HubError> {
         let settings = HubSettings::from_variables(|name| std::env::var_os(name), std::env::home_dir().as_deref())?;
-        Ok(HubSettings { proxy: ureq::Proxy::try_from_env(), ..settings })
+        let roots = if settings.offline { None } else { trusted()? };
+        Ok(HubSettings { proxy: ureq::Proxy::try_from_env(), roots, ..settings })
     }
 
     /// As [`from_env`](Self::from_env), with the variables looked up by a function. An empty variable counts as unset.
@@ -81,16 +95,21 @@ impl HubSettings {
             caches.map(|caches| caches.join("huggingface"))
         });
         let cache = folder("HF_HUB_CACHE")
+            .or_else(|| folder("HUGGINGFACE_HUB_CACHE"))
             .or_else(|| hf_home.as_ref().map(|home| home.join("hub")))
             .ok_or(HubError::NoCacheFolder)?;
         let token_file = folder("HF_TOKEN_PATH").or_else(|| hf_home.map(|home| home.join("token")));
-        let token = match (text("HF_TOKEN"), token_file) {
-            (Some(token), _) => Token::new(token, "`HF_TOKEN`")?,
+        // The second of each pair is the older name, which `huggingface_hub` takes too.
+        let stated = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].iter().find_map(|name| Some((text(name)?, *name)));
+        let token = match (stated, token_file) {
+            (Some((token, name)), _) => Token::new(token, &format!("`{name}`"))?,
             (None, Some(file)) => Token::read(&file)?,
             (None, None) => None,
         };
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| Self::DEFAULT_ENDPOINT.to_owned());
-        let offline = text("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
+        let offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
+            .iter()
+            .any(|name| text(name).is_some_and(|value| is_true(&value)));
         Ok(HubSettings { token, offline, ..HubSettings::new(endpoint, cache) })
     }
 }
@@ -112,6 +131,9 @@ impl fmt::Debug for HubSettings {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
+/// Most bytes of a file that holds a token and nothing else.
+const LARGEST_TOKEN: u64 = 1 << 20;
+
 impl Token {
     /// `None` for an empty one. `origin` is what to call the place it came from.
     pub fn new(token: impl Into<String>, origin: &str) -> Result<Option<Self>, HubError> {
@@ -124,7 +146,7 @@ impl Token {
     }
 
     fn read(file: &Path) -> Result<Option<Self>, HubError> {
-        match std::fs::read(file) {
+        match plain_file::read(file, LARGEST_TOKEN) {
             Ok(bytes) => Token::new(String::from_utf8_lossy(&bytes), &format!("`{}`", file.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(HubError::io("read the token file", file, source)),
@@ -142,6 +164,23 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(hidden)")
+    }
+}
+
+/// The certificates of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or else of the system; `None` on a system that has none.
+fn trusted() -> Result<Option<RootCerts>, HubError> {
+    let found = rustls_native_certs::load_native_certs();
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find(|name| std::env::var_os(name).is_some());
+    match (found.certs.is_empty(), named) {
+        (true, Some(variable)) => {
+            let reason = found.errors.first().map_or("there are none".to_owned(), ToString::to_string);
+            Err(HubError::NoCertificates { variable, reason })
+        }
+        (true, None) => Ok(None),
+        (false, _) => {
+            let certificates = found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+            Ok(Some(RootCerts::from(certificates.collect::<Vec<_>>())))
+        }
     }
 }
 
@@ -180,6 +219,8 @@ mod tests {
     #[test]
     fn the_nearest_variable_names_the_cache() {
         assert_eq!(cache(&[("HF_HUB_CACHE", "/a"), ("HF_HOME", "/b"), ("XDG_CACHE_HOME", "/c")]), Path::new("/a"));
+        assert_eq!(cache(&[("HF_HUB_CACHE", "/a"), ("HUGGINGFACE_HUB_CACHE", "/old")]), Path::new("/a"));
+        assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HOME", "/b")]), Path::new("/old"));
         assert_eq!(cache(&[("HF_HOME", "/b"), ("XDG_CACHE_HOME", "/c")]), Path::new("/b/hub"));
         assert_eq!(cache(&[("XDG_CACHE_HOME", "/c")]), Path::new("/c/huggingface/hub"));
         assert_eq!(cache(&[("HF_HOME", "~/hf")]), Path::new("/home/min/hf/hub"));
@@ -195,7 +236,9 @@ mod tests {
     fn offline_takes_the_words_that_huggingface_hub_takes() {
         for (value, offline) in [("1", true), ("TRUE", true), ("yes", true), ("On", true), ("0", false), ("no", false)]
         {
-            assert_eq!(settings(&[("HF_HUB_OFFLINE", value)]).unwrap().offline, offline, "{value}");
+            for name in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+                assert_eq!(settings(&[(name, value)]).unwrap().offline, offline, "{name}={value}");
+            }
         }
     }
 
@@ -207,6 +250,9 @@ mod tests {
         let home = ("HF_HOME", home.to_str().unwrap());
         assert_eq!(settings(&[home]).unwrap().token, Some(Token("hf_from_file".into())));
         assert_eq!(settings(&[home, ("HF_TOKEN", " hf_x ")]).unwrap().token, Some(Token("hf_x".into())));
+        let old = ("HUGGING_FACE_HUB_TOKEN", "hf_old");
+        assert_eq!(settings(&[home, old]).unwrap().token, Some(Token("hf_old".into())));
+        assert_eq!(settings(&[home, old, ("HF_TOKEN", "hf_x")]).unwrap().token, Some(Token("hf_x".into())));
         let elsewhere = ("HF_TOKEN_PATH", "/nowhere/token");
         assert_eq!(settings(&[home, elsewhere]).unwrap().token, None);
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::error::{HubError, shown};
 use super::layout::CachedFile;
 use super::names::{check_path, is_blob_name};
+use crate::catalog::PartName;
 
 /// A repository at a commit, with the files that it has there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,9 +63,11 @@ impl Snapshot {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// The names of its GGUF files, one of which a candidate may choose.
+    /// The names of its GGUF files, one of which a candidate may choose: of a split one the first part's.
     pub fn gguf(&self) -> Vec<String> {
-        self.files.iter().map(|file| &file.path).filter(|path| path.ends_with(".gguf")).cloned().collect()
+        let is_first = |path: &str| PartName::parse(path).is_none_or(|part| part.number == 1);
+        let paths = self.files.iter().map(|file| &file.path);
+        paths.filter(|path| path.ends_with(".gguf") && is_first(path)).cloned().collect()
     }
 
     pub(super) fn not_cached(&self, missing: Vec<String>) -> HubError {

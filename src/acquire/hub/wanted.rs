@@ -1,16 +1,17 @@
 //! Step two: from the list of files to those that a checkpoint needs.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use super::select::{self, CONFIG, Weights};
 use super::snapshot::{RemoteFile, Snapshot};
 use super::{Hub, HubError};
+use crate::plain_file;
 
 impl Hub {
     /// The files that a checkpoint needs: its configuration, its tokenizer and its weights as the index names them, or
-    /// the one GGUF file that the candidate chose. Downloads the index, if there is one, to read it.
+    /// the GGUF file that the candidate chose with all its parts, in their order. Downloads the index, if there is one, to
+    /// read it.
     pub fn wanted(
         &self,
         snapshot: &Snapshot,
@@ -18,7 +19,7 @@ impl Hub {
         cancel: &AtomicBool,
     ) -> Result<Vec<RemoteFile>, HubError> {
         if let Some(file) = gguf {
-            return Ok(vec![pick(snapshot, file, || snapshot.gguf())?]);
+            return chosen(snapshot, file);
         }
         let has = |path: &str| snapshot.file(path).is_some();
         let mut paths: BTreeSet<String> = select::beside(has).map(str::to_owned).collect();
@@ -57,7 +58,22 @@ impl Hub {
             self.bring(snapshot, std::slice::from_ref(&file), cancel)?;
         }
         let path = folder.snapshot(&snapshot.commit).join(index);
-        fs::read(&path).map_err(|source| HubError::io("read the index", &path, source))
+        plain_file::read(&path, LARGEST).map_err(|source| HubError::io("read the index", &path, source))
+    }
+}
+
+/// The GGUF file that a candidate chose: one file, or all parts of one that is split.
+fn chosen(snapshot: &Snapshot, word: &str) -> Result<Vec<RemoteFile>, HubError> {
+    let similar = || snapshot.gguf();
+    let files = select::gguf_files(snapshot.files.iter().map(|file| file.path.as_str()), word);
+    match files.as_slice() {
+        [] => Ok(vec![pick(snapshot, word, similar)?]),
+        [parts] => parts.iter().map(|part| pick(snapshot, part, similar)).collect(),
+        several => Err(HubError::ManyFiles {
+            repository: snapshot.repository.clone(),
+            word: word.to_owned(),
+            files: several.iter().filter_map(|parts| parts.first().cloned()).collect(),
+        }),
     }
 }
 

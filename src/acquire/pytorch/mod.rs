@@ -6,7 +6,6 @@
 pub mod pickle;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Cursor};
 use std::ops::Range;
 use std::path::Path;
@@ -17,6 +16,7 @@ use memmap2::Mmap;
 
 use super::stored::StoredTensor;
 use crate::cpu::bytes::{Buffer, WeightBytes};
+use crate::plain_file;
 use pickle::{PickleError, PickledTensor, Value};
 
 /// What is wrong with a `.bin` file.
@@ -100,7 +100,7 @@ impl PytorchFile {
     /// # Errors
     /// A file that cannot be opened, is damaged, asks for code to be run, or has tensors that it cannot hold.
     pub fn open(path: &Path) -> Result<Self, PytorchError> {
-        let file = File::open(path).map_err(PytorchError::Open)?;
+        let file = plain_file::open(path).map_err(PytorchError::Open)?;
         // SAFETY: mapped read-only, as weights of any other format are.
         let map = unsafe { Mmap::map(&file) }.map_err(PytorchError::Open)?;
         let tensors = if map.starts_with(b"PK") { in_archive(&map)? } else { in_sequence(&map)? };
@@ -279,7 +279,7 @@ mod tests {
     fn open(entries: &[(&str, &[u8])], options: SimpleFileOptions) -> Result<PytorchFile, PytorchError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pytorch_model.bin");
-        let mut archive = zip::ZipWriter::new(File::create(&path).unwrap());
+        let mut archive = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
         for (name, contents) in entries {
             archive.start_file(*name, options).unwrap();
             archive.write_all(contents).unwrap();

@@ -22,6 +22,7 @@ mod prepare;
 mod prompt;
 mod rope;
 mod sampler;
+mod scaled;
 mod weights;
 
 use std::marker::PhantomData;
@@ -39,7 +40,7 @@ use crate::catalog::Quantization;
 use crate::device::DeviceName;
 use crate::gpu;
 use crate::record::{FinishReason, Precision};
-use crate::spec::{DecoderSpec, Inventory};
+use crate::spec::{DecoderSpec, Inventory, ScaledWeights};
 use crate::telemetry;
 use crate::text::{TextError, TextModel, TextStream};
 
@@ -122,7 +123,7 @@ impl CandleEngine {
     ) -> Result<Self, EngineError> {
         let spec = DecoderSpec::from_config(&checkpoint.config)?;
         let inventory = Inventory::of(&spec);
-        let text = checkpoint.text.take();
+        let text = std::mem::replace(&mut checkpoint.text, Ok(None)).unwrap_or_default();
         let source = open_weights(checkpoint, quantization, &spec, &inventory, observer)?;
         let decoder = Decoder::load(spec, &inventory, source.as_ref(), device, progress)?;
         drop(source);
@@ -395,7 +396,8 @@ fn open_weights<'a>(
 ) -> Result<Box<dyn WeightSource + Sync + 'a>, EngineError> {
     let published = |files| -> Result<Box<weights::Published>, EngineError> {
         let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
-        Ok(Box::new(weights::Published { files, adapter, quantization, observer }))
+        let block = ScaledWeights::of(&checkpoint.config)?.and_then(|scaled| scaled.block);
+        Ok(Box::new(weights::Published { files, block, adapter, quantization, observer }))
     };
     match checkpoint.weights {
         Weights::Safetensors(files) => {

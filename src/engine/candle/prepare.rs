@@ -49,7 +49,10 @@ fn ready(
     let clock = SystemClock::new();
     let mut fetch = Counted { listener: &mut *listener, received_bytes: 0 };
     if let Some(steps) = settings.steps {
-        let preview = acquire::preview(&candidate.source, &mut fetch, settings.cancel)?;
+        let mut preview = acquire::preview(&candidate.source, &mut fetch, settings.cancel)?;
+        if let Some(error) = preview.no_text.take().filter(|_| settings.form != Form::Tokens) {
+            return Err(error.into());
+        }
         let fit = facts.fit.insert(fit(candidate, &preview, settings.device, steps)?);
         if fit.missing_bytes().is_some() {
             return Err(PrepareError::DoesNotFit(fit.clone()));
@@ -64,15 +67,21 @@ fn ready(
         same_checkpoint(before, &checkpoint.facts)?;
     }
     facts.checkpoint = Some(checkpoint.facts.clone());
-    checkpoint.text = checkpoint.text.map(|text| usable(text, settings)).transpose()?;
-    let chats = checkpoint.text.as_ref().filter(|_| settings.form == Form::Chat);
+    let text = match std::mem::replace(&mut checkpoint.text, Ok(None)) {
+        Err(_) if settings.form == Form::Tokens => None,
+        text => text?.map(|text| usable(text, settings)).transpose()?,
+    };
+    let chats = text.as_ref().filter(|_| settings.form == Form::Chat);
     let joins_plainly = chats.and_then(|text| text.joins_plainly()).map(str::to_owned);
-    let takes_text = checkpoint.text.is_some();
+    let splits_by_default = settings.form != Form::Tokens && text.as_ref().is_some_and(TextModel::splits_by_default);
+    let takes_text = text.is_some();
+    checkpoint.text = Ok(text);
     let (engine, load) = load(checkpoint, candidate, settings, listener)?;
     facts.load = Some(LoadFacts {
         acquire_seconds: acquired.as_secs_f64(),
         downloaded_bytes: Some(received_bytes),
         joins_plainly,
+        splits_by_default,
         ..load
     });
     Ok((engine, takes_text))

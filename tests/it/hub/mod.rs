@@ -1,6 +1,7 @@
 //! The Hub, against a stand-in on loopback.
 
 mod beginning;
+mod dripping;
 mod layout;
 mod refusals;
 mod resume;

@@ -78,6 +78,10 @@ pub enum Fault {
     CutAfter(usize),
     /// Nothing more comes after so many bytes of the body, and the connection stays.
     StallAfter(usize),
+    /// After so many bytes of the body the rest comes byte by byte.
+    DripAfter(usize),
+    /// Everything comes byte by byte, from the first of the headers.
+    DripHead,
     Status(u16, &'static [(&'static str, &'static str)]),
     /// This body, with status 200 and the headers of the good file but for the length.
     Body(Vec<u8>),
@@ -236,13 +240,21 @@ fn serve(mut stream: TcpStream, own: SocketAddr, state: &Mutex<State>, stop: &At
         (state.contents.clone(), once.or_else(|| state.always.get(&request.path).cloned()))
     };
     let answer = answer(&contents, own, &request, fault.as_ref());
+    if matches!(fault, Some(Fault::DripHead)) {
+        return drip(&mut stream, &[answer.head, answer.body].concat(), stop);
+    }
     stream.write_all(&answer.head)?;
     let end = match fault {
-        Some(Fault::CutAfter(bytes) | Fault::StallAfter(bytes)) => bytes.min(answer.body.len()),
+        Some(Fault::CutAfter(bytes) | Fault::StallAfter(bytes) | Fault::DripAfter(bytes)) => {
+            bytes.min(answer.body.len())
+        }
         _ => answer.body.len(),
     };
     stream.write_all(&answer.body[..end])?;
     stream.flush()?;
+    if matches!(fault, Some(Fault::DripAfter(_))) {
+        drip(&mut stream, &answer.body[end..], stop)?;
+    }
     while matches!(fault, Some(Fault::StallAfter(_))) && !stop.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -250,6 +262,18 @@ fn serve(mut stream: TcpStream, own: SocketAddr, state: &Mutex<State>, stop: &At
     stream.shutdown(std::net::Shutdown::Write)?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     std::io::copy(&mut stream.take(1 << 20), &mut std::io::sink()).map(drop)
+}
+
+/// A byte every few milliseconds, until the client is gone.
+fn drip(stream: &mut TcpStream, bytes: &[u8], stop: &AtomicBool) -> std::io::Result<()> {
+    for byte in bytes.chunks(1) {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        stream.write_all(byte)?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 struct Answer {
