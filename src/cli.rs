@@ -198,6 +198,8 @@ pub struct Compare {
     /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -225,6 +227,15 @@ pub struct Require {
     /// repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub require: Vec<String>,
+}
+
+/// What the tables of a comparison have beside their own columns.
+#[derive(Debug, Clone, Args)]
+pub struct Columns {
+    /// Add columns of these metrics to the tables, such as itl_p99,visible_ttft: names in the CSV, which has all, or the first
+    /// words of such names; may be repeated
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub columns: Vec<String>,
 }
 
 /// How a comparison is written.
@@ -484,6 +495,8 @@ pub struct Recommend {
     /// What to write
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Write it to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -549,7 +562,8 @@ pub struct Review {
 Examples:
   bench export --format csv --output results.csv
   bench export latest --format json | jq '.run.rows[].trials[].text'
-  bench export 20261120-051733 --format markdown")]
+  bench export 20261120-051733 --format markdown
+  bench export --format table --columns itl_p99,visible_ttft")]
 pub struct Export {
     /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(default_value = "latest")]
@@ -557,6 +571,8 @@ pub struct Export {
     /// Write in this format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Begin CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949
     #[arg(long)]
     pub bom: bool,
@@ -573,7 +589,7 @@ Examples:
   bench history
   bench history --metric decode_tokens_per_second --suite speed")]
 pub struct History {
-    /// Show this metric in each run: its name in the CSV, or the first word of that name
+    /// Show this metric in each run: its name in the CSV, or the first words of that name
     #[arg(long, value_name = "KEY")]
     pub metric: Option<String>,
     /// Show the metric in this suite only
@@ -624,7 +640,7 @@ pub struct Check {
     /// Measure each prompt this many times with --measure [default: as many as the baseline has]
     #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
-    /// Judge only this metric: its name in the CSV, or the first word of that name; may be repeated
+    /// Judge only this metric: its name in the CSV, or the first words of that name; may be repeated
     /// [default: ttft, decode, memory, and load where it can be judged]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub metric: Vec<String>,

@@ -61,7 +61,7 @@ pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error>
     let device = candle::device(&threads::device_name(&args.device))?;
     let cancel = on_interrupt();
     let load = |candidate: &Candidate| -> Result<CandleEngine, Error> {
-        let mut found = acquire(candidate, &mut DownloadProgress::new(printer.bars()), &cancel)?;
+        let mut found = acquire(candidate, &mut DownloadProgress::new(printer), &cancel)?;
         if args.ids.is_none() {
             let text = std::mem::replace(&mut found.text, Ok(None))?;
             if text.as_ref().is_some_and(TextModel::splits_by_default) {

@@ -15,6 +15,7 @@ mod parts;
 mod python;
 mod script;
 mod verdict;
+mod written;
 
 pub use check::first_sentence;
 pub use divergence::{Agreement, Divergence};
@@ -25,3 +26,4 @@ pub use likelihood::Likelihood;
 pub use line_pass::lines_pass;
 pub use manner::Manner;
 pub use verdict::Verdict;
+pub use written::is_written_in;

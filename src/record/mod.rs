@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod environment;
+pub mod fault;
 mod fit;
 mod load;
 mod memory;
@@ -18,6 +19,7 @@ mod trial;
 
 pub use checkpoint::{CheckpointFacts, FileFacts};
 pub use environment::Environment;
+pub use fault::Fault;
 pub use fit::FitEstimate;
 pub use load::{LoadFacts, LoadParts};
 pub use memory::{PoolMemory, PoolPhases};
