@@ -3,6 +3,7 @@
 //! Pure. A candidate is summarized suite by suite, and once more over all prompts in a natural language and over all
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
+mod accuracy;
 mod attainment;
 mod capacity;
 mod cold_start;
@@ -29,6 +30,7 @@ mod summary;
 pub(crate) mod testing;
 mod ties;
 
+pub use accuracy::{Accuracy, Picked};
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, attainment};
 pub use capacity::Capacity;
 pub use cold_start::ColdStart;
