@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::catalog::{Quantization, Variants};
 use crate::compare::RECOMMENDED_TRIALS;
 use crate::plan::{Layout, USUAL_CONTEXT};
-use crate::suite::Language;
+use crate::suite::{FirstChoice, Language, Task};
 use crate::text::TEMPLATE_DATE;
 use crate::units::Share;
 
@@ -56,7 +56,7 @@ pub enum Command {
     Compare(Compare),
     /// Ask one checkpoint one prompt; show the answer and its timings
     Run(Run),
-    /// Score a text: how likely a checkpoint finds it, and what another precision changes
+    /// Score texts or choices: how likely a checkpoint finds them, and what another precision changes
     Score(Score),
     /// Show what fits a GPU and how fast it can be, before any download
     Plan(Plan),
@@ -203,6 +203,8 @@ pub struct Compare {
     /// Print in this format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -230,6 +232,15 @@ pub struct Require {
     /// repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub require: Vec<String>,
+}
+
+/// What the tables of a comparison have beside their own columns.
+#[derive(Debug, Clone, Args)]
+pub struct Columns {
+    /// Add columns of these metrics to the tables, such as itl_p99,visible_ttft: names in the CSV, which has all, or the first
+    /// words of such names; may be repeated
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub columns: Vec<String>,
 }
 
 /// How a comparison is written.
@@ -409,19 +420,37 @@ pub enum RunFormat {
 #[derive(Debug, Args)]
 #[command(help_template = EXAMPLES_FIRST, after_help = "\
 Examples:
-  bench score ./my-model --text korean.txt
+  bench score ./my-model                    the shipped texts, Korean and English: bits per byte
+  bench score ./my-model --text korean.txt --text english.txt
   bench score ./my-model --text korean.txt --per-token --format json
   bench score ./my-model --text mixed.txt --quantization bf16 --against q4_k
-  bench score ./my-model --adapter ./my-adapter --text korean.txt --against ./my-model")]
+  bench score ./my-model --adapter ./my-adapter --text korean.txt --against ./my-model
+  bench score ./my-model --choices Law-test.csv --task kmmlu --examples Law-dev.csv
+  bench score ./my-model --choices ours.jsonl --task plain --first-choice 1")]
 pub struct Score {
     /// A directory, a .gguf file, a candidate of models.toml, or a Hub repository (owner/name or owner/name@revision)
     pub checkpoint: String,
-    /// Score the text of this file, which is UTF-8
-    #[arg(long, value_name = "FILE", required_unless_present = "ids", conflicts_with = "ids")]
-    pub text: Option<PathBuf>,
+    /// Score the text of this file, which is UTF-8; may be repeated [default: the shipped texts, Korean and English]
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub text: Vec<PathBuf>,
     /// Score these token ids instead of text, as a JSON list
     #[arg(long, value_name = "LIST", value_parser = token_ids)]
     pub ids: Option<TokenIds>,
+    /// Ask the multiple-choice questions of this file (.csv or .jsonl) instead; the likeliest choice is the answer
+    #[arg(long, value_name = "FILE", requires = "task", conflicts_with_all = ["text", "ids", "against", "per_token", "window", "stride"])]
+    pub choices: Option<PathBuf>,
+    /// Ask the questions as kmmlu, haerae or kobest are asked, or plain: as they stand
+    #[arg(long, value_name = "TASK", requires = "choices", hide_possible_values = true)]
+    pub task: Option<Task>,
+    /// Put the answered questions of this file before each question
+    #[arg(long, value_name = "FILE", requires = "choices")]
+    pub examples: Option<PathBuf>,
+    /// Take only so many of the examples, from the first on
+    #[arg(long, value_name = "N", requires = "examples")]
+    pub shots: Option<u32>,
+    /// Count the choices from 0 or from 1 where answers are numbers [default: 1 in kmmlu, 0 in kobest]
+    #[arg(long, value_name = "NUMBER", requires = "choices", hide_possible_values = true)]
+    pub first_choice: Option<FirstChoice>,
     /// Compute with weights of this precision [default: as stored]
     #[arg(long, value_name = "PRECISION")]
     pub quantization: Option<Quantization>,
@@ -489,6 +518,8 @@ pub struct Recommend {
     /// What to write
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Write it to a file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -554,7 +585,8 @@ pub struct Review {
 Examples:
   bench export --format csv --output results.csv
   bench export latest --format json | jq '.run.rows[].trials[].text'
-  bench export 20261120-051733 --format markdown")]
+  bench export 20261120-051733 --format markdown
+  bench export --format table --columns itl_p99,visible_ttft")]
 pub struct Export {
     /// The id of a run, an unambiguous beginning of one, or latest
     #[arg(default_value = "latest")]
@@ -562,6 +594,8 @@ pub struct Export {
     /// Write in this format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: Format,
+    #[command(flatten)]
+    pub columns: Columns,
     /// Begin CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949
     #[arg(long)]
     pub bom: bool,
@@ -578,7 +612,7 @@ Examples:
   bench history
   bench history --metric decode_tokens_per_second --suite speed")]
 pub struct History {
-    /// Show this metric in each run: its name in the CSV, or the first word of that name
+    /// Show this metric in each run: its name in the CSV, or the first words of that name
     #[arg(long, value_name = "KEY")]
     pub metric: Option<String>,
     /// Show the metric in this suite only
@@ -629,7 +663,7 @@ pub struct Check {
     /// Measure each prompt this many times with --measure [default: as many as the baseline has]
     #[arg(long, value_name = "N", requires = "measure", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub repeat: Option<u32>,
-    /// Judge only this metric: its name in the CSV, or the first word of that name; may be repeated
+    /// Judge only this metric: its name in the CSV, or the first words of that name; may be repeated
     /// [default: ttft, decode, memory, and load where it can be judged]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub metric: Vec<String>,

@@ -25,6 +25,8 @@ pub enum Error {
     Requirement(#[source] RequirementError),
     #[error("could not read the prompts")]
     Suite(#[source] SuiteError),
+    #[error("could not read the questions")]
+    Questions(#[source] SuiteError),
     #[error(transparent)]
     Acquire(#[from] AcquireError),
     #[error(transparent)]
@@ -63,7 +65,10 @@ impl Error {
         match self {
             Self::Catalog(error) | Self::Hardware(error) => error.hint(),
             Self::Table { source, .. } => source.hint(),
-            Self::Suite(SuiteError::Toml(error)) => error.hint(),
+            Self::Suite(SuiteError::Toml(error)) | Self::Questions(SuiteError::Toml(error)) => error.hint(),
+            Self::Questions(SuiteError::Read { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+                Some("save the file as UTF-8".into())
+            }
             Self::Requirement(RequirementError::Unknown { nearest, .. }) => {
                 nearest.as_ref().map(|word| format!("did you mean `{word}`?"))
             }
@@ -77,9 +82,12 @@ impl Error {
             Self::Baseline { source, .. } => Some(source.hint()),
             Self::Usage { hint, .. } => hint.clone(),
             Self::ReadCatalog { .. } => Some("give the file with --models, or leave it out for the shipped one".into()),
-            Self::Requirement(_) | Self::Suite(_) | Self::ReadText { .. } | Self::Write { .. } | Self::Output(_) => {
-                None
-            }
+            Self::Requirement(_)
+            | Self::Suite(_)
+            | Self::Questions(_)
+            | Self::ReadText { .. }
+            | Self::Write { .. }
+            | Self::Output(_) => None,
         }
     }
 }

@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             ids.iter().for_each(|id| drop(stream.push(*id)));
             stream.flush();
         }
-        let _ = text.languages(prompt);
+        let _ = text.encode_in_place(prompt);
     }
     let _ = text.tokenizer.decode(&[0, 1, 2, 3, u32::MAX], true);
 });

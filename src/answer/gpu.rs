@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::note::Kind;
 use crate::measure::{Energy, EnergySource};
-use crate::record::{GpuVerdict, Phase, Run, Trial};
+use crate::record::{Fault, GpuVerdict, Phase, Run, Trial};
 use crate::summarize::MachineState;
 
 /// What to know of the measured trials before their figures are believed; nothing for a run on a CPU.
@@ -14,7 +14,8 @@ pub(super) fn notes(run: &Run) -> Vec<Kind> {
     let of = trials.len();
     let any = |count: usize| Some(count).filter(|count| *count > 0);
     let during = |verdict| any(trials.iter().filter(|trial| GpuVerdict::of(&trial.readings) == Some(verdict)).count());
-    let repeated = any(trials.iter().filter(|trial| trial.repeated.is_some()).count());
+    let by_gpu = |trial: &&&Trial| matches!(trial.repeated, Some(Fault::Thermal | Fault::Shared));
+    let repeated = any(trials.iter().filter(by_gpu).count());
     let limit_watts = run.environment.gpu_power_limit_milliwatts.map(watts);
     [
         during(GpuVerdict::Thermal).map(|trials| Kind::GpuHot { trials, of }),
@@ -63,7 +64,7 @@ mod tests {
     fn each_verdict_is_counted_over_the_measured_trials() {
         let trial = || text_trial(200, 100, 5, "가");
         let mut again = on_gpu(0x40, 0, trial());
-        again.repeated = Some(GpuVerdict::Shared);
+        again.repeated = Some(Fault::Shared);
         let trials = vec![
             warmup(on_gpu(0x40, 1, trial())),
             on_gpu(0, 0, trial()),

@@ -87,7 +87,7 @@ fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -
     notes.extend(of_rows(&|row| outcomes::failed_requests(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::context_full(row).into_iter().collect()));
     notes.extend(summaries.iter().filter_map(impossible));
-    notes.extend(machine::other_programs(run).map(of_run));
+    notes.extend(machine::notes(run).into_iter().map(of_run));
     notes.extend(of_rows(&|row| sampling::notes(row, &run.settings)));
     notes.extend(gpu::notes(run).into_iter().map(of_run));
     notes.extend(figures::notes(run, summaries).into_iter().map(of_run));

@@ -75,6 +75,12 @@ pub enum Kind {
     Impossible { device: String, figures: Vec<Impossible> },
     /// Other programs took processors that the engine computes with, during some measured trials.
     OtherPrograms { programs: Vec<String>, disturbed: usize, trials: usize, most_processors: f64 },
+    /// Trials during which this process did not run for a while, in their second attempt too; and for how long at the most.
+    Stopped { trials: usize, of: usize, longest_seconds: f64 },
+    /// Trials that were run a second time, since this process was stopped during the first.
+    StoppedRepeated { trials: usize, of: usize },
+    /// Trials during which a processor quota held the program back, and for how long together, all processors counted.
+    Throttled { trials: usize, of: usize, seconds: f64 },
     /// Suites of token ids that were measured before they were warm.
     NotSteady { suites: Vec<WarmedUp> },
     /// The run's rounds ended before each interval was as narrow as asked for. `precision` is a share of the median.
@@ -155,6 +161,9 @@ names! {
     Kind::FilesChanged { .. } => "files_changed",
     Kind::Impossible { .. } => "impossible",
     Kind::OtherPrograms { .. } => "other_programs",
+    Kind::Stopped { .. } => "stopped",
+    Kind::StoppedRepeated { .. } => "stopped_repeated",
+    Kind::Throttled { .. } => "throttled",
     Kind::NotSteady { .. } => "not_steady",
     Kind::PrecisionNotReached { .. } => "precision_not_reached",
     Kind::TooShort { .. } => "too_short",
@@ -191,6 +200,7 @@ impl Kind {
             Kind::FilesChanged { .. }
             | Kind::Impossible { .. }
             | Kind::OtherPrograms { .. }
+            | Kind::Stopped { .. }
             | Kind::GpuHot { .. }
             | Kind::GpuShared { .. }
             | Kind::Flag(Flag::DebugBuild) => Severity::Warning,
@@ -203,6 +213,7 @@ impl Kind {
             | Kind::SplitByDefault
             | Kind::FailedRequests { .. }
             | Kind::ContextFull { .. }
+            | Kind::Throttled { .. }
             | Kind::NotSteady { .. }
             | Kind::PrecisionNotReached { .. }
             | Kind::TooShort { .. }
@@ -217,6 +228,7 @@ impl Kind {
                 Severity::Caution
             }
             Kind::Outliers { .. }
+            | Kind::StoppedRepeated { .. }
             | Kind::GpuRepeated { .. }
             | Kind::GpuPowerCapped { .. }
             | Kind::GpuState(_)

@@ -3,7 +3,7 @@
 use super::note::{Kind, Note, Subject};
 use crate::recommend::Recommendation;
 use crate::record::Run;
-use crate::summarize::RowSummary;
+use crate::summarize::{OtherLanguage, RowSummary};
 
 /// Answers that fail and are shown of each row: a reader sees what kind of fault it is, and the exports have all.
 const SHOWN: usize = 5;
@@ -22,14 +22,13 @@ pub(super) fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recomm
                 notes.push(Note { subject: subject(), kind });
             }
         }
-        let Some(quality) = &summary.quality else { continue };
-        for (language, in_language) in &quality.in_language {
-            let (language, of) = (*language, in_language.of);
-            let answers = of - in_language.passed;
-            if answers > 0 {
-                notes.push(Note { subject: subject(), kind: Kind::OtherLanguage { language, answers, of } });
+        for (language, OtherLanguage { answers, of }) in summary.text.iter().flat_map(|text| &text.other_language) {
+            if *answers > 0 {
+                let kind = Kind::OtherLanguage { language: *language, answers: *answers, of: *of };
+                notes.push(Note { subject: subject(), kind });
             }
         }
+        let Some(quality) = &summary.quality else { continue };
         if !quality.failures.is_empty() {
             let shown = quality.failures.iter().take(SHOWN).cloned().collect();
             let kind = Kind::FailedAnswers { failed: quality.failures.len(), of: quality.overall.fidelity.of, shown };

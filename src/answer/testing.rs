@@ -2,13 +2,13 @@
 
 use crate::catalog::{Quantization, Requirements, Source};
 use crate::record::{
-    BusyProgram, CheckpointFacts, FailureKind, FinishReason, FitEstimate, GpuVerdict, LoadFacts, LoadParts, Outcome,
+    BusyProgram, CheckpointFacts, FailureKind, Fault, FinishReason, FitEstimate, LoadFacts, LoadParts, Outcome,
     PoolMemory, PoolPhases, Precision, Row, RowOutcome, Run, Settings, Trial,
 };
 use crate::suite::Check;
 use crate::summarize::testing::{
     asked, beside, beyond_an_l4, failed, llama_8b, load, of_prompts, on_gpu, ran, row, run, run_on_l4, speed_trial,
-    text_trial, warmup,
+    stopped, text_trial, warmup,
 };
 
 pub(crate) fn runs() -> Vec<Run> {
@@ -45,6 +45,13 @@ fn unwell() -> Run {
     let mut cut = text_trial(200, 100, 3, "라");
     cut.outcome = Outcome::Completed { finish: FinishReason::Context };
     flaky.push(cut);
+    flaky.push(stopped(4, text_trial(200, 100, 5, "마")));
+    let mut again = beside(0.0, text_trial(200, 100, 5, "바"));
+    again.repeated = Some(Fault::Stopped);
+    for (reading, held) in again.readings.iter_mut().zip([50.0, 51.5]) {
+        reading.throttled_seconds = Some(held);
+    }
+    flaky.push(again);
     let mut silent = ran("silent", requests(12, 900, 90));
     silent.trials.iter_mut().for_each(|trial| trial.text = None);
     silent.load = Some(LoadFacts { unknown: Some("a server | does not tell".into()), ..LoadFacts::default() });
@@ -62,7 +69,7 @@ fn unwell() -> Run {
 fn on_a_gpu() -> Run {
     let trial = || speed_trial("pp512+tg64", 512, 500, 80);
     let mut again = on_gpu(0, 0, trial());
-    again.repeated = Some(GpuVerdict::Shared);
+    again.repeated = Some(Fault::Shared);
     let mut trials = vec![on_gpu(0x40, 0, trial()), on_gpu(0, 2, trial()), on_gpu(4, 0, trial()), again];
     for (at, reading) in trials.iter_mut().flat_map(|trial| trial.readings.iter_mut().enumerate()) {
         let gpu = reading.gpu.as_mut().expect("on a GPU");

@@ -57,6 +57,21 @@ impl fmt::Display for Kind {
                  processors: run again when it is quiet",
                 other_programs(programs)
             ),
+            Kind::Stopped { trials, of, longest_seconds } => write!(
+                f,
+                "bench itself did not run for up to {} during {trials} of {of} trials (stopped, suspended, or held by a \
+                 debugger): their times are not the candidate's, run again",
+                Seconds(*longest_seconds)
+            ),
+            Kind::StoppedRepeated { trials, of } => {
+                write!(f, "run a second time, because bench was stopped during the first: {trials} of {of} trials")
+            }
+            Kind::Throttled { trials, of, seconds } => write!(
+                f,
+                "a processor quota held bench back for {} during {trials} of {of} trials: these are the speeds of the quota \
+                 (cpu.max of its control group); lift it, or give bench as many --threads as it allows processors",
+                Seconds(*seconds)
+            ),
             Kind::NotSteady { suites } => {
                 let suites =
                     listed(suites, ", ", |WarmedUp { suite, trials }| format!("{suite} in {trials} warm-up trials"));

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::metric::{Aspect, CHARACTERS, DECODE, FIDELITY, LATENCY, Metric, PASS_RATE, TTFT};
+use crate::metric::{
+    Aspect, CHARACTERS, DECODE, FIDELITY, ITL_P50, ITL_P99, LATENCY, Metric, PASS_RATE, TEXT_AFTER, TOKENIZING, TTFT,
+    VISIBLE_TTFT,
+};
 use crate::suite::Language;
 use crate::toml_error::nearest;
 
@@ -21,12 +24,22 @@ pub struct Requirements {
     pub memory_gib: Option<f64>,
     /// Time to first token, in seconds: every request must meet it to be attained.
     pub ttft_seconds: Option<f64>,
+    /// Time to first visible token of every request, in seconds.
+    pub visible_ttft_seconds: Option<f64>,
+    /// Time that templating and tokenizing every prompt takes, in seconds.
+    pub tokenizing_seconds: Option<f64>,
     /// Decode rate of every request, tokens per second.
     pub decode_tokens_per_second: Option<f64>,
     /// End-to-end latency of every request, in seconds.
     pub latency_seconds: Option<f64>,
+    /// Time that text processing takes after the last token of every request, in seconds.
+    pub text_after_seconds: Option<f64>,
     /// Share of requests that must meet all of the limits above, 0 to 1. Default 0.95.
     pub attainment: Option<f64>,
+    /// Median of the gaps between tokens of all requests together, in seconds.
+    pub itl_p50_seconds: Option<f64>,
+    /// Their 99th percentile, in seconds.
+    pub itl_p99_seconds: Option<f64>,
     /// Korean characters per second as a reader sees them.
     pub korean_characters_per_second: Option<f64>,
     /// Share of the answers due in Korean that break no gate, 0 to 1.
@@ -104,8 +117,28 @@ impl Requirements {
     }
 
     /// What each request can be held to, and the limit where one is stated.
-    fn each_request(&self) -> [(Metric, Option<f64>); 3] {
-        [(TTFT, self.ttft_seconds), (DECODE, self.decode_tokens_per_second), (LATENCY, self.latency_seconds)]
+    fn each_request(&self) -> [(Metric, Option<f64>); 6] {
+        [
+            (TTFT, self.ttft_seconds),
+            (VISIBLE_TTFT, self.visible_ttft_seconds),
+            (TOKENIZING, self.tokenizing_seconds),
+            (DECODE, self.decode_tokens_per_second),
+            (LATENCY, self.latency_seconds),
+            (TEXT_AFTER, self.text_after_seconds),
+        ]
+    }
+
+    /// The stated limits on figures of all requests together.
+    pub fn figure_limits(&self) -> Vec<(Aspect, f64)> {
+        self.each_figure().into_iter().filter_map(|(aspect, limit)| Some((aspect, limit?))).collect()
+    }
+
+    fn each_figure(&self) -> [(Aspect, Option<f64>); 3] {
+        [
+            (KOREAN_SPEED, self.korean_characters_per_second),
+            (Aspect::overall(ITL_P50), self.itl_p50_seconds),
+            (Aspect::overall(ITL_P99), self.itl_p99_seconds),
+        ]
     }
 
     /// The stated floors under the quality of answers, each a share.
@@ -141,8 +174,13 @@ impl Requirements {
             .filter(|_| is_kept("budget") || Budget::KEYS.iter().any(|key| is_kept(&format!("budget.{key}"))));
         Self {
             ttft_seconds: of(Aspect::overall(TTFT), self.ttft_seconds),
+            visible_ttft_seconds: of(Aspect::overall(VISIBLE_TTFT), self.visible_ttft_seconds),
+            tokenizing_seconds: of(Aspect::overall(TOKENIZING), self.tokenizing_seconds),
             decode_tokens_per_second: of(Aspect::overall(DECODE), self.decode_tokens_per_second),
             latency_seconds: of(Aspect::overall(LATENCY), self.latency_seconds),
+            text_after_seconds: of(Aspect::overall(TEXT_AFTER), self.text_after_seconds),
+            itl_p50_seconds: of(Aspect::overall(ITL_P50), self.itl_p50_seconds),
+            itl_p99_seconds: of(Aspect::overall(ITL_P99), self.itl_p99_seconds),
             korean_characters_per_second: of(KOREAN_SPEED, self.korean_characters_per_second),
             budget,
             ..self.clone()
@@ -152,7 +190,7 @@ impl Requirements {
     /// Every limit that is one on a metric; its key in models.toml is the metric's.
     fn on_metrics(&self) -> impl Iterator<Item = (Aspect, Option<f64>)> {
         let requests = self.each_request().map(|(metric, limit)| (Aspect::overall(metric), limit));
-        requests.into_iter().chain([(KOREAN_SPEED, self.korean_characters_per_second)]).chain(self.each_floor())
+        requests.into_iter().chain(self.each_figure()).chain(self.each_floor())
     }
 
     /// Refuses numbers that mean nothing as a limit.
@@ -242,8 +280,13 @@ mod tests {
             device: Some("L4".into()),
             memory_gib: Some(1.0),
             ttft_seconds: Some(2.0),
+            visible_ttft_seconds: Some(2.5),
+            tokenizing_seconds: Some(0.1),
             decode_tokens_per_second: Some(3.0),
             latency_seconds: Some(4.0),
+            text_after_seconds: Some(0.2),
+            itl_p50_seconds: Some(0.3),
+            itl_p99_seconds: Some(0.4),
             attainment: Some(0.5),
             korean_characters_per_second: Some(6.0),
             korean_fidelity: Some(0.6),

@@ -5,15 +5,16 @@ use std::path::Path;
 use crate::answer::Answer;
 use crate::cli::Format;
 use crate::error::Error;
+use crate::metric::Metric;
 use crate::report::{Form, Markdown, Renderer, Terminal, comparison, csv, json};
 use crate::ui::Printer;
 
-/// An answer as text in a format; tables are laid out for `terminal`.
-fn rendered(answer: &Answer, format: Format, terminal: &Terminal) -> Result<String, Error> {
+/// An answer as text in a format; tables are laid out for `terminal`, and have columns of `more` metrics beside their own.
+fn rendered(answer: &Answer, format: Format, more: &[Metric], terminal: &Terminal) -> Result<String, Error> {
     let mut bytes = Vec::new();
     match format {
-        Format::Table => return Ok(terminal.render(&comparison::page(answer, Form::Screen))),
-        Format::Markdown => return Ok(Markdown.render(&comparison::page(answer, Form::Document))),
+        Format::Table => return Ok(terminal.render(&comparison::page(answer, Form::Screen, more))),
+        Format::Markdown => return Ok(Markdown.render(&comparison::page(answer, Form::Document, more))),
         Format::Json => json::write(answer, &mut bytes)?,
         Format::Csv => csv::write(answer, &mut bytes)?,
     }
@@ -27,19 +28,20 @@ pub(super) fn terminal(printer: &Printer) -> Terminal {
 
 /// Writes an answer to a file, or to standard output.
 ///
-/// `bom` begins CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949.
+/// `more` metrics have columns in its tables beside the usual ones. `bom` begins CSV with the mark of UTF-8, without which a spreadsheet on Korean Windows reads it as CP949.
 pub(super) fn deliver(
     answer: &Answer,
     format: Format,
+    more: &[Metric],
     bom: bool,
     output: Option<&Path>,
     printer: &Printer,
 ) -> Result<(), Error> {
     let mark = if bom && format == Format::Csv { "\u{feff}" } else { "" };
     match output {
-        None => printer.answer(&format!("{mark}{}", rendered(answer, format, &terminal(printer))?)),
+        None => printer.answer(&format!("{mark}{}", rendered(answer, format, more, &terminal(printer))?)),
         Some(path) => {
-            let text = format!("{mark}{}", rendered(answer, format, &Terminal::FILE)?);
+            let text = format!("{mark}{}", rendered(answer, format, more, &Terminal::FILE)?);
             write(path, &text)?;
             printer.say(&format!("written to {}", path.display()));
             Ok(())

@@ -1,15 +1,13 @@
 //! `bench history`: the stored runs.
 
 use super::deliver::terminal;
+use super::metrics;
 use super::status::Status;
 use crate::cli;
-use crate::compare::Subject;
 use crate::error::Error;
-use crate::metric::{METRICS, RATES};
 use crate::report::{Renderer, history};
 use crate::store::{self, Store, StoreError};
 use crate::summarize::summarize;
-use crate::toml_error::nearest;
 use crate::ui::Printer;
 
 pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Error> {
@@ -23,15 +21,7 @@ pub(super) fn run(args: &cli::History, printer: &Printer) -> Result<Status, Erro
         printer.answer(&terminal(printer).render(&history::runs(&heads)))?;
         return Ok(Status::Yes);
     };
-    // By the names that a check knows too; what a candidate has once is in no trial, and has no course.
-    let Some(Subject::Metric(metric) | Subject::Rate(metric)) = Subject::named(key) else {
-        let keys: Vec<&str> = METRICS.iter().chain(RATES).map(|metric| metric.key).collect();
-        let hint = match nearest(key, keys.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the metrics are {}", keys.join(", ")),
-        };
-        return Err(Error::usage(format!("there is no metric `{key}`"), hint));
-    };
+    let metric = metrics::named(key)?;
     let mut runs = Vec::new();
     for head in &heads {
         let run = store.load_run(&head.id)?;

@@ -16,6 +16,7 @@ mod gpu;
 mod history;
 mod interrupt;
 mod judge;
+mod metrics;
 mod plan;
 mod pull;
 mod recommend;

@@ -33,7 +33,7 @@ pub(super) fn run(args: &cli::Pull, printer: &Printer) -> Result<Status, Error> 
             continue;
         }
         done.push(source);
-        let mut progress = DownloadProgress::new(printer.bars());
+        let mut progress = DownloadProgress::new(printer);
         match hub.pull(repository, revision, file.as_deref(), &mut progress, &cancel) {
             Ok(local) => {
                 let (bytes, commit) = (Bytes(local.bytes()), &local.commit);

@@ -38,7 +38,7 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         begun_with: None,
         cancel: &cancel,
     };
-    let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer.bars())) {
+    let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer)) {
         Ok(Prepared { engine, warnings, slower: why, facts, .. }) => {
             warnings.iter().for_each(|doubt| printer.warn(&format!("{}: {doubt}", candidate.row())));
             let load = facts.load.unwrap_or_default();

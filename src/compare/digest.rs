@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Candidate;
 use crate::measure::{Ceiling, Measurement, culprits, disturbances, slowdown_bound};
-use crate::metric::{CHARACTERS, METRICS, Metric};
+use crate::metric::{CHARACTERS, METRICS, Metric, POOLED};
 use crate::quality::RULES;
-use crate::record::{CheckpointFacts, Environment, GpuVerdict, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
+use crate::record::{CheckpointFacts, Environment, Fault, Outcome, Phase, Row, RowOutcome, Run, Settings, Trial};
 use crate::suite::Language;
-use crate::summarize::{self, Memory, judged};
+use crate::summarize::{self, Interval, Memory, judged, of_gaps};
 
 /// What of a run, or of several runs of the same, a check takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,31 @@ pub struct RowDigest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disturbed_by: Vec<String>,
     pub prompts: Vec<PromptDigest>,
+    /// What the trials of a work have together; absent from baselines saved before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pooled: Vec<PooledDigest>,
+}
+
+/// A quantile of the gaps of one work, over all its trials together: see [`crate::metric::POOLED`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PooledDigest {
+    pub suite: String,
+    /// A prompt of token ids; `None` for the texts of the suite.
+    pub prompt: Option<String>,
+    /// The metric's key.
+    pub metric: String,
+    /// Of each process, in the metric's unit.
+    pub values: Vec<PooledValue>,
+}
+
+/// What the gaps of one process gave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PooledValue {
+    pub value: f64,
+    /// Where it lies at 95 %; `None` of too few trials, or of texts too few prompts.
+    pub interval: Option<Interval>,
+    /// Trials, or prompts of texts.
+    pub n: usize,
 }
 
 /// The measured trials of one prompt.
@@ -67,8 +92,8 @@ pub struct PromptDigest {
     /// Measured trials, the failed ones included.
     pub trials: usize,
     pub failed: usize,
-    /// By the metric's key, in its unit: of each completed trial in which it was defined, in the order of the trials. Six
-    /// digits are kept.
+    /// By the metric's key, in its unit: of each completed trial in which it was defined and the program ran throughout, in the
+    /// order of the trials. Six digits are kept.
     pub values: BTreeMap<String, Vec<f64>>,
     /// Of each completed trial, in the order of the trials.
     pub token_ids: Vec<Vec<u32>>,
@@ -173,6 +198,7 @@ impl RowDigest {
                     }
                 })
                 .collect(),
+            pooled: pooled(&measured),
         }
     }
 
@@ -202,6 +228,11 @@ impl RowDigest {
             }
             prompt.token_ids.extend(more.token_ids.iter().cloned());
         }
+        for pooled in &mut self.pooled {
+            let work = |of: &PooledDigest| (of.suite.clone(), of.prompt.clone(), of.metric.clone());
+            let more = more.pooled.iter().filter(|more| work(more) == work(pooled));
+            pooled.values.extend(more.flat_map(|more| more.values.iter().copied()).collect::<Vec<_>>());
+        }
     }
 
     /// Measured trials of all prompts.
@@ -225,8 +256,9 @@ pub type PromptKey<'a> = (&'a str, Option<Language>, &'a str);
 impl PromptDigest {
     fn of(trials: &[&Trial], first: &Trial, ceiling: Option<&Ceiling>) -> Self {
         let completed = || trials.iter().filter(|trial| matches!(trial.outcome, Outcome::Completed { .. }));
-        let measurements: Vec<Measurement> = completed().map(|trial| Measurement::under(trial, ceiling)).collect();
-        let values = METRICS.iter().filter_map(|metric| {
+        let timed = completed().filter(|trial| has_times(trial));
+        let measurements: Vec<Measurement> = timed.map(|trial| Measurement::under(trial, ceiling)).collect();
+        let values = METRICS.iter().filter(|metric| !POOLED.contains(metric)).filter_map(|metric| {
             let values: Vec<f64> = measurements.iter().filter_map(|one| one.get(metric)).map(six_digits).collect();
             (!values.is_empty()).then(|| (metric.key.to_owned(), values))
         });
@@ -235,7 +267,7 @@ impl PromptDigest {
             language: first.key.language,
             prompt: first.key.prompt.clone(),
             trials: trials.len(),
-            failed: trials.len() - measurements.len(),
+            failed: trials.len() - completed().count(),
             values: values.collect(),
             token_ids: completed().filter_map(|trial| trial.token_ids.clone()).collect(),
             judged: None,
@@ -258,6 +290,30 @@ impl JudgedAnswer {
     }
 }
 
+/// The quantiles of gaps of every work: each prompt of token ids, and the texts of each suite.
+fn pooled(measured: &[&Trial]) -> Vec<PooledDigest> {
+    let work = |trial: &Trial| {
+        let prompt = trial.key.language.is_none().then(|| trial.key.prompt.clone());
+        (trial.key.suite.clone(), prompt)
+    };
+    let mut works: BTreeMap<(String, Option<String>), Vec<&Trial>> = BTreeMap::new();
+    let completed = measured.iter().filter(|trial| matches!(trial.outcome, Outcome::Completed { .. }));
+    for trial in completed.filter(|trial| has_times(trial)) {
+        works.entry(work(trial)).or_default().push(trial);
+    }
+    let of = |((suite, prompt), trials): ((String, Option<String>), Vec<&Trial>)| {
+        let figure = |metric: &Metric| {
+            let found = of_gaps(&trials, metric)?;
+            let interval =
+                found.interval.map(|Interval { low, high }| Interval { low: six_digits(low), high: six_digits(high) });
+            let values = vec![PooledValue { value: six_digits(found.median), interval, n: found.n }];
+            Some(PooledDigest { suite: suite.clone(), prompt: prompt.clone(), metric: metric.key.into(), values })
+        };
+        POOLED.iter().filter_map(figure).collect::<Vec<_>>()
+    };
+    works.into_iter().flat_map(of).collect()
+}
+
 /// Trials whose times are not the candidate's.
 struct Disturbed {
     trials: usize,
@@ -271,7 +327,7 @@ struct Disturbed {
 impl Disturbed {
     fn of(trials: &[&Trial], environment: &Environment) -> Self {
         let (faulty, others): (Vec<&Trial>, Vec<&Trial>) =
-            trials.iter().partition(|trial| GpuVerdict::fault(&trial.readings).is_some());
+            trials.iter().partition(|trial| matches!(Fault::of(&trial.readings), Some(Fault::Thermal | Fault::Shared)));
         let busy = disturbances(&others, environment);
         Self {
             trials: faulty.len() + busy.len(),
@@ -280,6 +336,11 @@ impl Disturbed {
             by: culprits(&busy),
         }
     }
+}
+
+/// Whether a trial has times at all: one during which this process was stopped, twice, has none.
+fn has_times(trial: &Trial) -> bool {
+    Fault::of(&trial.readings) != Some(Fault::Stopped)
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -298,7 +359,19 @@ fn six_digits(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summarize::testing::{beside, on_gpu, run, text_trial};
+    use crate::metric::{ITL_P50, TTFT};
+    use crate::summarize::testing::{beside, on_gpu, ran, run, speed_trial, stopped, text_trial};
+
+    #[test]
+    fn a_trial_during_which_the_program_was_stopped_has_an_answer_and_no_times() {
+        let trials = vec![speed_trial("a", 128, 500, 50), stopped(4, speed_trial("a", 128, 4500, 50))];
+        let row = &Digest::of(&run(vec![ran("row", trials)])).rows[0];
+        let prompt = &row.prompts[0];
+        assert_eq!((prompt.trials, prompt.failed, prompt.token_ids.len()), (2, 0, 2));
+        assert_eq!(prompt.values[TTFT.key], [0.5]);
+        let pooled = row.pooled.iter().find(|pooled| pooled.metric == ITL_P50.key).unwrap();
+        assert_eq!((pooled.prompt.as_deref(), pooled.values[0].value, pooled.values[0].n), (Some("a"), 0.05, 1));
+    }
 
     #[test]
     fn a_hot_or_shared_gpu_disturbs_and_one_at_its_power_limit_does_not() {

@@ -6,10 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::change::{change_on, paired_change_on};
-use super::{Change, Pair, PromptDigest, RowDigest, Scale, Subject, Unjudged, fixed_change};
-use crate::metric::Metric;
+use super::{Change, Pair, PooledValue, PromptDigest, RowDigest, Scale, Subject, Unjudged, fixed_change};
+use crate::metric::{Metric, POOLED};
 use crate::quantile::median;
 use crate::suite::Language;
+use crate::summarize::Interval;
 
 /// Where a figure belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub enum Values {
     Once(Vec<f64>),
     /// Of texts, which differ from each other: by language and prompt.
     ByPrompt(BTreeMap<(Language, String), Vec<f64>>),
+    /// Of each process, what all its trials of the work have together, with where it lies.
+    Pooled(Vec<PooledValue>),
 }
 
 /// Every place of a candidate that has figures for these subjects, in the order of its prompts.
@@ -61,10 +64,18 @@ pub fn values(row: &RowDigest, place: &Place, subject: Subject) -> Option<Values
     let values = match (subject, &place.suite) {
         (Subject::Load, None) => Values::Once(row.load_seconds.clone()),
         (Subject::Memory, None) => Values::Once(row.memory_bytes.iter().map(|bytes| *bytes as f64).collect()),
+        (Subject::Metric(metric), Some(_)) if POOLED.contains(&metric) => Values::Pooled(pooled(row, place, &metric)),
         (Subject::Metric(metric), Some(suite)) => of_prompts(row, suite, place.prompt.as_deref(), &metric),
         _ => return None,
     };
     Some(values).filter(|values| values.count() > 0)
+}
+
+fn pooled(row: &RowDigest, place: &Place, metric: &Metric) -> Vec<PooledValue> {
+    let is_it = |of: &&super::PooledDigest| {
+        place.suite.as_ref() == Some(&of.suite) && of.prompt == place.prompt && of.metric == metric.key
+    };
+    row.pooled.iter().find(is_it).map(|found| found.values.clone()).unwrap_or_default()
 }
 
 fn of_prompts(row: &RowDigest, suite: &str, prompt: Option<&str>, metric: &Metric) -> Values {
@@ -87,6 +98,10 @@ impl Values {
         match self {
             Values::Alike(values) | Values::Once(values) => values.len(),
             Values::ByPrompt(prompts) => prompts.values().filter(|values| !values.is_empty()).count(),
+            Values::Pooled(processes) => match processes.as_slice() {
+                [only] => only.n,
+                processes => processes.len(),
+            },
         }
     }
 
@@ -95,6 +110,7 @@ impl Values {
         match self {
             Values::Alike(values) | Values::Once(values) => values.contains(&0.0),
             Values::ByPrompt(prompts) => prompts.values().flatten().any(|value| *value == 0.0),
+            Values::Pooled(processes) => processes.iter().any(|one| one.value == 0.0),
         }
     }
 
@@ -105,6 +121,7 @@ impl Values {
             Values::ByPrompt(prompts) => {
                 median(&prompts.values().filter_map(|values| median(values)).collect::<Vec<_>>())
             }
+            Values::Pooled(processes) => median(&values_of(processes)),
         }
     }
 
@@ -133,7 +150,13 @@ impl Values {
             (Values::Alike(before) | Values::Once(before), Values::Alike(after) | Values::Once(after)) => {
                 change_on(scale, before, after)
             }
-            (Values::ByPrompt(_), _) | (_, Values::ByPrompt(_)) => Err(Unjudged::TooFew { has: 0, needs: 1 }),
+            (Values::Pooled(before), Values::Pooled(after)) if paired && before.len() == after.len() => {
+                Values::Once(values_of(before)).change(&Values::Once(values_of(after)), paired, noise, scale)
+            }
+            (Values::Pooled(before), Values::Pooled(after)) => pooled_change(before, after, noise),
+            (Values::ByPrompt(_) | Values::Pooled(_), _) | (_, Values::ByPrompt(_) | Values::Pooled(_)) => {
+                Err(Unjudged::TooFew { has: 0, needs: 1 })
+            }
         }
     }
 
@@ -149,10 +172,35 @@ impl Values {
             (Values::Alike(before) | Values::Once(before), Values::Alike(after) | Values::Once(after)) => {
                 log(before, after)
             }
-            (Values::ByPrompt(_), _) | (_, Values::ByPrompt(_)) => None,
+            (Values::Pooled(before), Values::Pooled(after)) => log(&values_of(before), &values_of(after)),
+            (Values::ByPrompt(_) | Values::Pooled(_), _) | (_, Values::ByPrompt(_) | Values::Pooled(_)) => None,
         };
         log_ratio.filter(|log_ratio| log_ratio.is_finite())
     }
+}
+
+fn values_of(processes: &[PooledValue]) -> Vec<f64> {
+    processes.iter().map(|one| one.value).collect()
+}
+
+/// Of figures that each have an interval of their own: the ratio, give or take both intervals' arms and the noise between
+/// processes, as independent errors add (Zou & Donner, "Construction of confidence limits about effect measures", 2008).
+fn pooled_change(before: &[PooledValue], after: &[PooledValue], noise: Option<f64>) -> Result<Change, Unjudged> {
+    let n = |side: &[PooledValue]| side.iter().map(|one| one.n).min().unwrap_or_default();
+    let has = n(before).min(n(after));
+    // Where there are as many as an interval of a median takes, one far out in the tail takes about twice as many.
+    let too_few = Unjudged::TooFew { has, needs: Interval::NEEDS.max(2 * has) };
+    let arm = |side: &[PooledValue]| -> Option<f64> {
+        let arms = side.iter().map(|one| {
+            let Interval { low, high } = one.interval.filter(|interval| interval.low > 0.0)?;
+            Some((high / one.value).max(one.value / low).ln())
+        });
+        arms.collect::<Option<Vec<f64>>>()?.into_iter().max_by(f64::total_cmp)
+    };
+    let both = arm(before).zip(arm(after)).zip(median(&values_of(before)).zip(median(&values_of(after))));
+    let ((a, b), (baseline, candidate)) = both.ok_or(too_few)?;
+    let between = noise.unwrap_or_default().max(0.0).ln_1p();
+    fixed_change(baseline, candidate, (a * a + b * b + between * between).sqrt().exp_m1())
 }
 
 fn pairs(
@@ -177,4 +225,42 @@ fn pairs_of(prompt: usize, before: &[f64], after: &[f64]) -> impl Iterator<Item 
         baseline: *baseline,
         candidate: *candidate,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pooled(value: f64, arm: f64) -> Vec<PooledValue> {
+        vec![PooledValue { value, interval: Some(Interval { low: value / arm, high: value * arm }), n: 20 }]
+    }
+
+    #[test]
+    fn the_arms_of_pooled_figures_add_as_independent_errors() {
+        let [before, after] = [pooled(0.05, 1.03), pooled(0.06, 1.04)].map(Values::Pooled);
+        let change = before.change(&after, false, None, Scale::Ratio).unwrap();
+        let within = change.interval(0.025).unwrap();
+        let arm = (1.03_f64.ln().powi(2) + 1.04_f64.ln().powi(2)).sqrt().exp();
+        assert!((change.size() - 1.2).abs() < 1e-9);
+        assert!((within.low - 1.2 / arm).abs() < 1e-9 && (within.high - 1.2 * arm).abs() < 1e-9, "{within:?}");
+        let noisy = before.change(&after, false, Some(0.5), Scale::Ratio).unwrap().interval(0.025).unwrap();
+        assert!(noisy.low < 1.0 && noisy.high > 1.2 * 1.5);
+        assert_eq!((before.count(), after.median()), (20, Some(0.06)));
+    }
+
+    #[test]
+    fn a_pooled_figure_without_an_interval_decides_nothing() {
+        let mut few = pooled(0.06, 1.04);
+        (few[0].interval, few[0].n) = (None, 4);
+        let unjudged = Values::Pooled(pooled(0.05, 1.03)).change(&Values::Pooled(few), false, None, Scale::Ratio);
+        assert_eq!(unjudged.unwrap_err(), Unjudged::TooFew { has: 4, needs: 8 });
+    }
+
+    #[test]
+    fn processes_that_ran_in_turn_are_pairs() {
+        let side =
+            |value: f64| Values::Pooled((0..8).flat_map(|at| pooled(value + 0.001 * f64::from(at), 1.5)).collect());
+        let change = side(0.05).change(&side(0.06), true, None, Scale::Ratio).unwrap();
+        assert!(change.is_paired() && change.trials() == 8);
+    }
 }

@@ -27,7 +27,7 @@ pub use change::{Change, Pair, Scale, Unjudged, fixed_change, paired_change, rel
 pub use change_points::{ChangePoint, MIN_SEGMENT, SIGNIFICANCE, change_points};
 pub use check::{ChangedAnswer, Check, FigureCheck, Outcome, RowCheck, Side, check, incomparable};
 pub use difference::Difference;
-pub use digest::{Digest, JudgedAnswer, PromptDigest, PromptKey, RowDigest};
+pub use digest::{Digest, JudgedAnswer, PooledDigest, PooledValue, PromptDigest, PromptKey, RowDigest};
 pub use figures::{Place, Values, places, values};
 pub(crate) use holm::{Adjustment, holm};
 pub use noise::{Noise, NoiseFigure};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Place, places, values};
 use super::{Digest, Subject};
+use crate::summarize::student;
 
 /// How far two runs of the same build on one machine lie apart, measured by running it several times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,16 +57,10 @@ impl Noise {
     }
 }
 
-/// Student's t at 97.5 %, for 1 and more degrees of freedom (any table of it); the last one for all further.
-const STUDENT: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-];
-
 /// See [`Noise::of`]. `None` of fewer than two runs.
 fn share(logs: &[f64]) -> Option<f64> {
-    let freedom = logs.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
-    let student = STUDENT[(freedom - 1).min(STUDENT.len() - 1)];
+    let freedom = logs.len().checked_sub(1)?;
+    let student = student(freedom)?;
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
     let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / freedom as f64;
     Some((student * (2.0 * variance).sqrt()).exp() - 1.0)

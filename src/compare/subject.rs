@@ -30,12 +30,13 @@ impl Subject {
         metrics.chain([Subject::Load, Subject::Memory]).chain(RATES.iter().copied().map(Subject::Rate))
     }
 
-    /// The one that a user means by its key or its label, or by the first word of its key if no other has that.
+    /// The one that a user means by its key or its label, or by the first words of its key if no other begins with them.
     pub fn named(word: &str) -> Option<Self> {
         let word = word.to_lowercase();
         let exact = Self::all().find(|subject| subject.key() == word || subject.label().to_lowercase() == word);
         exact.or_else(|| {
-            let mut begin = Self::all().filter(|subject| subject.key().split('_').next() == Some(&word));
+            let begins = |key: &str| key.strip_prefix(&word).is_some_and(|rest| rest.starts_with('_'));
+            let mut begin = Self::all().filter(|subject| begins(subject.key()));
             begin.next().filter(|_| begin.next().is_none())
         })
     }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_is_found_by_key_label_or_first_word() {
+    fn a_subject_is_found_by_key_label_or_first_words() {
         let key = |word: &str| Subject::named(word).map(Subject::key);
         assert_eq!(key("ttft"), Some("ttft_seconds"));
         assert_eq!(key("decode"), Some("decode_tokens_per_second"));
@@ -110,8 +111,11 @@ mod tests {
         assert_eq!(key("prefill_seconds"), Some("prefill_seconds"));
         assert_eq!(key("memory"), Some("memory_bytes"));
         assert_eq!(key("latency"), Some("latency_seconds"));
+        assert_eq!(key("itl_p99"), Some("itl_p99_seconds"));
+        assert_eq!(key("visible"), Some("visible_ttft_seconds"));
         assert_eq!(key("pass"), Some("pass_rate"));
         assert_eq!(key("characters"), None, "two begin with it");
+        assert_eq!(key("ttf"), None, "no word of it");
         assert_eq!(key("speed"), None);
     }
 }

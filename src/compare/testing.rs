@@ -176,6 +176,7 @@ fn row(id: &str, quantization: Option<Quantization>) -> RowDigest {
         slowdown_bound: None,
         disturbed_by: Vec::new(),
         prompts: Vec::new(),
+        pooled: Vec::new(),
     }
 }
 

@@ -164,6 +164,9 @@ pub const METRICS: &[Metric] = &[
     MBU,
 ];
 
+/// Quantiles of what the trials of a suite have together, which no single trial has for them.
+pub const POOLED: &[Metric] = &[ITL_P50, ITL_P99];
+
 /// What a process has once: it loads a candidate a single time.
 pub const ONCE: &[Metric] = &[LOAD, MEMORY];
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::contender::Contender;
 use super::cost::MonthlyCost;
 use crate::catalog::{KOREAN_SPEED, Requirements};
-use crate::metric::{Aspect, Direction, FIDELITY, MEMORY, PASS_RATE};
+use crate::metric::{Aspect, Direction, FIDELITY, ITL_P50, ITL_P99, MEMORY, PASS_RATE};
 use crate::suite::Language;
 use crate::summarize::{self, Attainment, DEFAULT_ATTAINMENT, LimitAttainment};
 use crate::units::{Bytes, Rate, Share, Won};
@@ -21,6 +21,8 @@ pub enum Limit {
     Memory,
     Attainment,
     KoreanSpeed,
+    ItlP50,
+    ItlP99,
     Budget,
     /// The share of requests that must be answered at all. It holds where nothing is stated, and on every device.
     Answered,
@@ -30,6 +32,13 @@ pub enum Limit {
     PassRate,
     KoreanPassRate,
 }
+
+/// The limits on a figure of all requests together.
+const FIGURES: [(Limit, Aspect); 3] = [
+    (Limit::KoreanSpeed, KOREAN_SPEED),
+    (Limit::ItlP50, Aspect::overall(ITL_P50)),
+    (Limit::ItlP99, Aspect::overall(ITL_P99)),
+];
 
 /// The floors under the quality of answers.
 const FLOORS: [(Limit, Aspect); 4] = [
@@ -42,7 +51,11 @@ const FLOORS: [(Limit, Aspect); 4] = [
 impl Limit {
     /// What it is a floor under; `None` of limits on something else.
     pub(super) fn floor(self) -> Option<Aspect> {
-        FLOORS.into_iter().find(|(limit, _)| *limit == self).map(|(_, aspect)| aspect)
+        self.aspect_in(&FLOORS)
+    }
+
+    fn aspect_in(self, limits: &[(Limit, Aspect)]) -> Option<Aspect> {
+        limits.iter().find(|(limit, _)| *limit == self).map(|(_, aspect)| *aspect)
     }
 }
 
@@ -51,7 +64,9 @@ impl fmt::Display for Limit {
         match self {
             Limit::Memory => f.write_str(MEMORY.label),
             Limit::Attainment => f.write_str("attainment of the request limits"),
-            Limit::KoreanSpeed => KOREAN_SPEED.fmt(f),
+            Limit::KoreanSpeed | Limit::ItlP50 | Limit::ItlP99 => {
+                self.aspect_in(&FIGURES).iter().try_for_each(|aspect| aspect.fmt(f))
+            }
             Limit::Budget => f.write_str("budget"),
             Limit::Answered => f.write_str("requests answered"),
             Limit::Licence => f.write_str("licence"),
@@ -77,8 +92,9 @@ pub enum Broken {
         required: f64,
         attained: Option<Attainment>,
     },
-    /// Median characters per second of Korean answers.
-    KoreanSpeed {
+    /// A median of all requests together, as characters per second of Korean answers; `None` where it is not known.
+    Figure {
+        of: Aspect,
         required: f64,
         measured: Option<f64>,
     },
@@ -126,7 +142,9 @@ impl Broken {
             Broken::Memory { .. } => Limit::Memory,
             Broken::Attainment { .. } => Limit::Attainment,
             Broken::Failures { .. } => Limit::Answered,
-            Broken::KoreanSpeed { .. } => Limit::KoreanSpeed,
+            Broken::Figure { of, .. } => {
+                FIGURES.into_iter().find(|(_, aspect)| aspect == of).map_or(Limit::KoreanSpeed, |(limit, _)| limit)
+            }
             Broken::Budget { .. } => Limit::Budget,
             Broken::Licence { .. } => Limit::Licence,
             Broken::Floor { of, .. } => {
@@ -148,7 +166,7 @@ impl Broken {
                 // Each limit by itself is met often enough and all of them together are not.
                 furthest.or_else(|| Direction::Higher.excess(attained.share(), *required))
             }
-            Broken::KoreanSpeed { required, measured } => KOREAN_SPEED.metric.direction.excess((*measured)?, *required),
+            Broken::Figure { of, required, measured } => of.metric.direction.excess((*measured)?, *required),
             Broken::Failures { required, answered, of } => {
                 Direction::Higher.excess(*answered as f64 / *of as f64, *required)
             }
@@ -178,7 +196,7 @@ pub(super) fn broken(
     let one = |limit: &Limit| match limit {
         Limit::Memory => memory(contender, requirements),
         Limit::Attainment => attainment(contender, requirements),
-        Limit::KoreanSpeed => korean_speed(contender, requirements),
+        Limit::KoreanSpeed | Limit::ItlP50 | Limit::ItlP99 => figure(contender, *limit, requirements),
         Limit::Budget => budget(contender, requirements),
         Limit::Answered => failures(contender, requirements),
         Limit::Licence => self::licence(licence, requirements),
@@ -217,16 +235,20 @@ pub(super) fn undecided(contender: &Contender, requirements: &Requirements, enfo
 
 /// The stated limits that can be judged.
 pub(super) fn limits(requirements: &Requirements, is_judged: impl Fn(Limit) -> bool) -> Vec<Limit> {
-    let stated = [
+    let (figures, floors) = (requirements.figure_limits(), requirements.floors());
+    let is_stated = |stated: &[(Aspect, f64)], aspect: Aspect| stated.iter().any(|(of, _)| *of == aspect);
+    let figures = FIGURES.map(|(limit, aspect)| (limit, is_stated(&figures, aspect)));
+    let floors = FLOORS.map(|(limit, aspect)| (limit, is_stated(&floors, aspect)));
+    let first = [
         (Limit::Memory, requirements.memory_gib.is_some()),
         (Limit::Attainment, !requirements.request_limits().is_empty()),
-        (Limit::KoreanSpeed, requirements.korean_characters_per_second.is_some()),
+    ];
+    let then = [
         (Limit::Budget, requirements.budget.is_some()),
         (Limit::Answered, true),
         (Limit::Licence, !requirements.licences.is_empty()),
     ];
-    let floors = FLOORS.map(|(limit, aspect)| (limit, requirements.floors().iter().any(|(of, _)| *of == aspect)));
-    let stated = stated.into_iter().chain(floors);
+    let stated = first.into_iter().chain(figures).chain(then).chain(floors);
     let stated = stated.filter(|(_, stated)| *stated).map(|(limit, _)| limit);
     let mut judged: Vec<Limit> = stated.filter(|limit| is_judged(*limit)).collect();
     // A row whose requests attain their limits has answered as many.
@@ -259,11 +281,12 @@ fn failures(contender: &Contender, requirements: &Requirements) -> Option<Broken
     ((answered as f64) < required * of as f64).then_some(Broken::Failures { required, answered, of })
 }
 
-fn korean_speed(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
-    let required = requirements.korean_characters_per_second?;
-    let measured = contender.value(KOREAN_SPEED);
-    let met = measured.is_some_and(|measured| KOREAN_SPEED.metric.direction.meets(measured, required));
-    (!met).then_some(Broken::KoreanSpeed { required, measured })
+fn figure(contender: &Contender, limit: Limit, requirements: &Requirements) -> Option<Broken> {
+    let aspect = limit.aspect_in(&FIGURES)?;
+    let (of, required) = requirements.figure_limits().into_iter().find(|(of, _)| *of == aspect)?;
+    let measured = contender.value(of);
+    let met = measured.is_some_and(|measured| of.metric.direction.meets(measured, required));
+    (!met).then_some(Broken::Figure { of, required, measured })
 }
 
 fn budget(contender: &Contender, requirements: &Requirements) -> Option<Broken> {
@@ -301,19 +324,21 @@ impl fmt::Display for Broken {
                     write!(f, "; {unanswered} failed or gave no token")?;
                 }
                 let must = (required * *of as f64 - 1e-9).ceil() as usize;
-                limits.iter().filter(|limit| limit.missed > 0).try_for_each(|limit| write_limit(f, limit, must, *of))
+                let is_broken = |limit: &&LimitAttainment| limit.missed + limit.unknown > 0;
+                limits.iter().filter(is_broken).try_for_each(|limit| write_limit(f, limit, must, *of))
             }
             Broken::Failures { required, answered, of } => {
                 let failed = of - answered;
                 write!(f, "{failed} of {of} requests failed, {} must be answered", Share(*required))
             }
-            Broken::KoreanSpeed { required, measured: None } => {
-                write!(f, "{KOREAN_SPEED} unknown, so not shown to reach {}", Rate(*required))
+            Broken::Figure { of, required, measured: None } => {
+                let (metric, bound) = (of.metric, of.metric.direction.bound());
+                write!(f, "{of} unknown, {bound} {} required", metric.unit.show(*required))
             }
-            Broken::KoreanSpeed { required, measured: Some(measured) } => {
-                let direction = KOREAN_SPEED.metric.direction;
-                let required_at = format!("{} {} required", direction.bound(), Rate(*required));
-                write!(f, "{}, {required_at}", KOREAN_SPEED.tell("", *measured))?;
+            Broken::Figure { of, required, measured: Some(measured) } => {
+                let direction = of.metric.direction;
+                let required_at = format!("{} {} required", direction.bound(), of.metric.unit.show(*required));
+                write!(f, "{}, {required_at}", of.tell("", *measured))?;
                 write_beyond(f, direction, *measured, *required)
             }
             Broken::Budget { krw_per_month, cost: None } => {
@@ -345,7 +370,11 @@ fn write_limit(f: &mut fmt::Formatter<'_>, limit: &LimitAttainment, must: usize,
     let metric = limit.metric;
     let bound = metric.direction.bound();
     write!(f, "; {} {bound} {}", metric.label, metric.unit.show_in_text(limit.limit))?;
-    write!(f, " missed by {}", limit.missed)?;
+    match (limit.missed, limit.unknown) {
+        (0, unknown) => write!(f, " not shown for {unknown}")?,
+        (missed, 0) => write!(f, " missed by {missed}")?,
+        (missed, unknown) => write!(f, " missed by {missed} and not shown for {unknown}")?,
+    }
     match limit.attainable.filter(|attainable| !metric.direction.meets(*attainable, limit.limit)) {
         Some(attainable) => {
             // Counted: of few requests the share that must is no percentile.

@@ -213,6 +213,41 @@ fn another_device_judges_memory_and_not_speed() {
     assert!(text(&elsewhere).contains("Recommendation, provisionally: late"), "{}", text(&elsewhere));
 }
 
+#[test]
+fn a_speed_of_korean_that_no_korean_answer_has_rejects() {
+    let english = requests(400, 50).into_iter().map(|trial| Trial { text: Some("It is the capital.".into()), ..trial });
+    let requirements = Requirements { korean_characters_per_second: Some(5.0), ..Requirements::default() };
+    let recommendation = judge(vec![ran("english", english.collect()), ran("korean", requests(400, 50))], requirements);
+    assert_eq!(ranked(&recommendation), ["korean"]);
+    let broken = broken(&recommendation, "english");
+    assert_eq!(broken[0], Broken::Figure { of: KOREAN_SPEED, required: 5.0, measured: None });
+    assert_eq!(broken[0].to_string(), "Korean chars/s unknown, at least 5.00 required");
+}
+
+#[test]
+fn a_limit_on_the_gaps_of_all_requests_rejects() {
+    let rows = || vec![ran("slow", requests(400, 50)), ran("fast", requests(400, 30))];
+    let of = |requirements| judge(rows(), requirements);
+    let p50 = of(Requirements { itl_p50_seconds: Some(0.04), ..Requirements::default() });
+    assert_eq!(ranked(&p50), ["fast"]);
+    assert_eq!(broken(&p50, "slow")[0].to_string(), "ITL p50 50.0 ms, at most 40.0 ms required: 25 % over");
+    assert_eq!(p50.enforced, [Limit::ItlP50, Limit::Answered]);
+    // 120 gaps are too few for a p99.
+    let p99 = of(Requirements { itl_p99_seconds: Some(1.0), ..Requirements::default() });
+    assert_eq!(broken(&p99, "fast")[0].to_string(), "ITL p99 unknown, at most 1.00 s required");
+}
+
+#[test]
+fn what_a_request_is_not_shown_to_meet_it_misses() {
+    let requirements = Requirements { text_after_seconds: Some(0.1), ..Requirements::default() };
+    // Stored before that was kept.
+    let recommendation = judge(vec![ran("old", requests(400, 50))], requirements);
+    assert_eq!(
+        broken(&recommendation, "old")[0].to_string(),
+        "0 of 12 requests (0 %) met the limits, 95 % must; text after at most 100 ms not shown for 12"
+    );
+}
+
 /// Four rows of which none meets two seconds to the first token.
 fn late_rows() -> Vec<Row> {
     ["a", "b", "c", "d"].into_iter().zip(9..).map(|(id, ttft)| ran(id, requests(ttft * 1000, 50))).collect()

@@ -6,6 +6,7 @@
 mod agreement;
 mod checkpoint;
 mod environment;
+pub mod fault;
 mod fit;
 mod load;
 mod memory;
@@ -20,6 +21,7 @@ mod trial;
 pub use agreement::AnswerAgreement;
 pub use checkpoint::{CheckpointFacts, FileFacts};
 pub use environment::Environment;
+pub use fault::Fault;
 pub use fit::FitEstimate;
 pub use load::{LoadFacts, LoadParts};
 pub use memory::{PoolMemory, PoolPhases};

@@ -10,8 +10,18 @@ pub struct Reading {
     pub at_ns: u64,
     /// Resident memory of this process; on a GPU at the ends alone.
     pub resident_bytes: Option<u64>,
-    /// Processor time that this process has used so far; at the ends alone.
+    /// Processor time that this process has used so far; of trials stored before looks could be late, at the ends alone.
     pub cpu_seconds: Option<f64>,
+    /// How much later than it was due this look came, if that was more than a tenth of a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_ns: Option<u64>,
+    /// For how long the machine is up, its sleep included; at the ends alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<f64>,
+    /// For how long the processor quotas of this process's control groups have held it back so far, all its processors together;
+    /// at the ends alone, and absent where there is no quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_seconds: Option<f64>,
     /// Processor time that everything else on the machine has used so far: other processes, and other guests of the same
     /// host (steal); at the ends alone. `None` for trials stored before this was kept.
     #[serde(default)]

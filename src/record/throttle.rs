@@ -64,11 +64,6 @@ impl GpuVerdict {
             Self::Ok
         })
     }
-
-    /// What makes a trial with these readings invalid, if anything: its times are not the candidate's.
-    pub fn fault(readings: &[Reading]) -> Option<Self> {
-        Self::of(readings).filter(|verdict| matches!(verdict, Self::Thermal | Self::Shared))
-    }
 }
 
 impl fmt::Display for GpuVerdict {
@@ -105,12 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn the_power_cap_is_a_label_and_heat_is_a_fault() {
+    fn the_power_cap_and_heat_are_told_apart() {
         let capped = with(&[(Some(1), None), (Some(4), None)]);
-        assert_eq!((GpuVerdict::of(&capped), GpuVerdict::fault(&capped)), (Some(GpuVerdict::PowerCapped), None));
+        assert_eq!(GpuVerdict::of(&capped), Some(GpuVerdict::PowerCapped));
         for heat in [0x20, 0x40, 0x04 | 0x20, 0x08 | 0x40] {
             let hot = with(&[(Some(0), None), (Some(heat), None), (Some(0), None)]);
-            assert_eq!(GpuVerdict::fault(&hot), Some(GpuVerdict::Thermal), "{heat:#x}");
+            assert_eq!(GpuVerdict::of(&hot), Some(GpuVerdict::Thermal), "{heat:#x}");
         }
     }
 
@@ -122,7 +117,7 @@ mod tests {
     #[test]
     fn another_process_is_a_fault_whatever_the_clocks_did() {
         let shared = with(&[(Some(0x40), Some(0)), (None, Some(1))]);
-        assert_eq!(GpuVerdict::fault(&shared), Some(GpuVerdict::Shared));
+        assert_eq!(GpuVerdict::of(&shared), Some(GpuVerdict::Shared));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{GpuVerdict, Reading};
+use crate::record::{Fault, Reading};
 use crate::suite::Language;
 
 /// What a trial counts for.
@@ -58,7 +58,7 @@ pub struct Trial {
     pub readings: Vec<Reading>,
     /// What was wrong with the first attempt, which this one replaced; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repeated: Option<GpuVerdict>,
+    pub repeated: Option<Fault>,
 }
 
 /// How a trial ended.

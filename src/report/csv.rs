@@ -322,7 +322,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::record::{GpuReading, Reading};
+    use crate::record::{Fault, GpuReading, Reading};
     use crate::store::sample;
     use crate::summarize::testing;
 
@@ -456,7 +456,7 @@ mod tests {
         for (trial, reasons) in trials.iter_mut().zip([0x20, 0x20, 0x04, 0x04]) {
             trial.readings = vec![held(reasons)];
         }
-        trials[2].repeated = Some(GpuVerdict::Shared);
+        trials[2].repeated = Some(Fault::Shared);
         let lines = lines(&run);
         let of = |line: usize| {
             ["thermal_trials", "shared_trials", "power_capped_trials", "repeated_trials"]

@@ -16,7 +16,7 @@ use crate::metric::METRICS;
 use crate::recommend::Recommendation;
 use crate::record::{Precision, Run};
 use crate::suite::Language;
-use crate::summarize::{Capacity, Figures, Impossible, Quality, ReaderView, RowSummary, SuiteSummary};
+use crate::summarize::{Capacity, Figures, Impossible, OtherLanguage, Quality, ReaderView, RowSummary, SuiteSummary};
 
 /// Raised when a reader of the version before could misread the document.
 pub const SCHEMA_VERSION: u64 = 2;
@@ -42,6 +42,7 @@ struct Derived<'a> {
     measured_kv_bytes_per_token: Option<u64>,
     capacity: Option<Capacity>,
     impossible: &'a [Impossible],
+    other_language: BTreeMap<Language, OtherLanguage>,
     quality: Option<&'a Quality>,
     reader: &'a BTreeMap<Language, ReaderView>,
 }
@@ -59,6 +60,7 @@ impl<'a> Derived<'a> {
             measured_kv_bytes_per_token: summary.memory.measured_kv_bytes_per_token,
             capacity: summary.capacity,
             impossible: &summary.impossible,
+            other_language: summary.text.iter().flat_map(|text| text.other_language.clone()).collect(),
             quality: summary.quality.as_ref(),
             reader: &summary.reader,
         }
@@ -127,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::answer::{self, Kind};
-    use crate::record::{BusyProgram, GpuReading, GpuVerdict, LoadParts, PoolMemory, PoolPhases};
+    use crate::record::{BusyProgram, Fault, GpuReading, LoadParts, PoolMemory, PoolPhases};
     use crate::schemas::RUN;
     use crate::store::sample;
     use crate::summarize::testing;
@@ -164,7 +166,10 @@ mod tests {
         load.parts = Some(LoadParts::default());
         row.trials[0].readings[0].gpu = Some(GpuReading::default());
         row.trials[0].readings[0].busiest = vec![BusyProgram { name: "컴파일러".into(), cpu_seconds: 0.5 }];
-        row.trials[0].repeated = Some(GpuVerdict::Shared);
+        row.trials[0].readings[0].late_ns = Some(120_000_000);
+        row.trials[0].readings[0].uptime_seconds = Some(86_400.25);
+        row.trials[0].readings[0].throttled_seconds = Some(0.25);
+        row.trials[0].repeated = Some(Fault::Shared);
         let mut out = Vec::new();
         write(&Answer::of(&run), &mut out).expect("writing to memory");
         assert_eq!(RUN.complaints(&serde_json::from_slice(&out).expect("JSON")), Vec::<String>::new());
@@ -215,7 +220,7 @@ mod tests {
         // Any key names a suite or a language, or is what some model's config says; medians are by work.
         let by_name = [
             "/quality/languages",
-            "/quality/in_language",
+            "/other_language",
             "/quality/suites",
             "/quality/suites/interview",
             "/quality/line_pass",

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod baseline;
 pub mod check;
+pub mod choices;
 pub mod comparison;
 pub mod csv;
 pub mod effects;
@@ -22,6 +23,7 @@ mod page;
 pub mod plan;
 mod prose;
 pub mod review;
+pub mod score;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -23,8 +23,8 @@ impl Formats {
         json::write(answer, &mut json).expect("writing to memory");
         csv::write(answer, &mut csv).expect("writing to memory");
         Self {
-            terminal: Terminal::FILE.render(&comparison::page(answer, Form::Screen)),
-            markdown: Markdown.render(&comparison::page(answer, Form::Document)),
+            terminal: Terminal::FILE.render(&comparison::page(answer, Form::Screen, &[])),
+            markdown: Markdown.render(&comparison::page(answer, Form::Document, &[])),
             json: serde_json::from_slice(&json).expect("JSON"),
             csv: ::csv::Reader::from_reader(&*csv).deserialize().collect::<Result<_, _>>().expect("CSV"),
         }

@@ -7,7 +7,7 @@ use super::trial::{Asked, Instruments, ask};
 use crate::clock::Clock;
 use crate::engine::{Engine, EngineError, Input, Request, Sampling};
 use crate::plan::PlannedTrial;
-use crate::record::{GpuVerdict, Outcome, Phase, Row, Trial};
+use crate::record::{Fault, Outcome, Phase, Row, Trial};
 use crate::suite::Body;
 use crate::text::Message;
 
@@ -21,8 +21,8 @@ pub enum Ended {
 }
 
 /// Runs a row on an engine, trial by trial: `next` says which follows on the trials so far, and each new one is kept and
-/// joins them. A failed trial is kept like any other, and the next one runs. One whose times are not the candidate's, by the
-/// state of the GPU, is run once more and the second is kept, whatever it is.
+/// joins them. A failed trial is kept like any other, and the next one runs. One whose times are not the candidate's, by a
+/// [`Fault`], is run once more and the second is kept, whatever it is.
 ///
 /// # Errors
 /// Only what `keep` gives: a trial that cannot be stored ends the run, for nothing after it could be either.
@@ -71,9 +71,9 @@ pub(super) fn step<C: Clock + Clone + Send + 'static, E>(
 }
 
 /// What is wrong with a trial's times, if it has any that count: a warm-up has none, nor has one that failed.
-fn fault(trial: &Trial) -> Option<GpuVerdict> {
+fn fault(trial: &Trial) -> Option<Fault> {
     let counts = trial.key.phase() == Phase::Measured && matches!(trial.outcome, Outcome::Completed { .. });
-    GpuVerdict::fault(&trial.readings).filter(|_| counts)
+    Fault::of(&trial.readings).filter(|_| counts)
 }
 
 /// One trial; `None` if it was cancelled.

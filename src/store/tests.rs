@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::sample::{self, ID};
 use super::{RunHead, Store, StoreError, new_run_id};
-use crate::record::{GpuReading, GpuVerdict, Row, RowOutcome, Run};
+use crate::record::{Fault, GpuReading, Row, RowOutcome, Run};
 use crate::suite::Language;
 
 const ROW: &str = "qwen2.5-7b q4_k";
@@ -92,7 +92,7 @@ fn a_trial_is_not_stored_twice_even_without_a_language() {
 fn a_trial_that_was_run_again_keeps_why_and_what_the_gpu_did() {
     let (folder, store) = stored(&[bare(ID, "2026-11-20T05:00:00Z")]);
     let mut trial = sample::trial(ROW, "speed", None, 0, 2);
-    trial.repeated = Some(GpuVerdict::Thermal);
+    trial.repeated = Some(Fault::Thermal);
     trial.readings[0].gpu = Some(GpuReading { energy_millijoules: Some(7), ..GpuReading::default() });
     store.add_trial(ID, &trial).expect("adding a trial");
     assert_eq!(store.load_run(ID).expect("loading").rows[0].trials, [trial]);

@@ -39,13 +39,13 @@ pub struct JsonLine<T> {
     /// What it holds.
     pub value: T,
     /// Its text, and where that begins in the file's, in bytes.
-    text: String,
-    start: usize,
+    pub(super) text: String,
+    pub(super) start: usize,
 }
 
 impl<T> JsonLine<T> {
     /// A mistake at a byte of the line.
-    fn mistake(&self, file: &Path, whole: &str, byte: usize, message: String) -> TomlError {
+    pub(super) fn mistake(&self, file: &Path, whole: &str, byte: usize, message: String) -> TomlError {
         let at = self.start + self.text.floor_char_boundary(byte);
         TomlError::at(file, whole, at..at, message)
     }
@@ -59,14 +59,14 @@ pub fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<JsonLine<T>>, 
     Ok(lines_of(path, &text_of(path)?)?)
 }
 
-/// The text of a file that is no device and not too large.
-fn text_of(path: &Path) -> Result<String, SuiteError> {
+/// The text of a file that is no device and not too large, without the mark of UTF-8 that it may begin with.
+pub(super) fn text_of(path: &Path) -> Result<String, SuiteError> {
     let failed = |source| SuiteError::Read { path: path.into(), source };
     let text = plain_file::read_text(path, WRITTEN_BY_HAND).map_err(failed)?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-fn lines_of<T: DeserializeOwned>(file: &Path, text: &str) -> Result<Vec<JsonLine<T>>, TomlError> {
+pub(super) fn lines_of<T: DeserializeOwned>(file: &Path, text: &str) -> Result<Vec<JsonLine<T>>, TomlError> {
     let mut lines = Vec::new();
     let mut start = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {

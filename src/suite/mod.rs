@@ -2,11 +2,14 @@
 //!
 //! The shipped suites are compiled in from `prompts/`, so that two people who compare figures ran the same text;
 //! `--prompts DIR` reads others of the same layout: `ko/NAME.toml` and `en/NAME.toml` for text, `NAME.toml` for suites
-//! of token ids. `--quality FILE` adds one of JSON lines.
+//! of token ids. `--quality FILE` adds one of JSON lines. Beside them stand texts and multiple-choice questions, which nobody
+//! answers: a model's likelihood of them is taken.
 
 mod check;
+mod documents;
 mod language;
 mod lines;
+mod questions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,8 +23,10 @@ use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::toml_error::TomlError;
 
 pub use check::{Bounds, Check, CheckKind, Pattern, Register, Schema};
+pub use documents::{Document, documents};
 pub use language::Language;
 pub use lines::{JsonLine, json_lines, read_lines};
+pub use questions::{FirstChoice, Question, Questions, Task};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 

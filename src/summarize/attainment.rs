@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::Requirements;
 use crate::measure::Measurement;
-use crate::metric::{Direction, LATENCY, Metric};
+use crate::metric::{DECODE, Direction, Metric, VISIBLE_TTFT};
 use crate::record::{Outcome, Phase, Row, Trial};
 
 /// Share of requests that must meet the limits where the requirements do not say.
@@ -29,6 +29,8 @@ pub struct LimitAttainment {
     pub limit: f64,
     /// Answered trials that broke this limit. One may break several.
     pub missed: usize,
+    /// Answered trials of which the metric is not known, and that are not shown to meet it: the latency of an answer that was cut.
+    pub unknown: usize,
     /// The strictest limit that the required share of trials would have met, in the metric's unit: how far off it is.
     /// `None` if none would do, too many having failed, or if any would.
     pub attainable: Option<f64>,
@@ -36,9 +38,11 @@ pub struct LimitAttainment {
 
 /// What one limit says about one trial.
 enum Judgement {
-    /// Cannot be judged of this trial and is not held against it: a decode rate of one token.
+    /// Cannot be judged of this trial and is not held against it: a decode rate of one token, visible text of token ids.
     Exempt,
     Value(f64),
+    /// Not known, so not shown to meet the limit.
+    Unknown,
     /// Failed, or nothing came.
     Never,
 }
@@ -70,6 +74,7 @@ impl Attainment {
                         .filter(|judgement| matches!(judgement, Judgement::Value(_)))
                         .filter(|judgement| !judgement.meets(metric.direction, *limit))
                         .count(),
+                    unknown: judgements.iter().filter(|judgement| matches!(judgement, Judgement::Unknown)).count(),
                     attainable: attainable(&judgements, metric.direction, required),
                 }
             })
@@ -100,9 +105,10 @@ fn judge(trial: &Trial, measurement: &Measurement, metric: &Metric) -> Judgement
     match measurement.get(metric) {
         _ if !answered(trial, measurement) => Judgement::Never,
         Some(value) => Judgement::Value(value),
-        // A whole answer has a latency; this one was cut, and never was whole.
-        None if *metric == LATENCY => Judgement::Never,
-        None => Judgement::Exempt,
+        None if *metric == DECODE => Judgement::Exempt,
+        None if *metric == VISIBLE_TTFT && trial.key.language.is_none() => Judgement::Exempt,
+        // An answer that was cut has no latency, for it never was whole; one that shows nothing serves nobody.
+        None => Judgement::Unknown,
     }
 }
 
@@ -111,7 +117,7 @@ impl Judgement {
         match self {
             Judgement::Exempt => true,
             Judgement::Value(value) => direction.meets(*value, limit),
-            Judgement::Never => false,
+            Judgement::Unknown | Judgement::Never => false,
         }
     }
 }
@@ -122,7 +128,7 @@ fn attainable(judgements: &[Judgement], direction: Direction, required: f64) -> 
         .iter()
         .filter_map(|judgement| match judgement {
             Judgement::Value(value) => Some(*value),
-            Judgement::Exempt | Judgement::Never => None,
+            Judgement::Exempt | Judgement::Unknown | Judgement::Never => None,
         })
         .collect();
     values.sort_by(|a, b| match direction {
@@ -137,7 +143,7 @@ fn attainable(judgements: &[Judgement], direction: Direction, required: f64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::TTFT;
+    use crate::metric::{LATENCY, TTFT};
     use crate::record::FinishReason;
     use crate::summarize::testing::{self, failed, text_trial};
 
@@ -191,6 +197,21 @@ mod tests {
         let requirements = Requirements { latency_seconds: Some(60.0), ..ttft(2.0) };
         let attainment = Attainment::of(&testing::measured(&trials), &requirements).unwrap();
         assert_eq!((attainment.met, attainment.unanswered), (1, 0));
+        let unknown: Vec<usize> = attainment.limits.iter().map(|limit| limit.unknown).collect();
+        assert_eq!(unknown, [0, 1]);
+    }
+
+    #[test]
+    fn an_answer_that_shows_nothing_meets_no_limit_on_visible_text_and_token_ids_have_none() {
+        let requirements = Requirements { visible_ttft_seconds: Some(1.0), ..Requirements::default() };
+        let met = |trial: Trial| Attainment::of(&testing::measured(&[trial]), &requirements).unwrap().met;
+        let shown_with = |characters: Vec<u32>| {
+            let mut trial = text_trial(500, 100, 2, "가");
+            trial.timeline.arrival_characters = Some(characters);
+            trial
+        };
+        assert_eq!((met(shown_with(vec![0, 1])), met(shown_with(vec![0, 0]))), (1, 0));
+        assert_eq!(met(testing::speed_trial("a", 128, 500, 50)), 1);
     }
 
     #[test]

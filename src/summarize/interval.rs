@@ -1,12 +1,12 @@
 //! How certain a median is: an interval between order statistics, which assumes nothing of the noise.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Share of intervals that cover the true median, if trials are independent.
 pub const LEVEL: f64 = 0.95;
 
 /// Where a figure lies, at [`LEVEL`] unless another is said, in the figure's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,

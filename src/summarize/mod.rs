@@ -3,6 +3,7 @@
 //! Pure. A candidate is summarized suite by suite, and once more over all prompts in a natural language and over all
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
+mod accuracy;
 mod attainment;
 mod capacity;
 mod cold_start;
@@ -15,18 +16,21 @@ mod interval;
 mod machine;
 mod memory;
 mod outliers;
+mod pooled;
 mod precision;
 mod quality;
 mod rate;
 mod reader;
 mod review;
 mod row;
+mod student;
 mod suite;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 mod ties;
 
+pub use accuracy::{Accuracy, Picked};
 pub use attainment::{Attainment, DEFAULT_ATTAINMENT, LimitAttainment, attainment};
 pub use capacity::Capacity;
 pub use cold_start::ColdStart;
@@ -45,6 +49,7 @@ pub use rate::Rate;
 pub use reader::ReaderView;
 pub use review::{Pair, Preference, Reviewed, agreement, pairs, preferences};
 pub use row::{RowSummary, summarize};
+pub use student::student;
 pub use suite::SuiteSummary;
-pub use summary::{Cell, Figures, Summary};
+pub use summary::{Cell, Figures, OtherLanguage, Summary, of_gaps};
 pub use ties::ties;

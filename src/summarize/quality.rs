@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rate::Rate;
 use crate::metric::{Aspect, FIDELITY, Metric, PASS_RATE};
-use crate::quality::{Gate, Judgement, Manner, Verdict, lines_pass};
+use crate::quality::{Judgement, Manner, Verdict, lines_pass};
 use crate::record::{Asked, FinishReason, Outcome, Phase, Row, Run, Trial};
 use crate::suite::Language;
 
@@ -17,8 +17,6 @@ pub struct Quality {
     pub overall: Rates,
     /// Of the answers that are due in a language.
     pub languages: BTreeMap<Language, Rates>,
-    /// Answers that are in the language that they are due in: the others are in no speed of that language.
-    pub in_language: BTreeMap<Language, Rate>,
     /// Answers all of whose lines are in the language that they are due in; see [`lines_pass`]. Reported, and fails nothing.
     pub line_pass: BTreeMap<Language, Rate>,
     /// What is worth a look in the Korean answers, and fails none.
@@ -102,11 +100,6 @@ impl JudgedAnswer<'_> {
     fn manner(&self) -> Manner {
         Manner::of(&self.asked.prompt.expected, self.text())
     }
-
-    /// Whether it is in that language: the gate of that name is not broken.
-    fn is_in_its_language(&self) -> bool {
-        !self.judgement.gates.iter().any(|(gate, verdict)| *gate == Gate::Language && verdict.is_fail())
-    }
 }
 
 /// The answers of a row that can be judged: the first one of each prompt, because a greedy answer is the same each time. None of
@@ -115,16 +108,12 @@ pub fn judged<'a>(run: &'a Run, row: &'a Row) -> Vec<JudgedAnswer<'a>> {
     if is_random(row) {
         return Vec::new();
     }
-    let prompts: BTreeMap<(&str, Option<Language>, &str), &Asked> = run
-        .prompts
-        .iter()
-        .map(|asked| ((asked.suite.as_str(), asked.prompt.language, asked.prompt.id.as_str()), asked))
-        .collect();
+    let prompts = asked(run);
     let mut seen = BTreeSet::new();
     let measured = row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);
     measured
         .filter_map(|trial| {
-            let key = (trial.key.suite.as_str(), trial.key.language, trial.key.prompt.as_str());
+            let key = key(trial);
             let asked = *prompts.get(&key)?;
             let Outcome::Completed { finish } = trial.outcome else { return None };
             let text = trial.text.as_deref()?;
@@ -135,6 +124,19 @@ pub fn judged<'a>(run: &'a Run, row: &'a Row) -> Vec<JudgedAnswer<'a>> {
             Some(JudgedAnswer { asked, trial, judgement })
         })
         .collect()
+}
+
+type Key<'a> = (&'a str, Option<Language>, &'a str);
+
+/// What a run asked.
+pub(super) fn asked(run: &Run) -> BTreeMap<Key<'_>, &Asked> {
+    let prompts = run.prompts.iter();
+    prompts.map(|asked| ((asked.suite.as_str(), asked.prompt.language, asked.prompt.id.as_str()), asked)).collect()
+}
+
+/// Which of them a trial answers.
+pub(super) fn key(trial: &Trial) -> Key<'_> {
+    (&trial.key.suite, trial.key.language, &trial.key.prompt)
 }
 
 /// Whether a row has random weights.
@@ -176,11 +178,6 @@ impl Quality {
         Some(Self {
             overall: Rates::of(judged.iter()),
             languages: by_language(None),
-            in_language: Language::ALL
-                .into_iter()
-                .map(|language| (language, Rate::of(in_language(language).map(JudgedAnswer::is_in_its_language))))
-                .filter(|(_, rate)| rate.of > 0)
-                .collect(),
             line_pass: Language::ALL
                 .into_iter()
                 .map(|language| (language, Rate::of(in_language(language).filter_map(JudgedAnswer::lines_pass))))

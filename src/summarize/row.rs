@@ -9,7 +9,7 @@ use super::cold_start::ColdStart;
 use super::impossible::Impossible;
 use super::machine::MachineState;
 use super::memory::Memory;
-use super::quality::{Quality, is_random, judged};
+use super::quality::{Quality, asked, is_random, judged, key};
 use super::reader::{self, ReaderView};
 use super::suite::SuiteSummary;
 use super::summary::Summary;
@@ -65,8 +65,10 @@ pub fn summarize(run: &Run) -> Vec<RowSummary> {
 fn summarize_row(run: &Run, row: &Row) -> RowSummary {
     let (requirements, environment): (&Requirements, &Environment) = (&run.requirements, &run.environment);
     let ceiling = Ceiling::of(row, environment);
+    let asked = asked(run);
+    let due = |trial: &Trial| asked.get(&key(trial)).map_or(trial.key.language, |asked| asked.prompt.expected.language);
     let summary = |belongs: &dyn Fn(&Trial) -> bool| {
-        Summary::of(row.trials.iter().filter(|trial| belongs(trial)), requirements, ceiling.as_ref())
+        Summary::of(row.trials.iter().filter(|trial| belongs(trial)), &due, requirements, ceiling.as_ref())
     };
     let names: BTreeSet<&str> = row.trials.iter().map(|trial| trial.key.suite.as_str()).collect();
     let suites: Vec<SuiteSummary> = names

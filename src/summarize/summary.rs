@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::attainment::Attainment;
 use super::distribution::Distribution;
+use super::pooled;
 use crate::catalog::Requirements;
-use crate::measure::{Ceiling, ITL_P50_GAPS, ITL_P99_GAPS, Measurement, gaps, percentile};
+use crate::measure::{Ceiling, ITL_P50_GAPS, ITL_P99_GAPS, Measurement, gaps};
 use crate::metric::{ITL_P50, ITL_P99, METRICS, Metric};
+use crate::quality::is_written_in;
 use crate::quantile;
 use crate::record::{Outcome, Phase, Trial};
 use crate::suite::Language;
@@ -47,12 +49,25 @@ pub struct Summary {
     /// Of them, those with a trial that completed.
     pub answered_prompts: usize,
     pub overall: Figures,
-    /// Characters mean different things in different languages: a Hangul syllable is one, and about three letters' worth.
+    /// Of the prompts in each language. Characters mean different things in different languages: a Hangul syllable is one, and about
+    /// three letters' worth. So what counts characters is of answers that are in the language alone, by their script
+    /// ([`is_written_in`]).
     pub languages: BTreeMap<Language, Figures>,
+    /// By the language that they were asked in and are due in, the answers in another one.
+    pub other_language: BTreeMap<Language, OtherLanguage>,
     /// Prompts without a language, each apart, shortest first. Their lengths are chosen far from each other, so the
     /// median over all of them would lie where no trial does.
     pub cells: Vec<Cell>,
     pub attainment: Option<Attainment>,
+}
+
+/// How many answers are not in the language that they are due in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct OtherLanguage {
+    /// Answers in another language, repetitions included.
+    pub answers: usize,
+    /// Answers that are due in the language.
+    pub of: usize,
 }
 
 /// One prompt of token ids.
@@ -65,8 +80,11 @@ pub struct Cell {
 
 impl Summary {
     /// `None` if no trial was measured.
+    ///
+    /// `due` says which language the answer of a trial is due in.
     pub(super) fn of<'t>(
         trials: impl Iterator<Item = &'t Trial>,
+        due: &dyn Fn(&Trial) -> Option<Language>,
         requirements: &Requirements,
         ceiling: Option<&Ceiling>,
     ) -> Option<Self> {
@@ -80,10 +98,28 @@ impl Summary {
         let completed: Vec<(&Trial, Measurement)> =
             measured.iter().filter(|(trial, _)| matches!(trial.outcome, Outcome::Completed { .. })).copied().collect();
 
+        let mut other_language: BTreeMap<Language, OtherLanguage> = BTreeMap::new();
+        let in_its_language = completed.iter().map(|(trial, measurement)| {
+            let language = trial.key.language.filter(|language| due(trial) == Some(*language));
+            let written =
+                language.zip(trial.text.as_deref()).and_then(|(language, text)| is_written_in(text, language));
+            if let Some(counted) = language.map(|language| other_language.entry(language).or_default()) {
+                counted.of += 1;
+                counted.answers += usize::from(written == Some(false));
+            }
+            let speaks = |figure: Option<f64>| figure.filter(|_| written == Some(true));
+            let measurement = Measurement {
+                characters_per_second: speaks(measurement.characters_per_second),
+                characters_per_token: speaks(measurement.characters_per_token),
+                ..*measurement
+            };
+            (*trial, measurement)
+        });
+        let in_its_language: Vec<(&Trial, Measurement)> = in_its_language.collect();
         let languages = Language::ALL
             .into_iter()
             .filter(|language| measured.iter().any(|(trial, _)| trial.key.language == Some(*language)))
-            .map(|language| (language, figures(&completed, |trial| trial.key.language == Some(language))))
+            .map(|language| (language, figures(&in_its_language, |trial| trial.key.language == Some(language))))
             .collect();
 
         Some(Self {
@@ -94,6 +130,7 @@ impl Summary {
             answered_prompts: distinct_prompts(&completed),
             overall: figures(&completed, |_| true),
             languages,
+            other_language,
             cells: cells(&completed),
             attainment: Attainment::of(&measured, requirements),
         })
@@ -132,8 +169,7 @@ fn figures(completed: &[(&Trial, Measurement)], belongs: impl Fn(&Trial) -> bool
     let observations = observations(completed.iter().filter(|(trial, _)| belongs(trial)));
     let of = |metric: &Metric| {
         let distribution = match *metric {
-            ITL_P50 => pooled(&observations, 0.5, ITL_P50_GAPS),
-            ITL_P99 => pooled(&observations, 0.99, ITL_P99_GAPS),
+            ITL_P50 | ITL_P99 => pooled_gaps(&observations, metric),
             _ => Distribution::of(observations.iter().filter_map(|trials| typical(trials, metric)).collect()),
         };
         Some((metric.key, distribution?))
@@ -166,12 +202,22 @@ fn typical(trials: &Observation, metric: &Metric) -> Option<f64> {
     quantile::median(&values)
 }
 
-/// A quantile of the gaps between tokens of all trials together.
-fn pooled(observations: &[Observation], share: f64, needs: usize) -> Option<Distribution> {
+/// A quantile of the gaps between the tokens of all these completed trials together, with where it lies. `None` of fewer gaps than it
+/// takes, and of a metric that is no quantile of gaps.
+pub fn of_gaps(trials: &[&Trial], metric: &Metric) -> Option<Distribution> {
+    let measured: Vec<(&Trial, Measurement)> = trials.iter().map(|trial| (*trial, Measurement::default())).collect();
+    pooled_gaps(&observations(measured.iter()), metric)
+}
+
+fn pooled_gaps(observations: &[Observation], metric: &Metric) -> Option<Distribution> {
+    let (share, needs) = match *metric {
+        ITL_P50 => (0.5, ITL_P50_GAPS),
+        ITL_P99 => (0.99, ITL_P99_GAPS),
+        _ => return None,
+    };
     let gaps = |trials: &Observation| trials.iter().filter_map(|(trial, _)| gaps(trial)).flatten().collect();
     let each: Vec<Vec<f64>> = observations.iter().map(gaps).filter(|gaps: &Vec<f64>| !gaps.is_empty()).collect();
-    let quantile = percentile(&each.concat(), share, needs)?;
-    Some(Distribution::point(each.len(), quantile))
+    pooled::of(&each, share, needs)
 }
 
 fn distinct_prompts(trials: &[(&Trial, Measurement)]) -> usize {
@@ -186,11 +232,11 @@ fn prompt(trial: &Trial) -> (&str, Option<Language>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{CHARACTERS, DECODE, TTFT};
-    use crate::summarize::testing::{failed, in_suite, speed_trial, text_trial, warmup};
+    use crate::metric::{CHARACTERS, CHARACTERS_PER_TOKEN, DECODE, TTFT};
+    use crate::summarize::testing::{failed, in_suite, of_prompts, speed_trial, text_trial, warmup};
 
     fn summarize(trials: &[Trial]) -> Option<Summary> {
-        Summary::of(trials.iter(), &Requirements::default(), None)
+        Summary::of(trials.iter(), &|trial| trial.key.language, &Requirements::default(), None)
     }
 
     #[test]
@@ -216,6 +262,33 @@ mod tests {
         // One second of decoding: 11 characters of Korean and 30 of English, but for those of the first of 11 tokens.
         let of = |language| summary.language(language).and_then(|figures| figures.median(&CHARACTERS));
         assert_eq!((of(Language::Ko), of(Language::En)), (Some(10.0), Some(30.0 - 30.0 / 11.0)));
+    }
+
+    #[test]
+    fn the_speed_of_korean_is_that_of_answers_in_korean() {
+        let answers = ["열 글자쯤 되는 답.", "Seoul is the capital.", "1, 2, 3", "네, 그렇습니다."];
+        let trials: Vec<Trial> = of_prompts(answers.map(|answer| text_trial(200, 100, 11, answer)));
+        let summary = summarize(&trials).unwrap();
+        let korean = summary.language(Language::Ko).unwrap();
+        // 11 and 9 characters, but for those of the first of 11 tokens, in one second.
+        assert_eq!(
+            (korean.get(&CHARACTERS).unwrap().n, korean.median(&CHARACTERS)),
+            (2, Some((10.0 + 90.0 / 11.0) / 2.0))
+        );
+        assert_eq!(korean.get(&CHARACTERS_PER_TOKEN).map(|figure| figure.n), Some(2));
+        assert_eq!(korean.get(&TTFT).map(|figure| figure.n), Some(4), "how long it takes is of every request");
+        assert_eq!(summary.other_language[&Language::Ko], OtherLanguage { answers: 1, of: 4 });
+        let english = summarize(&trials[1..2]).unwrap();
+        assert_eq!(english.language(Language::Ko).unwrap().get(&CHARACTERS), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_due_in_another_language_is_no_speed_of_the_prompts_and_no_mistake() {
+        let translated = text_trial(200, 100, 11, "Seoul is the capital.");
+        let due = |_: &Trial| Some(Language::En);
+        let summary = Summary::of([translated].iter(), &due, &Requirements::default(), None).unwrap();
+        assert_eq!(summary.other_language, BTreeMap::new());
+        assert_eq!(summary.language(Language::Ko).unwrap().get(&CHARACTERS), None);
     }
 
     #[test]

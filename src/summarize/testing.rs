@@ -99,6 +99,18 @@ pub(crate) fn beside(others: f64, mut trial: Trial) -> Trial {
     trial
 }
 
+/// During which this process did not run for so many seconds.
+pub(crate) fn stopped(seconds: u64, mut trial: Trial) -> Trial {
+    let reading = |seconds: u64, late: Option<u64>| Reading {
+        at_ns: seconds * 1_000_000_000,
+        cpu_seconds: Some(7.0),
+        late_ns: late.map(|seconds| seconds * 1_000_000_000),
+        ..Reading::default()
+    };
+    trial.readings = vec![reading(0, None), reading(seconds, Some(seconds))];
+    trial
+}
+
 /// On a GPU whose driver told these throttle reasons and so many other processes, a second apart.
 pub(crate) fn on_gpu(throttle: u64, others: usize, mut trial: Trial) -> Trial {
     let gpu = GpuReading { throttle_reasons: Some(throttle), other_processes: Some(others), ..GpuReading::default() };

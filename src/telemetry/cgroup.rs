@@ -27,6 +27,22 @@ pub(super) fn memory(root: &Path) -> Option<MemoryLimit> {
     })
 }
 
+/// For how long processor quotas have kept this process's groups from running, in seconds, by the file systems at `root`: of its own
+/// group and every one above it, all processors together. `None` where no group has a quota's account.
+///
+/// A group that has used its quota waits for the next period (Linux, `scheduler/sched-bwc.rst`).
+pub(super) fn throttled_seconds(root: &Path) -> Option<f64> {
+    let unified = groups(root, "", &["sys/fs/cgroup", "sys/fs/cgroup/unified"]);
+    let own = groups(root, "cpu", &["sys/fs/cgroup/cpu,cpuacct", "sys/fs/cgroup/cpu"]);
+    let account = |group: &Path| {
+        let stat = read(group, "cpu.stat")?;
+        let microseconds = field(&stat, "throttled_usec").map(|time| time as f64 / 1e6);
+        microseconds.or_else(|| Some(field(&stat, "throttled_time")? as f64 / 1e9))
+    };
+    let accounts: Vec<f64> = unified.iter().chain(&own).filter_map(|group| account(group)).collect();
+    (!accounts.is_empty()).then(|| accounts.iter().sum())
+}
+
 fn unified_memory(group: &Path) -> Option<MemoryLimit> {
     // Above `high` the kernel reclaims and holds the process up, so it is a limit too.
     let limits = ["memory.max", "memory.high"].into_iter().filter_map(|name| number(group, name));
@@ -148,6 +164,33 @@ mod tests {
             ("sys/fs/cgroup/other/memory.max", text(1)),
         ];
         assert_eq!(found(&files), Some((6 * GIB, 4 * GIB)));
+    }
+
+    #[test]
+    fn quotas_that_held_a_process_back_are_those_of_every_group_above_it() {
+        let of = |files: &[(&str, String)]| throttled_seconds(machine(files).path());
+        let stat = |microseconds: u64| format!("usage_usec 9\nnr_throttled 3\nthrottled_usec {microseconds}\n");
+        let own = [
+            ("proc/self/cgroup", "0::/job/step\n".into()),
+            ("sys/fs/cgroup/job/step/cpu.stat", stat(250_000)),
+            ("sys/fs/cgroup/job/cpu.stat", stat(1_500_000)),
+            ("sys/fs/cgroup/other/cpu.stat", stat(99_000_000)),
+        ];
+        assert_eq!(of(&own), Some(1.75));
+        // Without a controller of processors the file has no account of throttling.
+        assert_eq!(
+            of(&[("proc/self/cgroup", "0::/\n".into()), ("sys/fs/cgroup/cpu.stat", "usage_usec 9\n".into())]),
+            None
+        );
+        let version_1 = [
+            ("proc/self/cgroup", "5:cpu,cpuacct:/docker/abc\n".into()),
+            (
+                "proc/self/mountinfo",
+                "35 31 0:32 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu\n".into(),
+            ),
+            ("sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 8\nnr_throttled 2\nthrottled_time 500000000\n".into()),
+        ];
+        assert_eq!(of(&version_1), Some(0.5));
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl Host {
         Some((working + interrupts_and_steal) as f64 / 100.0)
     }
 
+    /// For how long the machine is up, its sleep included, in seconds.
+    pub fn uptime_seconds(&self) -> Option<f64> {
+        self.read("uptime")?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// For how long the processor quotas of this process's control groups have held it back, in seconds, all processors together.
+    pub fn throttled_seconds(&self) -> Option<f64> {
+        cgroup::throttled_seconds(self.proc.parent()?)
+    }
+
     /// Clock of the fastest processor now, in MHz, as the kernel saw it last.
     pub fn cpu_megahertz(&self) -> Option<f64> {
         let processors = self.read("cpuinfo")?;
@@ -67,6 +77,14 @@ impl Host {
     pub fn processes(&self) -> Processes {
         Processes::under(&self.proc, std::process::id())
     }
+}
+
+/// Processor time that this process has used, in seconds, all threads together: as [`Host::cpu_seconds`], without reading a file.
+pub fn own_cpu_seconds() -> Option<f64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes a whole `timespec` to the one that lives here.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    (failed == 0).then(|| time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
 }
 
 /// Largest resident memory since [`reset_peak`], or since the start where it cannot be reset.
@@ -149,6 +167,15 @@ mod tests {
         assert!(peak_resident_bytes().unwrap() >= 64 << 20);
         assert!(touched.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
         assert!(Host::this().resident_bytes().unwrap() > 0 && available_bytes().unwrap() <= total_bytes().unwrap());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn both_accounts_of_this_processs_time_agree() {
+        let (by_file, by_clock) = (Host::this().cpu_seconds().unwrap(), own_cpu_seconds().unwrap());
+        // The file has ticks of 10 ms, user and system each; other tests go on meanwhile.
+        assert!(by_clock + 0.05 >= by_file && by_clock < by_file + 5.0, "{by_clock} s and {by_file} s");
+        assert!(Host::this().uptime_seconds().unwrap() > 0.0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Looks at the machine: what a reading is taken from.
 
+use super::host::own_cpu_seconds;
 use super::{GpuProbe, Host};
 use crate::record::Reading;
 
@@ -11,6 +12,9 @@ pub fn at_an_end(at_ns: u64, host: &Host, gpu: Option<&dyn GpuProbe>) -> Reading
         resident_bytes: host.resident_bytes(),
         cpu_seconds,
         others_cpu_seconds: host.busy_seconds().zip(cpu_seconds).map(|(all, own)| all - own),
+        late_ns: None,
+        uptime_seconds: host.uptime_seconds(),
+        throttled_seconds: host.throttled_seconds(),
         cpu_megahertz: host.cpu_megahertz(),
         busiest: Vec::new(),
         gpu: gpu.map(GpuProbe::look),
@@ -19,8 +23,9 @@ pub fn at_an_end(at_ns: u64, host: &Host, gpu: Option<&dyn GpuProbe>) -> Reading
 
 /// What costs little: for the middle of one.
 pub fn within(at_ns: u64, host: &Host, gpu: Option<&dyn GpuProbe>) -> Reading {
+    let cpu_seconds = own_cpu_seconds();
     match gpu {
-        Some(gpu) => Reading { at_ns, gpu: Some(gpu.look()), ..Reading::default() },
-        None => Reading { at_ns, resident_bytes: host.resident_bytes(), ..Reading::default() },
+        Some(gpu) => Reading { at_ns, cpu_seconds, gpu: Some(gpu.look()), ..Reading::default() },
+        None => Reading { at_ns, cpu_seconds, resident_bytes: host.resident_bytes(), ..Reading::default() },
     }
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{GpuProbe, Host, look};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::record::Reading;
 
 /// Time between two looks. What one takes is measured by `benches/watcher.rs`: to be below 0.5 % of a processor together.
@@ -14,6 +14,10 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The same where there is a GPU to look at: 25 looks a second, however many milliseconds of them its driver takes.
 const GPU_INTERVAL: Duration = Duration::from_millis(40);
+
+/// A look that comes this much later than it was due is worth keeping that it did: a thread that sleeps is woken sooner, however busy
+/// the machine.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Looks at the machine until it is stopped.
 pub struct Watcher {
@@ -58,19 +62,27 @@ fn watch(
     let interval = if gpu.is_some() { GPU_INTERVAL } else { INTERVAL };
     let mut due = start + interval;
     let mut readings = vec![first];
-    while stopped.recv_timeout(due.saturating_sub(clock.now())) == Err(RecvTimeoutError::Timeout) {
-        readings.push(look::within(at_ns(), host, gpu));
+    // Not the run's clock, which a test moves: whether this thread woke in time is real.
+    let real = SystemClock::new();
+    loop {
+        let wait = due.saturating_sub(clock.now());
+        let wakes = real.now() + wait;
+        let is_over = stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout);
+        let late = Some(real.now().saturating_sub(wakes)).filter(|late| *late > LATE);
+        let late_ns = late.map(|late| late.as_nanos() as u64);
+        if is_over {
+            readings.push(Reading { late_ns, ..look::at_an_end(at_ns(), host, gpu) });
+            return readings;
+        }
+        readings.push(Reading { late_ns, ..look::within(at_ns(), host, gpu) });
         // A look that took too long is not made up for.
         due = (due + interval).max(clock.now());
     }
-    readings.push(look::at_an_end(at_ns(), host, gpu));
-    readings
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
     use crate::record::GpuReading;
     use crate::telemetry::gpu::ScriptedProbe;
 

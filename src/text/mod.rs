@@ -13,4 +13,4 @@ pub use chat::{ChatTemplate, Message, MessageRole, TEMPLATE_DATE};
 pub use document::read_tokenizer;
 pub use render::{RENDERS_TEMPLATES, RenderError, Rendering, render_templates};
 pub use stream::TextStream;
-pub use tokenizer::{TextError, TextModel};
+pub use tokenizer::{PlacedTokens, TextError, TextModel};

@@ -1,6 +1,7 @@
 //! A checkpoint's text side: its tokenizer, its chat template, and the tokens that end an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
@@ -8,7 +9,6 @@ use tokenizers::Tokenizer;
 use super::chat::Message;
 use super::render::{RenderError, Renderer, Rendering};
 use crate::catalog::PromptFormat;
-use crate::suite::Language;
 
 /// What goes wrong between text and tokens.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,15 @@ pub enum TextError {
     Encode(String),
     #[error("the checkpoint has no tokenizer, only token ids can be run")]
     NoTokenizer,
+}
+
+/// A text in tokens, and where each stands in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedTokens {
+    pub ids: Vec<u32>,
+    /// The bytes of the text that each token stands for; several that are parts of one character each have all of it, and
+    /// what the tokenizer adds has none.
+    pub places: Vec<Option<Range<usize>>>,
 }
 
 /// How a conversation becomes a text.
@@ -165,20 +174,46 @@ impl TextModel {
         self.tokens(text, self.adds_special_tokens(text))
     }
 
-    /// The language of the line that each of a text's tokens stands in: Korean where the line has a Hangul syllable, else
-    /// English; `None` for tokens that the tokenizer adds. `None` where the text cannot be tokenized.
-    pub fn languages(&self, text: &str) -> Option<Vec<Option<Language>>> {
-        let encoding = self.tokenizer.encode_char_offsets(text, self.adds_special_tokens(text)).ok()?;
-        let mut by_character = Vec::new();
-        for line in text.split_inclusive('\n') {
-            let hangul = line.chars().any(|character| ('가'..='힣').contains(&character));
-            let language = if hangul { Language::Ko } else { Language::En };
-            by_character.extend(line.chars().map(|_| language));
-        }
+    /// As [`Self::encode`], with the place of each token.
+    ///
+    /// # Errors
+    /// What the tokenizer cannot encode.
+    pub fn encode_in_place(&self, text: &str) -> Result<PlacedTokens, TextError> {
+        let encoding = self.tokenizer.encode(text, self.adds_special_tokens(text));
+        let encoding = encoding.map_err(|error| TextError::Encode(error.to_string()))?;
         let added = encoding.get_special_tokens_mask();
-        let of =
-            |((start, _), added): (&(usize, usize), &u32)| by_character.get(*start).copied().filter(|_| *added == 0);
-        Some(encoding.get_offsets().iter().zip(added).map(of).collect())
+        let place = |((start, end), added): (&(usize, usize), &u32)| (*added == 0).then_some(*start..*end);
+        let places = encoding.get_offsets().iter().zip(added).map(place).collect();
+        Ok(PlacedTokens { ids: encoding.get_ids().to_vec(), places })
+    }
+
+    /// Whether the tokenizer puts a token of its own before this text.
+    ///
+    /// # Errors
+    /// What the tokenizer cannot encode.
+    pub fn adds_before(&self, text: &str) -> Result<bool, TextError> {
+        let PlacedTokens { places, .. } = self.encode_in_place(text)?;
+        Ok(places.first() == Some(&None))
+    }
+
+    /// A context and what continues it, in tokens: cut as lm-evaluation-harness does it (`_encode_pair`). Both are encoded
+    /// together, with white space at the end of the context given to the continuation, and what is left after as many tokens as
+    /// the context has alone is the continuation's. If that is nothing, because the two melt into fewer tokens, the
+    /// continuation begins with the first token that differs.
+    ///
+    /// # Errors
+    /// What the tokenizer cannot encode, or a continuation that adds no token.
+    pub fn encode_pair(&self, context: &str, continuation: &str) -> Result<(Vec<u32>, Vec<u32>), TextError> {
+        let whole = self.encode(&format!("{context}{continuation}"))?;
+        let mut alone = self.encode(context.trim_end())?;
+        if alone.len() >= whole.len() {
+            let same = alone.iter().zip(&whole).take_while(|(a, b)| a == b).count();
+            alone.truncate(same);
+        }
+        match whole.get(alone.len()..) {
+            Some(rest) if !rest.is_empty() => Ok((alone, rest.to_vec())),
+            _ => Err(TextError::Encode(format!("`{continuation}` adds no token to what it continues"))),
+        }
     }
 
     fn adds_special_tokens(&self, text: &str) -> bool {

@@ -15,7 +15,7 @@ use crate::printable::printable;
 use crate::record::{LoadFacts, Row, RowOutcome, Trial};
 use crate::run::{Remark, RunListener};
 use crate::suite::Body;
-use crate::units::{Bytes, Known};
+use crate::units::{Bytes, Known, counted};
 
 /// Redraws this often also while nothing happens, so that the time left counts down.
 const TICK: Duration = Duration::from_millis(200);
@@ -96,7 +96,7 @@ impl<'a> RunProgress<'a> {
         let row = |work| RowProgress { work, done: 0, trial: 0, trials: 0, name: String::new() };
         let bar =
             bar(bars, total, "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left");
-        let downloads = DownloadProgress::new(bars);
+        let downloads = DownloadProgress::new(printer);
         let _heartbeat = Heartbeat::of(&bar, printer);
         Self { printer, downloads, bar, _heartbeat, rows: rows.into_iter().map(row).collect(), row: 0 }
     }
@@ -277,17 +277,17 @@ pub fn split_by_default(row: &str) -> String {
 
 /// A bar over a download: bytes, speed and time left, the file at hand beside it.
 pub struct DownloadProgress<'a> {
-    bars: &'a MultiProgress,
-    bar: Option<ProgressBar>,
+    printer: &'a Printer,
+    bar: Option<(ProgressBar, Heartbeat)>,
 }
 
 impl<'a> DownloadProgress<'a> {
-    pub fn new(bars: &'a MultiProgress) -> Self {
-        Self { bars, bar: None }
+    pub fn new(printer: &'a Printer) -> Self {
+        Self { printer, bar: None }
     }
 
     fn with(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &self.bar {
+        if let Some((bar, _)) = &self.bar {
             act(bar);
         }
     }
@@ -297,9 +297,10 @@ impl FetchProgress for DownloadProgress<'_> {
     fn begin(&mut self, total_bytes: u64, files: usize) {
         let template =
             "{msg}\n{bar:40} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta_precise} left";
-        let bar = bar(self.bars, total_bytes, template);
-        bar.set_message(format!("downloading {files} files"));
-        self.bar = Some(bar);
+        let bar = bar(self.printer.bars(), total_bytes, template);
+        bar.set_message(format!("downloading {}", counted(files, "file")));
+        let heartbeat = Heartbeat::of(&bar, self.printer);
+        self.bar = Some((bar, heartbeat));
     }
 
     fn file(&mut self, name: &str, _: u64) {
@@ -312,6 +313,7 @@ impl FetchProgress for DownloadProgress<'_> {
 
     fn end(&mut self) {
         self.with(ProgressBar::finish_and_clear);
+        self.bar = None;
     }
 
     fn restart(&mut self, bytes: u64) {

@@ -336,7 +336,7 @@ fn saving_again_keeps_the_noise_and_gives_the_same_text() {
     let parsed: Value = serde_json::from_str(&after).unwrap();
     assert_eq!(parsed["noise"], noise);
     let lines =
-        |text: &str| text.lines().filter(|line| line.contains("\"prompt\"")).map(str::to_owned).collect::<Vec<_>>();
+        |text: &str| text.lines().filter(|line| line.contains("\"token_ids\"")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines(&before), lines(&after));
     assert_eq!(lines(&after).len(), 1, "a prompt has a line");
 }

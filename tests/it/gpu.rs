@@ -12,7 +12,7 @@ use bench::engine::PrepareListener;
 use bench::engine::scripted::{Event, ScriptedEngine};
 use bench::measure::{Energy, EnergySource, Measurement, MemoryPhases};
 use bench::plan::PlannedTrial;
-use bench::record::{GpuReading, GpuVerdict, Row, Trial};
+use bench::record::{Fault, GpuReading, GpuVerdict, Row, Trial};
 use bench::run::{Instruments, RunListener, execute};
 use bench::summarize::Memory;
 use bench::telemetry::GpuProbe;
@@ -246,7 +246,7 @@ impl GpuProbe for Slowed {
 fn a_trial_in_the_heat_is_run_once_more_and_the_second_is_kept() {
     let trials = trials(Arc::new(Slowed::new([[0, 0x20], [0, 4]])), 1);
     assert_eq!(trials.len(), 1, "its key is its own");
-    assert_eq!(trials[0].repeated, Some(GpuVerdict::Thermal));
+    assert_eq!(trials[0].repeated, Some(Fault::Thermal));
     assert_eq!(GpuVerdict::of(&trials[0].readings), Some(GpuVerdict::PowerCapped), "the second is the one that counts");
 }
 
@@ -256,7 +256,7 @@ fn a_gpu_that_stays_shared_costs_each_trial_one_repetition_and_the_trials_are_ma
     let trials = trials(Arc::new(ScriptedProbe::new([shared])), 3);
     assert_eq!(trials.len(), 3);
     for trial in &trials {
-        assert_eq!(trial.repeated, Some(GpuVerdict::Shared));
+        assert_eq!(trial.repeated, Some(Fault::Shared));
         assert_eq!(GpuVerdict::of(&trial.readings), Some(GpuVerdict::Shared));
     }
 }

@@ -28,7 +28,7 @@ fn until_stored(bench: &Bench, running: &mut Running, trials: usize) {
         let heads = Store::open_existing(bench.path("results/bench.db")).ok()?.list_runs().ok()?;
         Some(heads.last()?.trials)
     };
-    while stored().unwrap_or_default() < trials {
+    while stored().is_none_or(|stored| stored < trials) {
         assert!(!running.has_ended(), "the run ended before it could be interrupted");
         assert!(Instant::now() < deadline, "{trials} trials were not stored in time");
         std::thread::sleep(Duration::from_millis(2));
@@ -215,4 +215,33 @@ fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
     until_stored(&bench, &mut running, stored + 20);
     running.signal("TERM");
     running.wait();
+}
+
+/// A candidate that answers in two seconds, by a script.
+const SLOW: &str = r#"
+request = [[{ encoded = 12 }, { token = [1, "가"] }, { wait_ms = 1000 }, { token = [2, "나"] }, { wait_ms = 1000 }, { token = [3, "다"] }]]
+"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_trial_during_which_the_program_was_stopped_is_run_again() {
+    let bench = Bench::new().prompts();
+    bench.write("slow.toml", SLOW);
+    bench.write("models.toml", "[[candidate]]\nid = \"slow\"\nscript = \"slow.toml\"\n");
+    let line = "compare --models models.toml --prompts prompts --suite greeting --language ko --warmup 0 --repeat 1";
+    let mut running = bench.start(line);
+    until_stored(&bench, &mut running, 0);
+    // The run is stored before its first trial begins, which then takes two seconds.
+    std::thread::sleep(Duration::from_millis(700));
+    running.signal("STOP");
+    std::thread::sleep(Duration::from_millis(1500));
+    running.signal("CONT");
+    running.finish();
+    let run = bench.export("latest");
+    let trials = run["run"]["rows"][0]["trials"].as_array().unwrap();
+    assert_eq!((trials.len(), &trials[0]["repeated"]), (1, &json!("stopped")), "{trials:?}");
+    let gap = trials[0]["timeline"]["arrivals_ns"].as_array().unwrap().last().and_then(Value::as_u64).unwrap();
+    assert!(gap >= 2_000_000_000, "the second attempt is kept whole");
+    let notes = run["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note["kind"] == "stopped_repeated" && note["trials"] == 1), "{notes:?}");
 }

@@ -18,6 +18,7 @@ mod batches;
 mod candle_transformers;
 mod check;
 mod checkpoints;
+mod choices;
 mod compare;
 mod damage;
 mod decode_steps;

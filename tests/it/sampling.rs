@@ -110,7 +110,7 @@ fn run_whole(settings: &Settings, times: Times, cold: u32) -> Row {
 
 fn report(row: Row, settings: Settings) -> String {
     let run = run_of(row, settings);
-    Terminal::FILE.render(&comparison::page(&Answer::of(&run), Form::Screen))
+    Terminal::FILE.render(&comparison::page(&Answer::of(&run), Form::Screen, &[]))
 }
 
 /// Rounds of the measured trials, and warm-up trials.

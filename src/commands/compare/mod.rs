@@ -13,7 +13,7 @@ use super::deliver::{deliver, reserve};
 use super::fault::Noted;
 use super::interrupt::on_interrupt;
 use super::status::{Status, qualifies};
-use super::{baselines, judge, threads};
+use super::{baselines, judge, metrics, threads};
 use crate::acquire::known_config;
 use crate::answer::Answer;
 use crate::catalog::Requirements;
@@ -37,6 +37,7 @@ use choose::Chosen;
 
 pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Error> {
     // First: what is refused leaves nothing behind.
+    let more = metrics::of_trials(&args.columns.columns)?;
     reserve(args.output.as_deref())?;
     let path = store::database(&args.results.results);
     let mut task = match (&args.resume, &args.like) {
@@ -55,7 +56,7 @@ pub(super) fn run(args: &cli::Compare, printer: &Printer) -> Result<Status, Erro
     judge::keep(&mut task.store, &task.run)?;
     let run = &task.run;
     let answer = Answer::of(run);
-    deliver(&answer, args.format, false, args.output.as_deref(), printer)?;
+    deliver(&answer, args.format, &more, false, args.output.as_deref(), printer)?;
     printer.say(&format!(
         "Results: {} (run {}). Answers and raw timings: bench export {}{} --format json",
         path.display(),

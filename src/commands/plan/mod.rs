@@ -114,7 +114,7 @@ fn subjects(args: &cli::Plan, catalog: Catalog, printer: &Printer) -> Result<Vec
 
 /// What is known of a candidate without its weights.
 fn shape(source: &Source, printer: &Printer, cancel: &AtomicBool) -> Result<Shape, Error> {
-    let preview = acquire::preview(source, &mut DownloadProgress::new(printer.bars()), cancel)?;
+    let preview = acquire::preview(source, &mut DownloadProgress::new(printer), cancel)?;
     let path = source.name().as_ref().into();
     Shape::new(&preview.config, preview.stored_bytes).map_err(|source| AcquireError::Spec { path, source }.into())
 }

@@ -47,7 +47,12 @@ impl Sequence {
 
     /// Forgets its tokens, to hold so many others.
     pub(super) fn restart(&mut self, room: usize) {
-        (self.position, self.room) = (0, room);
+        self.restart_at(0, room);
+    }
+
+    /// Forgets all but its first tokens.
+    pub(super) fn restart_at(&mut self, position: usize, room: usize) {
+        (self.position, self.room) = (position, room);
     }
 
     /// So many more tokens are in the caches.

@@ -189,6 +189,23 @@ impl Decoder {
         Ok(())
     }
 
+    /// Makes room for one sequence of so many tokens that begins with the first `kept` of the only one that there is: they stay in
+    /// its caches, if it can hold so many more and they are turned as a sequence of this length is. Gives how many stay:
+    /// all or none.
+    pub fn reset_keeping(&mut self, room: usize, kept: usize) -> Result<usize> {
+        if let [sequence] = self.sequences.as_mut_slice()
+            && kept > 0
+            && kept <= sequence.position()
+            && sequence.fits(room)
+            && self.ropes.iter().all(|rope| rope.is_long(room) == rope.is_long(sequence.room()))
+        {
+            sequence.restart_at(kept, room);
+            return Ok(kept);
+        }
+        self.reset(&[room])?;
+        Ok(0)
+    }
+
     /// What a decode step has the addresses of is changed only here, where the step is dropped first.
     fn make_room(&mut self, rooms: &[usize]) -> Result<()> {
         let positions = rooms.iter().max().map_or(0, |longest| longest.next_multiple_of(PREFILL_CHUNK));

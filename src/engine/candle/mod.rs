@@ -3,6 +3,7 @@
 mod address;
 mod attention;
 mod batch;
+mod continuations;
 mod decode_step;
 mod decoder;
 mod gpu_memory;
@@ -41,6 +42,7 @@ use crate::spec::{DecoderSpec, Inventory, ScaledWeights};
 use crate::telemetry;
 use crate::text::{TextError, TextModel, TextStream};
 
+pub use continuations::Continuations;
 pub use decoder::{Decoder, Logits, Next};
 use phases::PoolMarks;
 pub use predict::{Windows, predict};
@@ -239,6 +241,16 @@ impl CandleEngine {
     pub fn make_room(&mut self, tokens: usize) -> Result<(), EngineError> {
         self.check_length(tokens)?;
         self.decoder.reset(&[tokens]).map_err(|error| settled(error.into(), &self.device))
+    }
+
+    /// As [`Self::make_room`], for a sequence that begins with the first `kept` tokens of the present one: gives how many of
+    /// them are still there, all or none.
+    fn make_room_keeping(&mut self, tokens: usize, kept: usize) -> Result<usize, EngineError> {
+        let limit = self.spec().max_positions;
+        if tokens > limit {
+            return Err(EngineError::PromptTooLong { prompt: tokens, limit });
+        }
+        self.decoder.reset_keeping(tokens, kept).map_err(|error| settled(error.into(), &self.device))
     }
 
     /// Appends tokens to the sequence; gives the logits of each, `[tokens, vocabulary]`.

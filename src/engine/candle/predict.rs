@@ -8,7 +8,7 @@ use super::{CandleEngine, Logits};
 use crate::engine::{EngineError, Input};
 
 /// Tokens whose predictions an engine holds at once: with 256,000 tokens to choose from, 128 MB.
-const PREDICTED_AT_ONCE: usize = 128;
+pub(super) const PREDICTED_AT_ONCE: usize = 128;
 
 /// How a text that is longer than a context is taken: in windows of so many tokens, each beginning `stride` tokens after the
 /// one before.
@@ -97,7 +97,7 @@ impl CandleEngine {
     }
 
     /// Appends tokens to the sequence; gives the log-probabilities of what follows each.
-    fn log_probs(&mut self, ids: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
+    pub(super) fn log_probs(&mut self, ids: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
         let logits = self.decoder.forward(&[ids], Logits::Every)?;
         Ok(candle_nn::ops::log_softmax(&logits, D::Minus1)?.to_vec2::<f32>()?)
     }

@@ -50,6 +50,8 @@ pub(super) struct Columns<'a> {
     pub answer: &'a Answer<'a>,
     pub lines: Vec<Line<'a>>,
     pub form: Form,
+    /// What the user wants to see beside the table's own columns.
+    pub more: &'a [Metric],
 }
 
 impl<'a> Columns<'a> {
@@ -110,6 +112,7 @@ impl<'a> Columns<'a> {
         columns.extend(
             on_gpu.iter().filter_map(|metric| self.known(heading(metric), metric, |summary| group.overall(summary))),
         );
+        columns.extend(self.more.iter().flat_map(|metric| self.asked_for(group, metric)));
         if limits {
             columns.push(self.column("within\nlimits", Align::Right, |(_, summary)| {
                 let attained = group.of(summary).and_then(|summary| summary.attainment.as_ref());
@@ -178,10 +181,13 @@ impl<'a> Columns<'a> {
             let p95 = text(summary).and_then(|figures| figures.get(&TTFT)?.p95);
             Known(p95.map(Seconds)).to_string()
         };
-        // Of too few requests a median is no p50.
-        let stated = |summary: &'a RowSummary| text(summary)?.get(&TTFT).filter(|ttft| ttft.p50.is_some());
+        // Of too few prompts a median is no p50, but still what rows are ranked by.
+        let median = |(_, summary): &Line<'a>| match text(summary).and_then(|figures| figures.get(&TTFT)) {
+            Some(ttft) if ttft.p50.is_none() => Cell::from(format!("({})", self.median(&TTFT, Some(ttft)))),
+            ttft => self.tied(&TTFT, &Work::Text, summary, self.median(&TTFT, ttft)),
+        };
         let mut columns = vec![
-            self.compared(format!("{}\np50", TTFT.label), &TTFT, &Work::Text, stated),
+            self.column(format!("{}\np50", TTFT.label), Align::Right, median),
             self.column(format!("{}\np95", TTFT.label), Align::Right, p95).joined(),
         ];
         if self.form == Form::Document {
@@ -243,6 +249,31 @@ impl<'a> Columns<'a> {
         ]
     }
 
+    /// A metric's medians: of each prompt of token ids, of all texts, or of those in each language where it counts characters.
+    fn asked_for(&self, group: Group, metric: &Metric) -> Vec<Column> {
+        let named = |what: &str| format!("{}\n{what}", figure::heading(metric).replace(", ", "\n"));
+        match group {
+            Group::Tokens => {
+                let kinds = self.kinds();
+                let of = |(prompt, tokens): &(&'a str, Option<u32>)| {
+                    let (name, prompt) = (length(&kinds, prompt, *tokens), *prompt);
+                    self.placed(named(&name), metric, move |summary| cell(summary, prompt))
+                };
+                kinds.iter().map(of).collect()
+            }
+            Group::Text if figure::differs_by_language(metric) => {
+                let of = |language: Language| {
+                    self.placed(named(language.tag()), metric, move |summary| summary.text.as_ref()?.language(language))
+                };
+                Language::ALL.into_iter().map(of).collect()
+            }
+            Group::Text => {
+                let heading = figure::heading(metric).replace(", ", "\n");
+                vec![self.placed(heading, metric, |summary| group.overall(summary))]
+            }
+        }
+    }
+
     /// How near the prefill of the longest prompt came to what a GPU can compute, where that is known.
     fn longest_prefill(&self) -> Option<Column> {
         let kinds = self.kinds();
@@ -259,10 +290,24 @@ impl<'a> Columns<'a> {
                 figure::median(&metric, figures.and_then(|figures| figures.get(&metric)))
             })
         };
-        [CHARACTERS, CHARACTERS_PER_TOKEN]
-            .into_iter()
-            .flat_map(|metric| [by_language(metric, Language::Ko), by_language(metric, Language::En).joined()])
-            .collect()
+        let [speed, text] = [CHARACTERS, CHARACTERS_PER_TOKEN]
+            .map(|metric| vec![by_language(metric, Language::Ko), by_language(metric, Language::En).joined()]);
+        [speed, self.other_language(), text].concat()
+    }
+
+    /// Answers that are in no speed of their language, being in another one; of a language that some row missed.
+    fn other_language(&self) -> Vec<Column> {
+        let of = |summary: &RowSummary, language| summary.text.as_ref()?.other_language.get(&language).copied();
+        let is_missed = |language: &Language| {
+            self.lines.iter().any(|(_, summary)| of(summary, *language).is_some_and(|counted| counted.answers > 0))
+        };
+        let column = |language: Language| {
+            self.column(format!("not\n{}", language.name()), Align::Right, move |(_, summary)| {
+                Known(of(summary, language).map(|counted| format!("{} of {}", counted.answers, counted.of))).to_string()
+            })
+            .joined()
+        };
+        Language::ALL.into_iter().filter(is_missed).map(column).collect()
     }
 
     /// A column of medians by which candidates are compared: those that are not told apart from the best are marked.

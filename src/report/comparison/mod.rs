@@ -8,7 +8,8 @@ mod variants;
 
 use super::machine;
 use super::page::{Align, Block, Column, Form, Item, Note, Page, Table};
-use crate::answer::{self, Answer, Kind, Severity};
+use crate::answer::{self, Answer, Kind, Scarce, Severity};
+use crate::metric::Metric;
 use crate::recommend::{explain, provenance};
 use crate::summarize::RowSummary;
 use crate::units::counted;
@@ -17,16 +18,17 @@ use columns::{Columns, Group, Line};
 
 /// The page of an answer.
 ///
-/// A screen ends with the recommendation, for its end is what is seen, or with what variants change; a document begins with it. A screen does not repeat
-/// of rows that did not run what the recommendation says where it rejects them, and shows no answers: the exports do.
-pub fn page(answer: &Answer, form: Form) -> Page {
+/// A screen ends with the recommendation, for its end is what is seen, or with what variants change; a document
+/// begins with it. A screen does not repeat of rows that did not run what the recommendation says where it rejects them, and
+/// shows no answers: the exports do. The tables have columns of `more` metrics beside their own.
+pub fn page(answer: &Answer, form: Form, more: &[Metric]) -> Page {
     let (not_run, notes): (Vec<_>, Vec<_>) = answer.notes.iter().partition(|note| is_of_outcome(&note.kind));
     let mut blocks = Vec::new();
     match form {
         Form::Screen => {
             let machine = machine::named(&answer.run.environment);
             blocks.push(Block::Paragraph(format!("Run {} on {machine}", answer.run.id)));
-            blocks.extend(figures(answer, form));
+            blocks.extend(figures(answer, form, more));
             let failed = not_run.into_iter().filter(|note| matches!(note.kind, Kind::FailedRequests { .. }));
             blocks.extend(failed.chain(notes).map(note));
             blocks.extend(recommendation(answer));
@@ -41,7 +43,7 @@ pub fn page(answer: &Answer, form: Form) -> Page {
             blocks.extend(warnings.into_iter().map(note));
             blocks.extend(variants::blocks(answer, form));
             blocks.extend(recommendation(answer));
-            blocks.extend(figures(answer, form));
+            blocks.extend(figures(answer, form, more));
             blocks.extend(notes.into_iter().map(note));
             blocks.extend(outcomes(&not_run));
             blocks.extend(self::answers(answer));
@@ -68,7 +70,7 @@ fn origin(answer: &Answer) -> String {
 }
 
 /// A table for each kind of prompts that was run. The first lists every row, also those without a figure.
-fn figures(answer: &Answer, form: Form) -> Vec<Block> {
+fn figures(answer: &Answer, form: Form, more: &[Metric]) -> Vec<Block> {
     let lines: Vec<Line> = answer.rows().collect();
     if lines.is_empty() {
         return Vec::new();
@@ -76,7 +78,7 @@ fn figures(answer: &Answer, form: Form) -> Vec<Block> {
     let groups: Vec<Group> =
         Group::ALL.into_iter().filter(|group| lines.iter().any(|(_, summary)| group.of(summary).is_some())).collect();
     if groups.is_empty() {
-        let columns = Columns { answer, lines, form };
+        let columns = Columns { answer, lines, form, more };
         return vec![Block::Table(table(&columns, columns.resources(), |_| false))];
     }
     let limits = !answer.run.requirements.request_limits().is_empty();
@@ -85,7 +87,7 @@ fn figures(answer: &Answer, form: Form) -> Vec<Block> {
         let is_shown = |(_, summary): &&Line| is_first || group.of(summary).is_some();
         let shown: Vec<Line> = lines.iter().filter(is_shown).copied().collect();
         let title = title(*group, &shown);
-        let columns = Columns { answer, lines: shown, form };
+        let columns = Columns { answer, lines: shown, form, more };
         let resources = if is_first { columns.resources() } else { Vec::new() };
         let all = [resources, columns.figures(*group, limits)].concat();
         [Block::Heading(title), Block::Table(table(&columns, all, |summary| group.of(summary).is_some()))]
@@ -93,7 +95,7 @@ fn figures(answer: &Answer, form: Form) -> Vec<Block> {
     let mut blocks: Vec<Block> = groups.iter().enumerate().flat_map(table_of).collect();
     let judged: Vec<Line> = lines.iter().filter(|(_, summary)| summary.quality.is_some()).copied().collect();
     if !judged.is_empty() {
-        let columns = Columns { answer, lines: judged, form };
+        let columns = Columns { answer, lines: judged, form, more };
         let quality = columns.quality();
         blocks.push(Block::Heading(
             "Answers: share that pass their checks, and that are faithful to the language".to_owned(),
@@ -136,6 +138,7 @@ fn note(note: &answer::Note) -> Block {
         Kind::RandomWeights { .. } => Some("*"),
         Kind::EstimatedMemory { .. } => Some("~"),
         Kind::NotToldApart { .. } => Some("="),
+        Kind::TooFewPrompts { figure: Scarce::P50, .. } => Some("( )"),
         Kind::TooFewPrompts { .. } | Kind::TooFewTrials { .. } => Some("—"),
         _ => None,
     };

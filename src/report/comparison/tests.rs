@@ -1,6 +1,7 @@
 use super::*;
 use crate::catalog::{Budget, Quantization, Requirements, Source};
 use crate::compare::testing::two_variants;
+use crate::metric::{ITL_P50, Metric, PREFILL_TIME};
 use crate::record::{BusyProgram, FailureKind, FitEstimate, Precision, Row, RowOutcome, Run, Trial};
 use crate::report::{Markdown, Renderer, Terminal};
 use crate::store::sample;
@@ -10,11 +11,11 @@ use crate::summarize::testing::{
 };
 
 fn show(run: &Run, width: Option<usize>) -> String {
-    Terminal { width, color: false }.render(&page(&Answer::of(run), Form::Screen))
+    Terminal { width, color: false }.render(&page(&Answer::of(run), Form::Screen, &[]))
 }
 
 fn markdown(run: &Run) -> String {
-    Markdown.render(&page(&Answer::of(run), Form::Document))
+    Markdown.render(&page(&Answer::of(run), Form::Document, &[]))
 }
 
 fn text(n: u64, prompts: u64, ttft_ms: u64, gap_ms: u64) -> Vec<Trial> {
@@ -300,7 +301,7 @@ fn korean_names_keep_the_columns_aligned() {
 #[test]
 fn colours_change_nothing_else() {
     let run = realistic();
-    let page = page(&Answer::of(&run), Form::Screen);
+    let page = page(&Answer::of(&run), Form::Screen, &[]);
     let shown = |color| Terminal { width: Some(100), color }.render(&page);
     assert!(shown(true).contains('\x1b') && !shown(false).contains('\x1b'));
     assert_eq!(lines_trimmed(&without_escapes(&shown(true))), lines_trimmed(&shown(false)));
@@ -309,6 +310,74 @@ fn colours_change_nothing_else() {
 #[test]
 fn a_run_of_nothing_is_no_error() {
     assert!(show(&run(Vec::new()), Some(80)).contains("Recommendation: none."));
+}
+
+#[test]
+fn metrics_that_are_asked_for_have_columns_in_both_tables() {
+    let run = realistic();
+    let shown = |more: &[Metric], form| match form {
+        Form::Screen => Terminal { width: None, color: false }.render(&page(&Answer::of(&run), form, more)),
+        Form::Document => Markdown.render(&page(&Answer::of(&run), form, more)),
+    };
+    let screen = shown(&[ITL_P50, PREFILL_TIME], Form::Screen);
+    // Of each length of prompt, and of all texts.
+    assert_eq!((screen.matches("ITL p50").count(), screen.matches("prefill time").count()), (3, 3), "{screen}");
+    assert!(!shown(&[], Form::Screen).contains("ITL p50"));
+    let document = shown(&[ITL_P50], Form::Document);
+    assert!(document.contains("| ITL p50 @128 | ITL p50 @512 |") && document.contains("| ITL p50 |"), "{document}");
+    // 63 gaps of 25 ms in each of five trials: too few trials for an interval.
+    assert!(document.contains("| 25.0 ms |"), "{document}");
+    // 16 prompts are enough for one.
+    assert!(document.contains("| 26.0 ms (26.0 ms – 26.0 ms) |"), "{document}");
+}
+
+#[test]
+fn answers_in_another_language_are_counted_in_the_table_and_have_no_speed() {
+    let english = |mut trial: Trial| {
+        trial.text = Some("I answered in English.".into());
+        trial
+    };
+    let trials = (0..3).map(|_| english(text_trial(400, 50, 11, "")));
+    let run = run(vec![ran("a", trials.collect()), ran("b", vec![text_trial(400, 50, 11, "한국어로 답합니다.")])]);
+    insta::assert_snapshot!(show(&run, Some(130)), @"
+    Run 20261120-051733-4f2a on AMD EPYC 9B45 (cpu, 2 threads)
+
+    Text: interview
+    candidate  precision    memory    load  n  requests      TTFT  TTFT  prefill
+                                                              p50   p95    tok/s
+    ────────────────────────────────────────────────────────────────────────────
+    a          q4_k 93 %  4.00 GiB  4.20 s  1         3  (400 ms)     —      250
+    b          q4_k 93 %  4.00 GiB  4.20 s  1         1  (400 ms)     —      250
+
+    candidate  precision  decode  95 %      chars/s  chars/s     not  chars/tok  chars/tok
+                           tok/s  interval       ko       en  Korean         ko         en
+    ──────────────────────────────────────────────────────────────────────────────────────
+    a          q4_k 93 %    20.0  —               —        —  3 of 3          —          —
+    b          q4_k 93 %    20.0  —            18.2        —  0 of 1      0.909          —
+
+    Answers: share that pass their checks, and that are faithful to the language
+    candidate  precision  answers        fidelity
+                                               ko
+    ─────────────────────────────────────────────
+    a          q4_k 93 %        1      0 % (0–79)
+    b          q4_k 93 %        1  100 % (21–100)
+
+    the run is not finished: the figures are of the trials so far
+    ( ) p50 needs 10 more prompts (11 in all); asking one again adds none
+    — p95 needs 129 more prompts (130 in all); asking one again adds none
+    — an interval needs 5 more prompts (6 in all); asking one again adds none
+    a: 3 of 3 answers are not Korean
+    a: 1 of 1 answers fail: interview ko p1: language, 0 % of the letters are Korean (“I answered in English.”)
+    Korean chars/s is left out of the ranking, being unknown of some row
+
+    Recommendation: b
+      score 1.00: fidelity 100 %, TTFT 400 ms, memory 4.00 GiB
+    Runner-up: a
+      score 0.56, no better than b in anything: fidelity 0 %, TTFT 400 ms, memory 4.00 GiB
+      of the same 1 answers 0 pass, of the pick's 1: +100.0 points (+100.0 to +100.0)
+    Compared by prompts in Korean or English. Score: mean of each figure against the best qualified one, weighted fidelity 0.2, TTFT
+      0.15, memory 0.1.
+    ");
 }
 
 #[test]
@@ -341,10 +410,10 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     b          bf16       17.0 GiB  4.20 s  1   500 ms    1,024   11.9 %    12.5  —          63.1 %
 
     Text: interview
-    candidate  precision  n  TTFT  TTFT  prefill  decode  95 %      chars/s  chars/s  chars/tok  chars/tok      MBU
-                              p50   p95    tok/s   tok/s  interval       ko       en         ko         en  of peak
-    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    b          bf16       1     —     —      500    12.5  —            1.14        —     0.0909          —   62.7 %
+    candidate  precision  n      TTFT  TTFT  prefill  decode  95 %      chars/s  chars/s  chars/tok  chars/tok      MBU
+                                  p50   p95    tok/s   tok/s  interval       ko       en         ko         en  of peak
+    ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    b          bf16       1  (200 ms)     —      500    12.5  —            1.14        —     0.0909          —   62.7 %
 
     Answers: share that pass their checks, and that are faithful to the language
     candidate  precision  answers        fidelity
@@ -355,7 +424,7 @@ fn on_a_known_gpu_its_share_is_shown_and_what_is_beyond_it_is_told() {
     the run is not finished: the figures are of the trials so far
     ! a bf16: impossible on NVIDIA L4: decode of speed pp512+tg64 needs 1,515 GB/s, 5.05 times the card's 300; prefill of speed
       pp512+tg64 needs 722 TFLOPS, 5.96 times the card's 121; suspect the card's row in gpus.toml, the count of tokens, or the clock
-    — p50 needs 10 more prompts (11 in all); asking one again adds none
+    ( ) p50 needs 10 more prompts (11 in all); asking one again adds none
     — p95 needs 129 more prompts (130 in all); asking one again adds none
     — an interval needs 5 more prompts (6 in all); asking one again adds none
     — an interval needs 6 requests and there are 1: `--repeat 6` gives 6
@@ -405,11 +474,11 @@ fn a_run_as_a_comment() {
 
     | candidate | precision | n | requests | TTFT p50 | TTFT p95 | latency | prefill tok/s | decode tok/s | 95 % interval | chars/s ko | chars/s en | chars/tok ko | chars/tok en | within limits |
     | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
-    | qwen2.5-7b | q4_k 93 % | 2 | 3/4 | — | — | 800 ms | 321 | 10.0 | — | 26.7 | 122 | 2.67 | 12.2 | 3 of 4 (75 %) |
+    | qwen2.5-7b | q4_k 93 % | 2 | 3/4 | (500 ms) | — | 800 ms | 321 | 10.0 | — | 26.7 | 122 | 2.67 | 12.2 | 3 of 4 (75 %) |
 
     - `*` random weights at the model's real shape
     - `~` estimated from the shape, not measured
-    - `—` p50 needs 9 more prompts (11 in all); asking one again adds none
+    - `( )` p50 needs 9 more prompts (11 in all); asking one again adds none
     - `—` p95 needs 128 more prompts (130 in all); asking one again adds none
     - `—` an interval needs 4 more prompts (6 in all); asking one again adds none
     - `—` an interval needs 6 requests and there are 1: \`--repeat 6\` gives 6

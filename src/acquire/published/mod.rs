@@ -4,24 +4,17 @@
 //! checkpoint modules put theirs between or before the parts, a model without its head has no `model.`, and a model that also
 //! sees pictures calls the part that speaks `language_model`, before or behind `model`.
 
+mod error;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::checkpoint::Weights;
-use super::pytorch::{PytorchError, PytorchFile};
-use super::safetensors::{SafetensorsError, SafetensorsFile};
+use super::pytorch::PytorchFile;
+use super::safetensors::SafetensorsFile;
 use super::stored::StoredTensor;
 
-/// What is wrong with a checkpoint's files.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishedError {
-    #[error(transparent)]
-    Safetensors(#[from] SafetensorsError),
-    #[error("could not read `{path}`")]
-    Pytorch { path: PathBuf, source: Box<PytorchError> },
-    #[error("both `{first}` and `{second}` mean weight `{name}`")]
-    Ambiguous { name: String, first: String, second: String },
-}
+pub use error::PublishedError;
 
 /// The open files of a published checkpoint.
 pub struct PublishedFiles {
