@@ -1,8 +1,8 @@
 //! The documents say what is true: their commands parse, their files parse, their queries run, their links lead somewhere, and
 //! what they show the program printing it prints.
 //!
-//! `results/synthetic` is the one run that the documents show. `cargo test --test it documents -- --ignored` writes what is made
-//! of it anew, after the words of a report were changed; the run itself is in its `run.json` and stays.
+//! `results/synthetic` and `results/two-models` are the runs that the documents show. `cargo test --test it documents -- --ignored`
+//! writes what is made of them anew, after the words of a report were changed; a run itself is in its `run.json` and stays.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -321,7 +321,11 @@ fn the_readme_is_read_in_five_minutes() {
 
 const EXAMPLE: &str = "results/synthetic";
 
-/// What is made of the example's run, and the command that makes it.
+/// The runs that the README shows, and the command that stands in its marks.
+const EXAMPLES: [(&str, &str); 2] =
+    [(EXAMPLE, "compare --synthetic"), ("results/two-models", "compare --models two-models.toml")];
+
+/// What is made of an example's run, and the command that makes it.
 const MADE: [(&str, &str); 4] = [
     ("table.txt", "export --format table"),
     ("run.json", "export --format json"),
@@ -329,10 +333,10 @@ const MADE: [(&str, &str); 4] = [
     ("run.md", "export --format markdown"),
 ];
 
-/// Where the commands of the documents can run: the example's run is the latest, and the files are there that they name.
-fn with_the_example() -> Bench {
+/// Where the commands of the documents can run: the run of an example is the latest, and the files are there that they name.
+fn with_the_example(example: &str) -> Bench {
     let bench = Bench::new();
-    let run = report::json::read(&read(&format!("{EXAMPLE}/run.json"))).unwrap();
+    let run = report::json::read(&read(&format!("{example}/run.json"))).unwrap();
     Store::open(bench.path("results/bench.db")).unwrap().create_run(&run).unwrap();
     for table in ["published.csv", "before_and_after.csv"] {
         let text = std::fs::read(fixture(&format!("audit/{table}"))).unwrap();
@@ -364,7 +368,7 @@ const SAME_EVERYWHERE: [&str; 4] = ["plan", "audit", "recommend", "export"];
 
 #[test]
 fn what_the_documents_show_is_what_is_printed() {
-    let bench = with_the_example();
+    let bench = with_the_example(EXAMPLE);
     let mut compared = BTreeSet::new();
     for (document, block) in in_language("console") {
         for session in format!("\n{block}").split("\n$ ").skip(1) {
@@ -382,45 +386,53 @@ fn what_the_documents_show_is_what_is_printed() {
 }
 
 #[test]
-fn the_readme_shows_the_run_that_is_stored() {
+fn the_readme_shows_the_runs_that_are_stored() {
     let readme = read("README.md");
-    let (_, rest) = readme.split_once("<!-- output of compare --synthetic -->").expect("a mark");
-    let (shown, _) = rest.split_once("<!-- end of output of compare --synthetic -->").expect("a mark");
-    let shown = &blocks(shown)[0].text;
-    assert_shows(shown, &read(&format!("{EXAMPLE}/table.txt")), "README.md");
-    assert!(shown.lines().count() > 15);
-}
-
-#[test]
-fn the_stored_run_is_exported_as_it_is_stored() {
-    let bench = with_the_example();
-    for (file, command) in MADE {
-        let (printed, kept) = (bench.run(command).exits(0).stdout, read(&format!("{EXAMPLE}/{file}")));
-        let is_equal = match file {
-            "run.json" => {
-                serde_json::from_str::<Value>(&printed).unwrap() == serde_json::from_str::<Value>(&kept).unwrap()
-            }
-            _ => printed == kept,
-        };
-        assert!(is_equal, "{EXAMPLE}/{file} is not what `bench {command}` prints:\n{printed}");
+    for (example, command) in EXAMPLES {
+        let (_, rest) = readme.split_once(&format!("<!-- output of {command} -->")).expect("a mark");
+        let (shown, _) = rest.split_once(&format!("<!-- end of output of {command} -->")).expect("a mark");
+        let shown = &blocks(shown)[0].text;
+        assert_shows(shown, &read(&format!("{example}/table.txt")), "README.md");
+        assert!(shown.lines().count() > 12);
     }
 }
 
 #[test]
-fn the_stored_run_satisfies_the_schema() {
-    let schema: Value = serde_json::from_str(&read("schemas/run.schema.json")).unwrap();
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let document: Value = serde_json::from_str(&read(&format!("{EXAMPLE}/run.json"))).unwrap();
-    let complaints: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
-    assert!(complaints.is_empty(), "{complaints:?}");
+fn the_stored_runs_are_exported_as_they_are_stored() {
+    for (example, _) in EXAMPLES {
+        let bench = with_the_example(example);
+        for (file, command) in MADE {
+            let (printed, kept) = (bench.run(command).exits(0).stdout, read(&format!("{example}/{file}")));
+            let is_equal = match file {
+                "run.json" => {
+                    serde_json::from_str::<Value>(&printed).unwrap() == serde_json::from_str::<Value>(&kept).unwrap()
+                }
+                _ => printed == kept,
+            };
+            assert!(is_equal, "{example}/{file} is not what `bench {command}` prints");
+        }
+    }
 }
 
 #[test]
-#[ignore = "writes results/synthetic anew from its run.json"]
-fn write_the_example() {
-    let bench = with_the_example();
-    for (file, command) in MADE {
-        std::fs::write(Path::new(ROOT).join(EXAMPLE).join(file), bench.run(command).exits(0).stdout).unwrap();
+fn the_stored_runs_satisfy_the_schema() {
+    let schema: Value = serde_json::from_str(&read("schemas/run.schema.json")).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    for (example, _) in EXAMPLES {
+        let document: Value = serde_json::from_str(&read(&format!("{example}/run.json"))).unwrap();
+        let complaints: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(complaints.is_empty(), "{example}: {complaints:?}");
+    }
+}
+
+#[test]
+#[ignore = "writes what is made of each example's run.json anew"]
+fn write_the_examples() {
+    for (example, _) in EXAMPLES {
+        let bench = with_the_example(example);
+        for (file, command) in MADE {
+            std::fs::write(Path::new(ROOT).join(example).join(file), bench.run(command).exits(0).stdout).unwrap();
+        }
     }
 }
 
