@@ -17,7 +17,7 @@ const AWKWARD: &str = "한국어 <모델>|\"큰\" & '작은',\n둘째: 100%";
 /// Two variants of a candidate, at 8 bits and at 4, that were asked the same in English and Korean: of each answer its time
 /// to the first token, of which the answer takes twice as many milliseconds, and whether it is right.
 pub(crate) fn two_variants(before: &[(u64, bool)], after: &[(u64, bool)]) -> Run {
-    let language = |index: usize| if index % 2 == 0 { Language::En } else { Language::Ko };
+    let language = |index: usize| if index.is_multiple_of(2) { Language::En } else { Language::Ko };
     let prompts = (0..before.len()).map(|index| {
         let mut asked = testing::asked();
         let word = if language(index) == Language::En { "red" } else { "빨강" };

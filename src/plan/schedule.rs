@@ -77,7 +77,7 @@ impl Position {
 
     /// Whether it is every second one: who is first then was last the time before.
     pub fn is_odd(self) -> bool {
-        (self.repetition as usize + self.prompt) % 2 == 1
+        !(self.repetition as usize + self.prompt).is_multiple_of(2)
     }
 }
 

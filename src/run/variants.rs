@@ -144,7 +144,7 @@ fn round_by_round<C: Clock + Clone + Send + 'static, E>(
             break;
         };
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        if turn % 2 == 1 {
+        if !usize::is_multiple_of(turn, 2) {
             order.reverse();
         }
         turn += 1;
