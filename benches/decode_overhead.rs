@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench::acquire::hub::FetchProgress;
-use bench::acquire::{Checkpoint, Weights};
+use bench::acquire::{Checkpoint, Stamps, Weights};
 use bench::catalog::{Quantization, Requirements};
 use bench::clock::{Clock, SystemClock, wall_time};
 use bench::engine::candle::{CandleEngine, Logits};
@@ -389,7 +389,8 @@ fn checkpoint(shape: Value) -> Checkpoint {
     };
     Checkpoint {
         config: Config::new(shape).expect("a config"),
-        text: Some(text()),
+        text: Ok(Some(text())),
+        stamps: Stamps::default(),
         adapter: None,
         weights: Weights::Synthetic { seed: SEED },
         facts,

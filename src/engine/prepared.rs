@@ -136,6 +136,9 @@ impl PrepareError {
             Self::Acquire(AcquireError::GgufText { source: source @ GgufTextError::Unsupported { .. }, .. }) => {
                 RowOutcome::Skipped { reason: format!("{}; {}", chain(self), source.hint().unwrap_or_default()) }
             }
+            Self::Acquire(AcquireError::Gguf { source, .. }) if source.is_unsupported() => {
+                RowOutcome::Skipped { reason: chain(self) }
+            }
             Self::OtherCheckpoint(_) | Self::Script { .. } | Self::Acquire(_) => failed(FailureKind::Acquire),
             Self::Engine(EngineError::OutOfMemory(_)) => failed(FailureKind::OutOfMemory),
             Self::Cancelled | Self::Engine(_) => failed(FailureKind::Load),

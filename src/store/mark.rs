@@ -105,7 +105,10 @@ mod tests {
         let killed = |trials, before: Option<&Fallen>, signal: &str| {
             let mark = Mark::set(&database, "run", "row", trials, before).unwrap();
             mark.file().write_all(signal.as_bytes()).unwrap();
-            std::mem::forget(mark);
+            let left = std::fs::read(&mark.path).unwrap();
+            let path = mark.path.clone();
+            drop(mark);
+            std::fs::write(path, left).unwrap();
         };
         assert_eq!(fallen(), None);
         drop(Mark::set(&database, "run", "row", 0, None).unwrap());

@@ -146,3 +146,26 @@ fn an_end_of_sequence_that_no_token_has_is_refused_by_name() {
         bench.write(&file, whole);
     }
 }
+
+/// Known from the header: no failure, and before any weights are downloaded.
+#[test]
+fn gguf_files_that_are_no_model_are_skipped_for_what_they_are() {
+    for (from, to, says) in [
+        // The same lengths, so that only the texts differ.
+        (
+            "general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0llama",
+            "general.architecture\u{8}\0\0\0\u{5}\0\0\0\0\0\0\0mamba",
+            "architecture `mamba` is not supported yet",
+        ),
+        (
+            "llama.attention.head_count\u{4}",
+            "llama.attention.head_cxxxx\u{4}",
+            "`llama.attention.head_cxxxx` is not supported yet",
+        ),
+    ] {
+        let bench = with_file(changed(from, to));
+        bench.run("run model.gguf --ids [1]").exits(2).says(says);
+        bench.run("compare --local model.gguf --prompts prompts --suite count").exits(1).answers(says);
+        assert_eq!(bench.export("latest")["run"]["rows"][0]["outcome"]["status"], "skipped");
+    }
+}

@@ -51,12 +51,17 @@ const FLAGS: [(&str, &str); 2] =
 pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
     let architecture =
         file.text("general.architecture")?.ok_or_else(|| GgufError::MissingField("general.architecture".into()))?;
+    refuse_parts(file, architecture)?;
     let mut fields = Map::new();
     fields.insert("model_type".into(), json!(architecture));
+    if !is_supported(architecture) {
+        // Refused as that, whatever else there is of it.
+        return Ok(Value::Object(fields));
+    }
 
     let key = |suffix: &str| format!("{architecture}.{suffix}");
     for (suffix, name) in COUNTS {
-        if let Some(number) = file.unsigned(&key(suffix))? {
+        if let Some(number) = count(file, &key(suffix))? {
             fields.insert(name.into(), json!(number));
         }
     }
@@ -98,6 +103,42 @@ pub fn config(file: &GgufFile) -> Result<Value, GgufError> {
         }
     }
     Ok(Value::Object(fields))
+}
+
+/// Refuses files that are a part of a model, or something that is made of one: each says so itself.
+fn refuse_parts(file: &GgufFile, architecture: &str) -> Result<(), GgufError> {
+    match (file.text("general.type")?, architecture) {
+        (Some("adapter"), _) => Err(GgufError::NoModel("an adapter (LoRA)")),
+        (Some("mmproj"), _) | (_, "clip") => {
+            Err(GgufError::NoModel("the part of a model that reads images or sound (mmproj)"))
+        }
+        (Some("imatrix"), _) | (_, "imatrix") => {
+            Err(GgufError::NoModel("an importance matrix, by which files are quantized"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_supported(architecture: &str) -> bool {
+    let named = crate::spec::Config::new(json!({ "model_type": architecture }));
+    let spec = named.and_then(|config| crate::spec::DecoderSpec::from_config(&config));
+    !matches!(spec, Err(crate::spec::SpecError::UnsupportedArchitecture(_)))
+}
+
+/// A whole number, which may be stated for each layer as long as it is the same for all.
+fn count(file: &GgufFile, key: &str) -> Result<Option<u64>, GgufError> {
+    let Some(Field::Array(layers)) = file.fields().get(key) else { return file.unsigned(key) };
+    match layers.split_first() {
+        Some((Field::Unsigned(first), rest)) if rest.iter().all(|layer| *layer == Field::Unsigned(*first)) => {
+            Ok(Some(*first))
+        }
+        Some((Field::Signed(first), rest)) if rest.iter().all(|layer| *layer == Field::Signed(*first)) => {
+            Ok(u64::try_from(*first).ok())
+        }
+        _ => {
+            Err(GgufError::UnsupportedField { key: key.into(), value: "a list, another number for each layer".into() })
+        }
+    }
 }
 
 /// Which layers slide: a truth for each, or every how many layers one does not.
@@ -142,12 +183,6 @@ const SOFTMAX_GATE: u64 = 1;
 
 /// Refuses what changes the computation and is not computed: by key, so that nothing is ignored without a word.
 fn refuse_unsupported(file: &GgufFile, architecture: &str) -> Result<(), GgufError> {
-    // An architecture that is not supported is refused as that, whatever its keys.
-    let named = crate::spec::Config::new(json!({ "model_type": architecture }));
-    let spec = named.and_then(|config| crate::spec::DecoderSpec::from_config(&config));
-    if matches!(spec, Err(crate::spec::SpecError::UnsupportedArchitecture(_))) {
-        return Ok(());
-    }
     let known = |suffix: &str| {
         let counts = COUNTS.iter().chain(&NUMBERS).chain(&FLAGS);
         counts.map(|(key, _)| *key).chain(ALSO_KNOWN).any(|key| key == suffix)
@@ -267,6 +302,34 @@ mod tests {
     fn read(fields: &[(&str, Is)]) -> Result<Value, String> {
         let fields: Vec<Vec<u8>> = fields.iter().map(|(key, value)| field(key, *value)).collect();
         config(&file(&fields)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn files_that_are_no_model_are_named_for_what_they_are() {
+        let of = |fields: &[(&str, Is)]| read(fields).unwrap_err();
+        let architecture = |name: &'static str| ("general.architecture", Is::Text(name));
+        let kind = |name: &'static str| ("general.type", Is::Text(name));
+        assert!(of(&[architecture("llama"), kind("adapter")]).contains("is an adapter (LoRA), and no model"));
+        assert!(of(&[architecture("clip")]).contains("(mmproj), and no model"));
+        assert!(of(&[architecture("clip"), kind("mmproj")]).contains("(mmproj), and no model"));
+        assert!(of(&[architecture("imatrix")]).contains("an importance matrix"));
+        let unknown = read(&[architecture("mamba3"), kind("model"), ("mamba3.block_count", Is::Text("many"))]);
+        assert_eq!(unknown, Ok(json!({ "model_type": "mamba3" })), "refused later, as that");
+    }
+
+    #[test]
+    fn a_number_for_each_layer_is_read_where_it_is_one() {
+        let of = |heads| {
+            read(&[("general.architecture", Is::Text("llama")), ("llama.attention.head_count", Is::Signed(heads))])
+        };
+        assert_eq!(of(&[4, 4, 4]).unwrap()["num_attention_heads"], 4);
+        for heads in [&[4, 4, 8][..], &[], &[4, -4]] {
+            let error = of(heads).unwrap_err();
+            assert_eq!(
+                error,
+                "`llama.attention.head_count` = a list, another number for each layer is not supported yet"
+            );
+        }
     }
 
     /// As `convert_hf_to_gguf.py` writes `"sliding_window": null` of Phi-4.

@@ -27,6 +27,8 @@ pub enum GgufError {
     BigEndian,
     #[error("`{0}` is {1}, which is no finite number")]
     NotFinite(String, f64),
+    #[error("the file is {0}, and no model")]
+    NoModel(&'static str),
     #[error("`{0}` is not supported yet")]
     UnknownField(String),
     #[error("`{key}` = {value} is not supported yet")]
@@ -54,6 +56,21 @@ pub enum GgufError {
 }
 
 impl GgufError {
+    /// Whether the header says what the program does not do; else something is wrong with the file.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            Self::Part { source, .. } => source.is_unsupported(),
+            Self::NoModel(_)
+            | Self::BigEndian
+            | Self::Version(_)
+            | Self::UnknownField(_)
+            | Self::UnsupportedField { .. }
+            | Self::UnsupportedTensor(_)
+            | Self::UnknownType { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -64,6 +81,10 @@ impl GgufError {
                 "give each part its name, as `NAME-{number:05}-of-{count:05}.gguf`, and put all into one folder"
             )),
             Self::Part { source, .. } => source.hint(),
+            Self::NoModel(_) => Some(
+                "name the GGUF file of the model itself; an adapter is merged out of PEFT's directory, with --adapter"
+                    .into(),
+            ),
             _ => None,
         }
     }
