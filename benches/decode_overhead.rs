@@ -393,6 +393,7 @@ fn checkpoint(shape: Value) -> Checkpoint {
         adapter: None,
         weights: Weights::Synthetic { seed: SEED },
         facts,
+        warnings: Vec::new(),
     }
 }
 

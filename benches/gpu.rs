@@ -24,7 +24,7 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::Duration;
 
-use bench::acquire::{Checkpoint, Weights, synthetic};
+use bench::acquire::{Checkpoint, Stamps, Weights, synthetic};
 use bench::catalog::Quantization;
 use bench::clock::{Clock, SystemClock};
 use bench::engine::candle::{CandleEngine, Decoder, Logits, device};
@@ -199,7 +199,15 @@ fn small() -> Result<Checkpoint> {
         synthetic: true,
     };
     let weights = Weights::Synthetic { seed: SEED };
-    Ok(Checkpoint { config: Config::new(config)?, text: Ok(None), adapter: None, weights, facts })
+    Ok(Checkpoint {
+        config: Config::new(config)?,
+        text: Ok(None),
+        stamps: Stamps::default(),
+        adapter: None,
+        weights,
+        facts,
+        warnings: Vec::new(),
+    })
 }
 
 /// The median of several measurements, after one that is not counted.

@@ -64,7 +64,7 @@ pub fn of_files(weights: Weights) -> Checkpoint {
         files: Vec::new(),
         synthetic: false,
     };
-    Checkpoint { config, text: None, weights, adapter: None, facts }
+    Checkpoint { config, text: None, weights, adapter: None, facts, warnings: Vec::new() }
 }
 
 /// Opens what lies at a path, and has it answer.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::adapter::Adapter;
 use super::error::AcquireError;
 use super::gguf::GgufFile;
+use super::stamp::Stamps;
 use crate::record::CheckpointFacts;
 use crate::spec::Config;
 use crate::text::TextModel;
@@ -15,9 +16,13 @@ pub struct Checkpoint {
     /// `None` where there is no tokenizer, an error where it cannot be used: then only token ids can be run.
     pub text: Result<Option<TextModel>, AcquireError>,
     pub weights: Weights,
+    /// Its weight files as they were when it was opened.
+    pub stamps: Stamps,
     /// Merged into the weights as they are loaded.
     pub adapter: Option<Adapter>,
     pub facts: CheckpointFacts,
+    /// Where the checkpoint contradicts itself, and what is made of that: for people.
+    pub warnings: Vec<String>,
 }
 
 /// Where a checkpoint's weights lie.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::gguf::{GgufError, GgufTextError};
 use super::hub::HubError;
+use super::published::PublishedError;
 use crate::spec::SpecError;
 use crate::text::TextError;
 
@@ -14,6 +15,14 @@ pub enum AcquireError {
     NotFound { path: PathBuf },
     #[error("`{path}` is neither a directory with a config.json nor a .gguf file")]
     NotACheckpoint { path: PathBuf },
+    #[error("`{path}` has no config.json and several GGUF files")]
+    SeveralGguf { path: PathBuf, files: Vec<PathBuf> },
+    #[error("`{path}` lacks `{file}`, shard {number} of {count}")]
+    MissingShard { path: PathBuf, file: String, number: u32, count: u32 },
+    #[error("tensor `{tensor}` is in several files of `{path}`, and no index says which counts")]
+    SeveralCopies { path: PathBuf, tensor: String },
+    #[error("could not read the weights of `{path}`")]
+    Published { path: PathBuf, source: PublishedError },
     #[error("could not read `{path}`")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("`{path}` is a Git LFS pointer: run `git lfs pull`")]
@@ -22,7 +31,7 @@ pub enum AcquireError {
     Json { path: PathBuf, source: serde_json::Error },
     #[error("could not understand the header of `{path}`: {message}")]
     Header { path: PathBuf, message: String },
-    #[error("`{path}` has no weights: neither model.safetensors nor pytorch_model.bin, nor the index of either")]
+    #[error("`{path}` has no weights: neither *.safetensors nor pytorch_model.bin, nor the index of either")]
     NoWeights { path: PathBuf },
     #[error("`{path}` names the weight file `{file}`, which is not a plain file name")]
     HostileName { path: PathBuf, file: String },
@@ -56,6 +65,12 @@ impl AcquireError {
             Self::NotACheckpoint { .. } => {
                 Some("give a directory in Hugging Face layout (config.json, tokenizer.json, *.safetensors) or one .gguf file".into())
             }
+            Self::SeveralGguf { files, .. } => {
+                let names: Vec<String> = files.iter().take(8).map(|file| format!("`{}`", file.display())).collect();
+                Some(format!("name one of them: {}", names.join(", ")))
+            }
+            Self::SeveralCopies { .. } => Some("leave in the folder only the files of one precision".into()),
+            Self::MissingShard { .. } => Some("download it again: all shards must lie in one folder".into()),
             Self::NoShape(_) => {
                 Some("leave it out with --candidate, or give a directory that holds its config.json with --local".into())
             }
@@ -70,6 +85,7 @@ impl AcquireError {
             | Self::Json { .. }
             | Self::Header { .. }
             | Self::NoWeights { .. }
+            | Self::Published { .. }
             | Self::NoCheckpoint(_)
             | Self::HostileName { .. }
             | Self::Text { .. } => None,

@@ -10,6 +10,7 @@ use super::error::AcquireError;
 use super::gguf::{self, GgufError, GgufFile};
 use super::hub::{Hub, HubError, RemoteFile, Snapshot};
 use super::preview::Preview;
+use super::published::is_beside_text;
 use crate::spec::Config;
 
 /// Read of every file at first: most headers are no longer.
@@ -98,7 +99,7 @@ fn tensors_bytes(hub: &Hub, snapshot: &Snapshot, file: &RemoteFile, cancel: &Ato
     data_bytes(header, file.size - end).map_err(damaged)
 }
 
-/// Bytes of all tensors of a header, which lie in so many bytes of data.
+/// Bytes of the decoder's tensors of a header, which lie in so many bytes of data.
 fn data_bytes(header: &[u8], data: u64) -> Result<u64, String> {
     #[derive(Deserialize)]
     struct Tensor {
@@ -106,7 +107,7 @@ fn data_bytes(header: &[u8], data: u64) -> Result<u64, String> {
     }
     let header: HashMap<String, Value> = serde_json::from_slice(header).map_err(|error| error.to_string())?;
     let mut sum = 0u64;
-    for (name, value) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+    for (name, value) in header.into_iter().filter(|(name, _)| name != "__metadata__" && !is_beside_text(name)) {
         let Tensor { data_offsets: (from, to) } =
             serde_json::from_value(value).map_err(|error| format!("tensor `{name}`: {error}"))?;
         if from > to || to > data {

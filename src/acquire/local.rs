@@ -1,6 +1,6 @@
 //! Checkpoints on this disk: a directory in Hugging Face layout, or one GGUF file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -11,10 +11,14 @@ use super::error::AcquireError;
 use super::files::{LARGEST_JSON, is_there, json, read, refuse_lfs_pointer};
 use super::gguf::{self, GgufFile};
 use super::preview::Preview;
-use crate::catalog::is_gguf_file;
+use super::published::{PublishedFiles, is_beside_text};
+use super::safetensors::SafetensorsFile;
+use super::shards::unindexed;
+use super::stamp::Stamps;
+use crate::catalog::{PartName, gguf_files, is_gguf_file};
 use crate::plain_file;
 use crate::record::{CheckpointFacts, FileFacts};
-use crate::spec::{Config, DecoderSpec, Inventory};
+use crate::spec::{Config, DecoderSpec, Inventory, Part, text_part};
 use crate::text::{Beside, TextError, TextModel};
 
 /// Largest `tokenizer.json` that is read: one of 262,144 tokens takes about 33 MB. Parsed, a file may take 16 times its size.
@@ -36,13 +40,17 @@ pub fn open(path: &Path) -> Result<Checkpoint, AcquireError> {
     } else if is_gguf_file(path) {
         open_gguf(path)
     } else {
-        Err(AcquireError::NotACheckpoint { path: path.into() })
+        match gguf_files(path) {
+            files if files.is_empty() => Err(AcquireError::NotACheckpoint { path: path.into() }),
+            files => Err(AcquireError::SeveralGguf { path: path.into(), files }),
+        }
     }
 }
 
 fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
     let failed = |source| AcquireError::Gguf { path: path.into(), source };
     let file = GgufFile::open(path).map_err(failed)?;
+    let stamps = Stamps::of(file.files().iter().map(PathBuf::as_path));
     let config = parse_config(path, gguf::config(&file).map_err(failed)?)?;
     check_end_ids(path, &config)?;
     let text = gguf::text_model(&file).map_err(|source| AcquireError::GgufText { path: path.into(), source });
@@ -54,13 +62,20 @@ fn open_gguf(path: &Path) -> Result<Checkpoint, AcquireError> {
         files: file.files().iter().map(|file| file_facts(file)).collect::<Result<_, _>>()?,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), adapter: None, facts })
+    Ok(Checkpoint { config, text, weights: Weights::Gguf(file), stamps, adapter: None, facts, warnings: Vec::new() })
 }
 
 fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
-    let config = config(path)?;
+    let mut config = config(path)?;
     let weights = weight_files(path)?;
+    let stamps = Stamps::of(weights.files().iter().map(PathBuf::as_path));
     check_end_ids(path, &config)?;
+    let warnings = if has_own_head(&config, &weights) {
+        config = config.with_head();
+        vec![OWN_HEAD.to_owned()]
+    } else {
+        Vec::new()
+    };
     let text = text_model(path, &config);
     let mut files = Vec::new();
     for name in CONFIG.iter().chain(&["generation_config.json", "tokenizer.json", "tokenizer_config.json"]) {
@@ -80,7 +95,7 @@ fn open_directory(path: &Path) -> Result<Checkpoint, AcquireError> {
         files,
         synthetic: false,
     };
-    Ok(Checkpoint { config, text, weights, adapter: None, facts })
+    Ok(Checkpoint { config, text, weights, stamps, adapter: None, facts, warnings })
 }
 
 /// The files that a config is read from, of which only the first must be there.
@@ -100,7 +115,7 @@ pub fn config(directory: &Path) -> Result<Config, AcquireError> {
     {
         fields.insert("quantization_config".into(), stated);
     }
-    parse_config(directory, value)
+    parse_config(directory, text_part(value))
 }
 
 /// What ModelOpt says of the weights beside `config.json`, in the words of one; `None` if they are not quantized.
@@ -126,9 +141,12 @@ fn model_opt(mut document: Value) -> Option<Value> {
 pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
     if path.is_dir() {
         let config = config(path)?;
-        let weights = weight_files(path)?;
-        let sizes = weights.files().iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len()));
-        return Ok(Preview::new(config, sizes.sum()));
+        let weights = match weight_files(path) {
+            // A config alone is enough for a plan.
+            Err(AcquireError::NoWeights { .. }) => return Ok(Preview::new(config, None)),
+            weights => weights?,
+        };
+        return Ok(Preview::new(config, weights.files().iter().map(|file| stored_bytes(file)).sum()));
     }
     let checkpoint = open(path)?;
     let stored_bytes = match &checkpoint.weights {
@@ -136,6 +154,14 @@ pub fn preview(path: &Path) -> Result<Preview, AcquireError> {
         _ => None,
     };
     Ok(Preview { no_text: checkpoint.text.err(), ..Preview::new(checkpoint.config, stored_bytes) })
+}
+
+/// Bytes of the weights in a file: of the decoder's tensors alone where the file tells, else of the whole file.
+fn stored_bytes(path: &Path) -> Option<u64> {
+    match path.extension().filter(|kind| *kind == "safetensors").map(|_| SafetensorsFile::open(path)) {
+        Some(Ok(file)) => Some(file.tensor_bytes(|name| !is_beside_text(name))),
+        _ => std::fs::metadata(path).ok().map(|file| file.len()),
+    }
 }
 
 fn parse_config(path: &Path, value: Value) -> Result<Config, AcquireError> {
@@ -204,7 +230,11 @@ fn chat_template_file(path: &Path) -> Result<Option<String>, AcquireError> {
 
 /// The weights of a directory: safetensors if it has them, else PyTorch's own.
 fn weight_files(path: &Path) -> Result<Weights, AcquireError> {
-    let weights = match indexed_files(path, "model.safetensors")? {
+    let safetensors = match indexed_files(path, "model.safetensors")? {
+        Some(files) => Some(files),
+        None => unindexed_files(path)?,
+    };
+    let weights = match safetensors {
         Some(files) => Weights::Safetensors(files),
         None => match indexed_files(path, "pytorch_model.bin")? {
             Some(files) => Weights::Pytorch(files),
@@ -222,13 +252,60 @@ fn indexed_files(path: &Path, name: &str) -> Result<Option<Vec<PathBuf>>, Acquir
         let value = json(&index)?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
-        let names: Option<BTreeSet<&str>> = map.values().map(Value::as_str).collect();
+        // Files of what stands beside the decoder need not be there.
+        let map = map.iter().filter(|(tensor, _)| !is_beside_text(tensor));
+        let names: Option<BTreeSet<&str>> = map.map(|(_, file)| file.as_str()).collect();
         let names = names.filter(|names| !names.is_empty());
         let names = names.ok_or_else(|| AcquireError::NoWeights { path: index.clone() })?;
         return names.into_iter().map(|name| beside(path, &index, name)).collect::<Result<_, _>>().map(Some);
     }
     let single = path.join(name);
     Ok(is_there(&single).then(|| vec![single]))
+}
+
+/// The safetensors of a directory without an index; `None` if it has none.
+fn unindexed_files(path: &Path) -> Result<Option<Vec<PathBuf>>, AcquireError> {
+    let failed = |source| AcquireError::Read { path: path.into(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    let files: Vec<String> = unindexed(names.iter().map(String::as_str)).into_iter().collect();
+    if let Some(file) = files.iter().find(|file| !names.contains(file)) {
+        let (number, count) = PartName::parse(file).map_or((1, 1), |part| (part.number, part.count));
+        return Err(AcquireError::MissingShard { path: path.into(), file: file.clone(), number, count });
+    }
+    let files: Vec<PathBuf> = files.iter().map(|file| path.join(file)).collect();
+    let mut seen = HashSet::new();
+    for file in files.iter().filter(|_| files.len() > 1) {
+        refuse_lfs_pointer(file)?;
+        let opened = SafetensorsFile::open(file)
+            .map_err(|source| AcquireError::Published { path: path.into(), source: source.into() })?;
+        if let Some(tensor) = opened.names().into_iter().find(|name| !seen.insert(name.clone())) {
+            return Err(AcquireError::SeveralCopies { path: path.into(), tensor });
+        }
+    }
+    Ok(Some(files).filter(|files| !files.is_empty()))
+}
+
+/// What is said of a checkpoint whose config ties the head to the embedding, and whose files hold another head.
+const OWN_HEAD: &str = "the config ties the output head to the embedding, and the files hold a head that differs from it: \
+    the head of the files is used, as transformers 5 does";
+
+/// Whether the files hold a head of their own although the config says that it is the embedding: `tie_weights` of
+/// transformers 5 ties only what is equal. What cannot be read is told where it is loaded.
+fn has_own_head(config: &Config, weights: &Weights) -> bool {
+    let Some(spec) = DecoderSpec::from_config(config).ok().filter(|spec| spec.tied_embeddings) else { return false };
+    let Ok(files) = PublishedFiles::open(weights) else { return false };
+    let inventory = Inventory::of(&DecoderSpec { tied_embeddings: false, ..spec });
+    let stored = |part| {
+        let weight = inventory.weights.iter().find(|weight| weight.part == part)?;
+        files.tensor(&weight.name).ok().flatten()
+    };
+    match (stored(Part::Embedding), stored(Part::Head)) {
+        (Some(embedding), Some(head)) => embedding.dtype != head.dtype || *embedding.bytes != *head.bytes,
+        _ => false,
+    }
 }
 
 /// A file named by an index, which must lie in the same directory.

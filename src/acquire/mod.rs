@@ -10,8 +10,11 @@ pub mod hub;
 mod lfs;
 pub mod local;
 mod preview;
+mod published;
 pub mod pytorch;
 pub mod safetensors;
+mod shards;
+mod stamp;
 mod stored;
 pub mod synthetic;
 
@@ -27,6 +30,8 @@ pub use checkpoint::{Checkpoint, Weights};
 pub use error::AcquireError;
 use hub::{FetchProgress, Hub};
 pub use preview::Preview;
+pub use published::{PublishedError, PublishedFiles};
+pub use stamp::Stamps;
 pub use stored::StoredTensor;
 
 /// Seed of synthetic weights: the same in every run, so that two runs of a shape multiply the same numbers.
@@ -43,6 +48,8 @@ pub fn acquire(
 ) -> Result<Checkpoint, AcquireError> {
     let adapter = candidate.adapter.as_deref().map(Adapter::open).transpose()?;
     let mut checkpoint = published(&candidate.source, progress, cancel)?;
+    // As it was before anything of it was read, but for headers and the small files beside it.
+    checkpoint.stamps.add(adapter.iter().map(|adapter| adapter.file.as_path()));
     checkpoint.adapter = adapter;
     let asked = |text: TextModel| text.with_prompt_format(candidate.prompt_format.clone());
     checkpoint.text = checkpoint.text.map(|text| text.map(asked));

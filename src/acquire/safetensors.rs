@@ -56,6 +56,13 @@ impl SafetensorsFile {
         self.header.offset_keys()
     }
 
+    /// Bytes of the tensors whose names are wanted.
+    pub fn tensor_bytes(&self, is_wanted: impl Fn(&str) -> bool) -> u64 {
+        let tensors = self.header.tensors();
+        let wanted = tensors.iter().filter(|(name, _)| is_wanted(name)).map(|(_, info)| info.data_offsets);
+        wanted.map(|(start, end)| (end - start) as u64).sum()
+    }
+
     /// A tensor as it lies in the file; `None` if it is not there.
     ///
     /// # Errors

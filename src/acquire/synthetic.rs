@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::checkpoint::{Checkpoint, Weights};
 use super::error::AcquireError;
 use super::local;
+use super::stamp::Stamps;
 use crate::record::CheckpointFacts;
 use crate::spec::{Config, DecoderSpec, Inventory, shipped_shape};
 
@@ -32,7 +33,15 @@ pub fn open(shape: &str, seed: u64) -> Result<Checkpoint, AcquireError> {
         files: Vec::new(),
         synthetic: true,
     };
-    Ok(Checkpoint { config, text: Ok(None), weights: Weights::Synthetic { seed }, adapter: None, facts })
+    Ok(Checkpoint {
+        config,
+        text: Ok(None),
+        stamps: Stamps::default(),
+        weights: Weights::Synthetic { seed },
+        adapter: None,
+        facts,
+        warnings: Vec::new(),
+    })
 }
 
 /// The config of a shape.

@@ -82,6 +82,7 @@ fn notes(run: &Run, summaries: &[RowSummary], recommendation: &Recommendation) -
     let mut notes: Vec<Note> = outcomes::not_finished(run).map(of_run).into_iter().collect();
     notes.extend(of_rows(&|row| outcomes::not_run(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::unknown(row).into_iter().collect()));
+    notes.extend(of_rows(&|row| outcomes::files_changed(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::joined_plainly(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::split_by_default(row).into_iter().collect()));
     notes.extend(of_rows(&|row| outcomes::failed_requests(row).into_iter().collect()));

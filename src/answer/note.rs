@@ -72,6 +72,8 @@ pub enum Kind {
     FailedRequests { failed: usize, measured: usize, first: String },
     /// Answers that were cut because the model's context was full; their latency is in no figure.
     ContextFull { cut: usize, of: usize },
+    /// The row's weight files changed while it ran.
+    FilesChanged { files: Vec<String> },
     /// Figures that take more than the device has.
     Impossible { device: String, figures: Vec<Impossible> },
     /// Other programs took processors that the engine computes with, during some measured trials.
@@ -159,6 +161,7 @@ names! {
     Kind::SplitByDefault => "split_by_default",
     Kind::FailedRequests { .. } => "failed_requests",
     Kind::ContextFull { .. } => "context_full",
+    Kind::FilesChanged { .. } => "files_changed",
     Kind::Impossible { .. } => "impossible",
     Kind::OtherPrograms { .. } => "other_programs",
     Kind::Stopped { .. } => "stopped",
@@ -197,7 +200,8 @@ impl Kind {
     /// What it means for those who decide by the figures.
     pub fn severity(&self) -> Severity {
         match self {
-            Kind::Impossible { .. }
+            Kind::FilesChanged { .. }
+            | Kind::Impossible { .. }
             | Kind::OtherPrograms { .. }
             | Kind::Stopped { .. }
             | Kind::GpuHot { .. }

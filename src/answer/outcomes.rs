@@ -34,6 +34,12 @@ pub(super) fn split_by_default(row: &Row) -> Option<Kind> {
     row.load.as_ref()?.splits_by_default.then_some(Kind::SplitByDefault)
 }
 
+/// Which of the row's weight files changed while it ran.
+pub(super) fn files_changed(row: &Row) -> Option<Kind> {
+    let files = row.load.as_ref()?.files_changed.clone();
+    (!files.is_empty()).then_some(Kind::FilesChanged { files })
+}
+
 /// How many of a row's measured requests failed, and what the first of them said.
 pub(super) fn failed_requests(row: &Row) -> Option<Kind> {
     let measured = || row.trials.iter().filter(|trial| trial.key.phase() == Phase::Measured);

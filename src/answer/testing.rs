@@ -59,6 +59,7 @@ fn unwell() -> Run {
     let load = flaky.load.get_or_insert_default();
     load.joins_plainly = Some("it has no | chat template".into());
     load.splits_by_default = true;
+    load.files_changed = vec!["model|1.safetensors".into()];
     let mut run = run(vec![flaky, silent, skipped, broken, row("later")]);
     run.environment.debug_build = true;
     run

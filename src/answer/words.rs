@@ -41,6 +41,11 @@ impl fmt::Display for Kind {
                 "{cut} of {of} answers were cut because the context was full: their latency is in no figure, since they are \
                  not whole answers"
             ),
+            Kind::FilesChanged { files } => write!(
+                f,
+                "its files changed while it ran ({}): neither its answers nor its figures are to be believed",
+                files.join(", ")
+            ),
             Kind::Impossible { device, figures } => write!(
                 f,
                 "impossible on {device}: {}; suspect the card's row in gpus.toml, the count of tokens, or the clock",

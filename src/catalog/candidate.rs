@@ -8,7 +8,7 @@ use candle_core::quantized::GgmlDType;
 use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-use super::gguf_names::is_gguf_file;
+use super::file_names::is_gguf_file;
 use crate::cpu::ggml;
 
 /// A row under consideration: where its checkpoint comes from and at what precision it runs.

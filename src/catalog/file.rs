@@ -9,6 +9,7 @@ use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::local_path::local_checkpoint;
 use super::{Candidate, Defaults, PromptFormat, Quantization, Requirements, Source};
 use crate::toml_error::TomlError;
 
@@ -146,7 +147,7 @@ fn candidates(
         (None, Some(_), None) if entry.revision.is_some() || entry.file.is_some() => {
             return Err(refuse(span, format!("`{id}` is local, so `revision` and `file` mean nothing")));
         }
-        (None, Some(path), None) => Source::Local { path: base.join(path) },
+        (None, Some(path), None) => Source::Local { path: local_checkpoint(&base.join(path)) },
         (None, None, Some(script)) => Source::Scripted { script: base.join(script) },
         (None, None, None) => return Err(refuse(span, format!("`{id}` has no source: give it `hub` or `local`"))),
         _ => return Err(refuse(span, format!("`{id}` has two sources: keep one of `hub` and `local`"))),

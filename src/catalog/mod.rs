@@ -2,10 +2,12 @@
 
 mod candidate;
 mod file;
-mod gguf_names;
+mod file_names;
+mod local_path;
 mod requirements;
 
 pub use candidate::{Candidate, Defaults, PromptFormat, Quantization, Source};
 pub use file::{Catalog, is_repository};
-pub use gguf_names::{PartName, is_gguf_file};
+pub use file_names::{PartName, is_gguf_file};
+pub use local_path::{gguf_files, local_checkpoint};
 pub use requirements::{Budget, KOREAN_SPEED, RequirementError, Requirements};

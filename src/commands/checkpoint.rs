@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::candidates::catalog;
-use crate::catalog::{Candidate, Quantization, Source, is_repository};
+use crate::catalog::{Candidate, Quantization, Source, is_repository, local_checkpoint};
 use crate::cli::Models;
 use crate::error::Error;
 use crate::toml_error::nearest;
@@ -21,7 +21,7 @@ pub(super) fn candidate(
     printer: &Printer,
 ) -> Result<Candidate, Error> {
     if Path::new(word).exists() {
-        return Ok(of_source(word, Source::Local { path: word.into() }, quantization));
+        return Ok(of_source(word, Source::Local { path: local_checkpoint(Path::new(word)) }, quantization));
     }
     let candidates = catalog(models.models.as_deref(), printer)?.candidates;
     if let Some(known) = candidates.iter().find(|candidate| candidate.id == word) {

@@ -39,7 +39,8 @@ pub(super) fn run(args: &cli::Run, printer: &Printer) -> Result<Status, Error> {
         cancel: &cancel,
     };
     let mut engine = match prepare(&candidate, &settings, &mut DownloadProgress::new(printer)) {
-        Ok(Prepared { engine, slower: why, facts, .. }) => {
+        Ok(Prepared { engine, warnings, slower: why, facts, .. }) => {
+            warnings.iter().for_each(|doubt| printer.warn(&format!("{}: {doubt}", candidate.row())));
             let load = facts.load.unwrap_or_default();
             if load.splits_by_default {
                 printer.warn(&split_by_default(&candidate.row()));

@@ -69,6 +69,7 @@ pub(super) fn run(args: &cli::Score, printer: &Printer) -> Result<Status, Error>
             }
             found.text = Ok(text);
         }
+        found.warnings.iter().for_each(|doubt| printer.warn(&format!("{}: {doubt}", candidate.row())));
         Ok(CandleEngine::load(found, candidate.quantization, &device, &mut |_| {})?)
     };
     let candidate = checkpoint::candidate(&args.checkpoint, None, args.quantization, &args.models, printer)?;

@@ -10,8 +10,10 @@ mod prepare;
 mod prepared;
 pub mod scripted;
 
+use std::fmt;
 use std::path::PathBuf;
 
+use crate::acquire::PublishedError;
 use crate::record::{FinishReason, PoolPhases};
 use crate::text::{Message, RenderError, TextError};
 
@@ -137,8 +139,8 @@ pub enum EngineError {
     WrongAdapter { name: String, found: Vec<usize>, expected: [usize; 2] },
     #[error("adapters are merged into published weights only, not into {0}")]
     UnmergeableAdapter(&'static str),
-    #[error("the checkpoint lacks weight `{0}`")]
-    MissingWeight(String),
+    #[error("the checkpoint lacks weight `{name}`{instead}")]
+    MissingWeight { name: String, instead: Instead },
     #[error("weight `{name}` is stored as {kind}, which is a weight only with scales that are not read")]
     UnscaledWeight { name: String, kind: String },
     #[error(
@@ -158,11 +160,7 @@ pub enum EngineError {
     #[error("could not read the weights")]
     Gguf(#[from] crate::acquire::gguf::GgufError),
     #[error("could not read the weights")]
-    Pytorch(#[from] crate::acquire::pytorch::PytorchError),
-    #[error("could not read `{path}`")]
-    PytorchFile { path: PathBuf, source: Box<crate::acquire::pytorch::PytorchError> },
-    #[error("could not read the weights")]
-    Safetensors(#[from] crate::acquire::safetensors::SafetensorsError),
+    Published(#[from] PublishedError),
     #[error("there is no memory for the weights")]
     Allocation(#[source] std::io::Error),
     #[error("the model computed a value that is not a number, after {0} tokens, though all its weights are numbers")]
@@ -180,6 +178,33 @@ pub enum EngineError {
     Scripted(String),
 }
 
+/// The names of what a checkpoint holds in the place of a weight that it lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead(pub Vec<String>);
+
+impl Instead {
+    /// What the user can do about it, where the names tell.
+    fn hint(&self) -> Option<String> {
+        let kinds = [(".qweight", "quantized by GPTQ or AWQ"), (".weight_packed", "quantized by compressed-tensors")];
+        let (_, kind) = kinds.into_iter().find(|(suffix, _)| self.0.iter().any(|name| name.ends_with(suffix)))?;
+        Some(format!("the weights are {kind}: name the repository of the unquantized model, or a GGUF file of it"))
+    }
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 3;
+        const LONGEST: usize = 120;
+        let shown = |name: &String| format!("`{}`", name.chars().take(LONGEST).collect::<String>());
+        let names: Vec<String> = self.0.iter().take(MOST).map(shown).collect();
+        match (names.is_empty(), self.0.len().saturating_sub(MOST)) {
+            (true, _) => Ok(()),
+            (false, 0) => write!(f, "; in its place stand {}", names.join(", ")),
+            (false, more) => write!(f, "; in its place stand {} and {more} more", names.join(", ")),
+        }
+    }
+}
+
 impl EngineError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -190,7 +215,8 @@ impl EngineError {
             }
             Self::Text(TextError::NoTokenizer) => "add a tokenizer.json, or run token ids with --ids".into(),
             Self::Spec(error) => return error.hint(),
-            Self::Safetensors(_) | Self::AdapterFile { .. } | Self::DamagedWeight(_) => {
+            Self::MissingWeight { instead, .. } => return instead.hint(),
+            Self::Published(PublishedError::Safetensors(_)) | Self::AdapterFile { .. } | Self::DamagedWeight(_) => {
                 "the file is cut short or damaged: get it again".into()
             }
             Self::OutOfMemory(_) => "choose a smaller quantization or candidate".into(),

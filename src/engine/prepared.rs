@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use candle_core::Device;
 
 use super::{Engine, EngineError};
-use crate::acquire::AcquireError;
 use crate::acquire::gguf::GgufTextError;
 use crate::acquire::hub::FetchProgress;
+use crate::acquire::{AcquireError, Stamps};
 use crate::causes::chain;
 use crate::plan::PlannedTrial;
 use crate::record::{CheckpointFacts, FailureKind, FitEstimate, LoadFacts, RowOutcome};
@@ -76,6 +76,10 @@ pub struct Prepared {
     pub facts: Facts,
     /// Whether it can be asked in text, and not by token ids alone.
     pub takes_text: bool,
+    /// Where its checkpoint contradicts itself, and what is made of that.
+    pub warnings: Vec<String>,
+    /// The files that its weights were loaded from, as they were then.
+    pub stamps: Stamps,
     /// Why it is slower than it could be, where that is known.
     pub slower: Option<String>,
 }

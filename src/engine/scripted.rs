@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::prepared::{EngineSettings, Facts, PrepareError, Prepared};
 use super::{Completion, Engine, EngineError, Observer, Request};
+use crate::acquire::Stamps;
 use crate::clock::{Clock, SystemClock};
 use crate::plain_file::{self, WRITTEN_BY_HAND};
 use crate::record::{FinishReason, LoadFacts};
@@ -117,7 +118,14 @@ pub(super) fn prepare(script: &Path, settings: &EngineSettings) -> Result<Prepar
         ..LoadFacts::default()
     };
     let facts = Facts { load: Some(load), ..Facts::default() };
-    Ok(Prepared { engine: Box::new(ScriptedEngine::new(clock, requests)), facts, takes_text: true, slower: None })
+    Ok(Prepared {
+        engine: Box::new(ScriptedEngine::new(clock, requests)),
+        facts,
+        takes_text: true,
+        warnings: Vec::new(),
+        stamps: Stamps::default(),
+        slower: None,
+    })
 }
 
 /// Does not care.

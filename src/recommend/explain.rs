@@ -198,6 +198,7 @@ fn reason(reason: &Reason, basis: Basis) -> String {
             let figures: Vec<String> = figures.iter().map(ToString::to_string).collect();
             format!("impossible, {}: its figures are not to be believed", figures.join("; "))
         }
+        Reason::FilesChanged(files) => format!("its files changed while it ran: {}", files.join(", ")),
         Reason::NotMeasured { measured: 0, .. } => {
             format!("ran no {}, which the others are compared by", prompts(basis))
         }

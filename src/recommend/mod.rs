@@ -118,6 +118,8 @@ pub enum Reason {
     Pending,
     /// It ran, and took more of the GPU than there is, so that its figures are not to be believed.
     Impossible(Vec<Impossible>),
+    /// It ran, and these of its weight files changed meanwhile.
+    FilesChanged(Vec<String>),
     /// It ran, and nothing is known of its answers, unlike of the others'.
     NotJudged,
     /// It ran, and no request of the basis gave a token.
@@ -188,6 +190,9 @@ pub fn recommend(run: &Run, summaries: &[RowSummary]) -> Recommendation {
             RowOutcome::Skipped { reason } => Reason::Skipped { reason: reason.clone() },
             RowOutcome::Failed { kind, message } => Reason::Failed { kind: *kind, message: message.clone() },
             RowOutcome::Pending => Reason::Pending,
+            RowOutcome::Ran if row.load.as_ref().is_some_and(|load| !load.files_changed.is_empty()) => {
+                Reason::FilesChanged(row.load.as_ref().map_or_else(Vec::new, |load| load.files_changed.clone()))
+            }
             RowOutcome::Ran if !summary.impossible.is_empty() => Reason::Impossible(summary.impossible.clone()),
             RowOutcome::Ran => match Contender::of(summary, &run.requirements, basis, elsewhere) {
                 None => not_measured(summary, basis),

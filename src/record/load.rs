@@ -61,6 +61,9 @@ pub struct LoadFacts {
     /// Texts were split as most vocabularies have it, since the file does not say how. Absent where they were not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub splits_by_default: bool,
+    /// Weight files that were other ones when the row ended than when it was loaded: what came meanwhile is of neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files_changed: Vec<String>,
     /// Why what is absent of an engine's weights, cache and memory is not known; absent of one that tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,

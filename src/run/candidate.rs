@@ -81,7 +81,8 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
                 error.outcome()
             }
         },
-        Ok(Prepared { mut engine, takes_text, slower, .. }) => {
+        Ok(Prepared { mut engine, takes_text, warnings, stamps, slower, .. }) => {
+            warnings.iter().for_each(|doubt| listener.remark(&name, &Remark::Doubt(doubt)));
             if !takes_text && schedule.leave_out_texts() {
                 listener.remark(&name, &Remark::TextsLeftOut);
             }
@@ -108,6 +109,12 @@ pub fn run_candidate<C: Clock + Clone + Send + 'static, E>(
                 return Ok(ended);
             }
             keep_peak(row, engine.as_ref());
+            if let Some(load) = &mut row.load {
+                load.files_changed = stamps.changed();
+                if !load.files_changed.is_empty() {
+                    listener.remark(&name, &Remark::FilesChanged(&load.files_changed));
+                }
+            }
             RowOutcome::Ran
         }
     };

@@ -13,8 +13,12 @@ pub enum Remark<'a> {
     Slower(&'a str),
     /// Its prompts are put together without a chat template, and why.
     JoinedPlainly(&'a str),
+    /// These of its weight files changed while it ran.
+    FilesChanged(&'a [String]),
     /// Its file does not say how texts are split.
     SplitByDefault,
+    /// Its files contradict themselves, and what is made of that.
+    Doubt(&'a str),
     /// It is skipped or failed before its first trial.
     NotRun(&'a PrepareError),
 }

@@ -38,6 +38,12 @@ impl Config {
         }
     }
 
+    /// The same with an output head that is not the embedding.
+    pub fn with_head(mut self) -> Self {
+        self.fields.insert("tie_word_embeddings".into(), Value::Bool(false));
+        self
+    }
+
     /// The family of the model: `llama`, `qwen2`, …
     pub fn model_type(&self) -> Result<&str, SpecError> {
         self.text("model_type")?.ok_or_else(|| SpecError::Missing { key: "model_type".into() })

@@ -262,6 +262,9 @@ fn gemma3(config: &Config) -> Result<DecoderSpec, SpecError> {
     if let Some(cap) = config.get("attn_logit_softcapping") {
         return Err(SpecError::UnsupportedKey { key: "attn_logit_softcapping".into(), value: shown(&cap.to_string()) });
     }
+    if config.flag("use_bidirectional_attention")?.unwrap_or(false) {
+        return Err(SpecError::UnsupportedKey { key: "use_bidirectional_attention".into(), value: "true".into() });
+    }
     spec.final_softcap = config.positive("final_logit_softcapping")?;
     let every = config.optional_count("sliding_window_pattern")?.unwrap_or(6);
     let slides = sliding(config, spec.layers.len(), |layer| !(layer + 1).is_multiple_of(every))?;

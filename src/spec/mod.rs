@@ -12,6 +12,7 @@ mod names;
 mod rope;
 mod scaled;
 mod shapes;
+mod wrapper;
 
 pub use config::{Config, Heads};
 pub use cpu::activation::Activation;
@@ -22,3 +23,4 @@ pub use names::{Part, gguf_latent_halves, gguf_name};
 pub use rope::RopeSpec;
 pub use scaled::ScaledWeights;
 pub use shapes::{shipped_repositories, shipped_shape};
+pub use wrapper::text_part;

@@ -196,6 +196,7 @@ fn ran() -> Row {
             idle_milliwatts: None,
             joins_plainly: None,
             splits_by_default: false,
+            files_changed: Vec::new(),
             unknown: None,
         }),
         fit: Some(FitEstimate {

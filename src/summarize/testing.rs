@@ -165,6 +165,7 @@ pub(crate) fn load(peak: u64) -> LoadFacts {
         idle_milliwatts: None,
         joins_plainly: None,
         splits_by_default: false,
+        files_changed: Vec::new(),
         unknown: None,
     }
 }

@@ -201,8 +201,12 @@ impl RunListener for RunProgress<'_> {
     fn remark(&mut self, row: &str, remark: &Remark) {
         match remark {
             Remark::TextsLeftOut => self.printer.warn(&format!("{row} has no tokenizer: the texts are left out")),
+            Remark::Doubt(doubt) => self.printer.warn(&format!("{row}: {doubt}")),
             Remark::Slower(why) => self.printer.warn(&slower(row, why)),
             Remark::JoinedPlainly(why) => self.printer.warn(&joined_plainly(row, why)),
+            Remark::FilesChanged(files) => {
+                self.printer.warn(&format!("{row}: its files changed while it ran: {}", files.join(", ")));
+            }
             Remark::SplitByDefault => self.printer.warn(&split_by_default(row)),
             Remark::NotRun(error) => match error.outcome() {
                 RowOutcome::Skipped { reason } => self.printer.detail(&format!("{row}: skipped, {reason}")),

@@ -9,15 +9,14 @@ use bench::engine::candle::CandleEngine;
 use bench::engine::{Completion, Engine, Input, Request, Sampling};
 use serde::Deserialize;
 
-use crate::support::bench::Bench;
 use crate::support::decoder::{self, TOLERANCE, checkpoint, checkpoints, load};
 use crate::support::{Silent, fixture};
 
 /// What transformers computed in float32, of a text and in answer to a prompt.
 #[derive(Deserialize)]
-struct Reference {
+pub struct Reference {
     #[serde(flatten)]
-    text: decoder::Reference,
+    pub text: decoder::Reference,
     greedy: Greedy,
 }
 
@@ -29,11 +28,11 @@ struct Greedy {
     text: Option<String>,
 }
 
-fn reference(path: &Path) -> Reference {
+pub fn reference(path: &Path) -> Reference {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn mean(engine: &mut CandleEngine, reference: &decoder::Reference) -> f64 {
+pub fn mean(engine: &mut CandleEngine, reference: &decoder::Reference) -> f64 {
     let differences = reference.differences(engine);
     differences.iter().sum::<f64>() / differences.len() as f64
 }
@@ -54,7 +53,8 @@ fn agrees_with_transformers(name: &str) {
     agrees(name, &mut engine, &reference, TOLERANCE);
 }
 
-fn agrees(name: &str, engine: &mut CandleEngine, reference: &Reference, tolerance: f64) {
+/// Whether a checkpoint predicts its reference and answers as it does.
+pub fn agrees(name: &str, engine: &mut CandleEngine, reference: &Reference, tolerance: f64) {
     let worst = reference.text.worst(engine);
     assert!(worst < tolerance, "{name}: log-probabilities differ by up to {worst}");
     let answer = greedy(engine, &reference.greedy.prompt_ids, reference.greedy.ids.len());
@@ -111,10 +111,6 @@ agree_with_transformers! {
     deepseek_v2_routes_greedily: "deepseek-v2-greedy",
     deepseek_v2_routes_within_groups: "deepseek-v2-grouped",
     deepseek_v2_normalizes_its_choice: "deepseek-v2-normalized",
-    floats_of_8_bits_with_a_scale_a_block: "llama-fp8-blocks",
-    floats_of_8_bits_with_a_scale_a_row: "mistral-fp8-rows",
-    floats_of_8_bits_with_a_scale_a_matrix_as_modelopt_has_them: "qwen2-fp8-modelopt",
-    floats_of_8_bits_with_five_of_exponent: "llama-fp8-e5m2",
 }
 
 /// The references are of PEFT's own merge, on the checkpoint whose name the adapter begins with.
@@ -151,42 +147,6 @@ fn long_texts_agree_too() {
         tested += 1;
     }
     assert!(tested > 20, "{tested} checkpoints have a long reference");
-}
-
-/// Without a quantization weights of 8 bits are held in 16, which is near what they are.
-#[test]
-fn floats_of_8_bits_are_held_in_16() {
-    for name in ["llama-fp8-blocks", "mistral-fp8-rows", "qwen2-fp8-modelopt", "llama-fp8-e5m2"] {
-        let reference = reference(&fixture("checkpoints").join(name).join("reference.json"));
-        let mut engine = load(checkpoint(name), None);
-        assert_eq!(engine.precision().to_string(), "bf16");
-        let mean = mean(&mut engine, &reference.text);
-        assert!(mean < 0.05, "{name}: off by {mean} on average");
-    }
-}
-
-/// A scale that is not there, or does not fit, is told by its name, whatever the config says.
-#[test]
-fn floats_of_8_bits_without_their_scales_are_refused() {
-    const WEIGHT: &str = "model.layers.0.mlp.up_proj.weight";
-    let bench = Bench::with(&["mistral-fp8-rows"]);
-    let whole = std::fs::read(bench.path("mistral-fp8-rows/model.safetensors")).unwrap();
-    let renamed = |from: &str, to: &str| {
-        let end = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
-        let header = std::str::from_utf8(&whole[8..end]).unwrap().replace(&format!("\"{from}\""), &format!("\"{to}\""));
-        let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &whole[end..]].concat();
-        bench.write("mistral-fp8-rows/model.safetensors", file);
-        bench.run("run mistral-fp8-rows --ids [1,2] --max-new-tokens 1").exits(2)
-    };
-    let scale = format!("{WEIGHT}_scale");
-    let ran = renamed(&scale, "stray");
-    ran.says(&format!("weight `{WEIGHT}` is stored as F8_E4M3, and its scale is missing"));
-    let ran = renamed("model.layers.0.mlp.up_proj.input_scale", "model.norm.weight_scale");
-    ran.says("weight `model.norm.weight` is stored as BF16 and has a scale `model.norm.weight_scale`");
-    let config = std::fs::read_to_string(bench.path("mistral-fp8-rows/config.json")).unwrap();
-    bench.write("mistral-fp8-rows/config.json", config.replace("float-quantized", "pack-quantized"));
-    let ran = renamed(&scale, &scale);
-    ran.says("`quantization_config` = compressed-tensors (pack-quantized) is not supported yet").says("hint: name the");
 }
 
 fn gguf(file: &str) -> Checkpoint {

@@ -1,4 +1,4 @@
-//! Chat templates that harm, that cannot be used, and that ask for the day; rows in which the program ended.
+//! Chat templates that harm, that cannot be used, and that ask for the day.
 
 use std::time::Duration;
 
@@ -179,86 +179,4 @@ fn a_stated_form_is_no_plain_one() {
     let ran =
         bench.run("compare --models models.toml --prompts prompts --suite greeting --repeat 1 --warmup 0").exits(0);
     ran.never_mentions("joined plainly");
-}
-
-/// A row that takes long to load before one that does not.
-fn slow() -> Bench {
-    let bench = Bench::with(&["qwen2-tied"]);
-    bench.write("slow.toml", "load = [{ wait_ms = 100000 }]\nrequest = []");
-    let models =
-        "[[candidate]]\nid = \"slow\"\nscript = \"slow.toml\"\n[[candidate]]\nid = \"next\"\nlocal = \"qwen2-tied\"\n";
-    bench.write("models.toml", models);
-    bench
-}
-
-const LINE: &str = "compare --models models.toml --prompts prompts --suite count --repeat 1";
-
-/// Waits until a row is begun for this time at the same place.
-fn until_begun(bench: &Bench, times: u32) {
-    let is_begun = || {
-        let files = std::fs::read_dir(bench.path("results")).into_iter().flatten().flatten();
-        let mut marks =
-            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "running"));
-        let mark = marks.next().and_then(|mark| std::fs::read_to_string(mark).ok());
-        mark.is_some_and(|mark| mark.contains(&format!("\"times\":{times}}}\n")))
-    };
-    while !is_begun() {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// As where memory runs out, and candle or the standard library aborts.
-#[cfg(unix)]
-#[test]
-fn a_row_that_ended_the_program_is_failed_on_resume_and_the_next_ones_run() {
-    let bench = slow();
-    let running = bench.start(LINE);
-    until_begun(&bench, 1);
-    running.signal("ABRT");
-    assert_eq!(running.wait().code, None);
-    let words = "the program was ended by SIGABRT (as when there is no more memory) while this row ran";
-    bench.run("compare --resume --prompts prompts").exits(1).says(&format!("warning: slow: {words}")).answers(words);
-    let rows = bench.export("latest")["run"]["rows"].clone();
-    assert_eq!(rows[0]["outcome"], json!({ "status": "failed", "kind": "engine", "message": words }));
-    assert_eq!(rows[1]["outcome"]["status"], "ran");
-    // A failed row is tried again, as any other.
-    bench.write("slow.toml", "request = [[{ encoded = 16 }, { token = [11, \"a\"] }]]");
-    bench.run("compare --resume --prompts prompts").exits(0);
-    assert_eq!(bench.export("latest")["run"]["rows"][0]["outcome"]["status"], "ran");
-}
-
-/// Whoever killed it once may have meant something else.
-#[cfg(unix)]
-#[test]
-fn a_row_in_which_the_program_vanishes_twice_is_failed() {
-    let bench = slow();
-    let mut line = LINE;
-    for time in [1, 2] {
-        let running = bench.start(line);
-        until_begun(&bench, time);
-        running.signal("KILL");
-        running.wait();
-        line = "compare --resume --prompts prompts";
-    }
-    bench.run(line).exits(1).says("slow: the program was killed 2 times while this row ran, each time after 0 trials");
-    let rows = bench.export("latest")["run"]["rows"].clone();
-    assert_eq!((&rows[0]["outcome"]["status"], &rows[1]["outcome"]["status"]), (&json!("failed"), &json!("ran")));
-}
-
-/// Two interruptions are the user's, and no fault of the row.
-#[cfg(unix)]
-#[test]
-fn a_row_that_the_user_ends_at_once_is_begun_again() {
-    let bench = slow();
-    let mut line = LINE;
-    for _ in 0..3 {
-        let mut running = bench.start(line);
-        until_begun(&bench, 1);
-        while !running.has_ended() {
-            running.signal("INT");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        running.wait().exits(2).never_mentions("was killed");
-        line = "compare --resume --prompts prompts";
-    }
 }

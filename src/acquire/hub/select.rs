@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 use super::error::{HubError, shown};
 use super::names::check_path;
+use crate::acquire::published::is_beside_text;
+use crate::acquire::shards::unindexed;
 use crate::catalog::PartName;
 
 /// The file without which a checkpoint in Hugging Face layout has no shape.
@@ -48,17 +50,21 @@ pub(super) enum Weights {
         index: &'static str,
         suffix: &'static str,
     },
+    /// Several without an index.
+    Several(BTreeSet<String>),
 }
 
 /// The weights of a repository with these files, if it has any.
-pub(super) fn weights(has: impl Fn(&str) -> bool) -> Option<Weights> {
-    FORMS.iter().find_map(|form| {
-        if has(form.index) {
+pub(super) fn weights(files: &[&str]) -> Option<Weights> {
+    let [safetensors, pickles] = FORMS.map(|form| {
+        if files.contains(&form.index) {
             Some(Weights::Indexed { index: form.index, suffix: form.suffix })
         } else {
-            has(form.single).then_some(Weights::One(form.single))
+            files.contains(&form.single).then_some(Weights::One(form.single))
         }
-    })
+    });
+    let several = || Some(unindexed(files.iter().copied())).filter(|files| !files.is_empty()).map(Weights::Several);
+    safetensors.or_else(several).or(pickles)
 }
 
 /// The files to take beside the weights, of those that are there.
@@ -113,7 +119,7 @@ pub(super) fn is_weights(path: &str) -> bool {
     FORMS.iter().any(|form| path.ends_with(form.suffix))
 }
 
-/// The files that an index names, each once.
+/// The files that an index names for tensors of the decoder, each once.
 pub(super) fn shards(file: &str, suffix: &str, index: &[u8]) -> Result<BTreeSet<String>, HubError> {
     #[derive(Deserialize)]
     struct Index {
@@ -121,7 +127,8 @@ pub(super) fn shards(file: &str, suffix: &str, index: &[u8]) -> Result<BTreeSet<
     }
     let bad = |reason| HubError::BadIndex { file: file.to_owned(), reason };
     let index: Index = serde_json::from_slice(index).map_err(|error| bad(shown(&error.to_string())))?;
-    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    let of_text = index.weight_map.into_iter().filter(|(tensor, _)| !is_beside_text(tensor));
+    let shards: BTreeSet<String> = of_text.map(|(_, shard)| shard).collect();
     if shards.is_empty() {
         return Err(bad("it names no file".to_owned()));
     }
@@ -138,22 +145,25 @@ pub(super) fn shards(file: &str, suffix: &str, index: &[u8]) -> Result<BTreeSet<
 mod tests {
     use super::*;
 
-    fn weights_of(files: &[&str]) -> Option<Weights> {
-        weights(|name| files.contains(&name))
-    }
-
     #[test]
     fn safetensors_are_taken_before_pickles_and_an_index_before_one_file() {
         let all = ["pytorch_model.bin", "model.safetensors", "model.safetensors.index.json"];
         let indexed = Weights::Indexed { index: "model.safetensors.index.json", suffix: ".safetensors" };
-        assert_eq!(weights_of(&all), Some(indexed));
-        assert_eq!(weights_of(&all[..2]), Some(Weights::One("model.safetensors")));
-        assert_eq!(weights_of(&all[..1]), Some(Weights::One("pytorch_model.bin")));
+        assert_eq!(weights(&all), Some(indexed));
+        assert_eq!(weights(&all[..2]), Some(Weights::One("model.safetensors")));
+        assert_eq!(weights(&all[..1]), Some(Weights::One("pytorch_model.bin")));
+    }
+
+    #[test]
+    fn shards_without_an_index_are_taken_before_pickles() {
+        let files = ["model-00001-of-00002.safetensors", "pytorch_model.bin"];
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        assert_eq!(weights(&files), Some(Weights::Several(shards.map(str::to_owned).into())));
     }
 
     #[test]
     fn copies_of_the_weights_are_no_weights() {
-        assert_eq!(weights_of(&["consolidated.safetensors", "original/model.safetensors", "x.gguf"]), None);
+        assert_eq!(weights(&["consolidated.safetensors", "original/model.safetensors", "x.gguf"]), None);
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl Hub {
         }
         let has = |path: &str| snapshot.file(path).is_some();
         let mut paths: BTreeSet<String> = select::beside(has).map(str::to_owned).collect();
-        match select::weights(has) {
+        let all: Vec<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        match select::weights(&all) {
             Some(Weights::One(file)) => {
                 paths.insert(file.to_owned());
             }
@@ -32,6 +33,7 @@ impl Hub {
                 paths.extend(select::shards(index, suffix, &text)?);
                 paths.insert(index.to_owned());
             }
+            Some(Weights::Several(files)) => paths.extend(files),
             None if snapshot.from_cache => return Err(snapshot.not_cached(vec!["model.safetensors".to_owned()])),
             None => {
                 let (repository, revision) = (snapshot.repository.clone(), snapshot.revision.clone());

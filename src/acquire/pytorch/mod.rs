@@ -110,6 +110,11 @@ impl PytorchFile {
         Ok(Self { map: Arc::new(map), tensors })
     }
 
+    /// Names of all tensors.
+    pub fn names(&self) -> Vec<String> {
+        self.tensors.keys().cloned().collect()
+    }
+
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|place| place.shape.as_slice())
     }

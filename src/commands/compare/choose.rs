@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalog::{Candidate, Quantization, Requirements, Source};
+use crate::catalog::{Candidate, Quantization, Requirements, Source, local_checkpoint};
 use crate::cli;
 use crate::commands::candidates::{catalog, stated};
 use crate::commands::checkpoint;
@@ -231,7 +231,7 @@ fn local(path: &Path) -> Candidate {
     let canonical = path.canonicalize().unwrap_or_else(|_| path.into());
     let name = canonical.file_name().unwrap_or(canonical.as_os_str()).to_string_lossy().into_owned();
     let id = name.strip_suffix(".gguf").unwrap_or(&name).replace(char::is_whitespace, "-");
-    checkpoint::of_source(&id, Source::Local { path: path.into() }, None)
+    checkpoint::of_source(&id, Source::Local { path: local_checkpoint(path) }, None)
 }
 
 /// One row of each candidate, at this precision.

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::matrix::Matrix;
 use super::norm::Norm;
 use super::weights::{Rows, WeightSource};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Instead};
 use crate::spec::{DecoderSpec, Inventory, Kind, NormKind, Part, Weight};
 
 /// Takes weights by their place, and counts them. Shared by the threads that load layers side by side.
@@ -73,7 +73,10 @@ impl<'a> Loader<'a> {
 
     fn known(&self, part: Part, layer: usize, kind: Kind) -> Loaded<&'a Weight> {
         let weight = self.weights.get(&(part, layer, kind)).copied();
-        weight.ok_or_else(|| EngineError::MissingWeight(format!("{part:?} of layer {layer}")))
+        weight.ok_or_else(|| EngineError::MissingWeight {
+            name: format!("{part:?} of layer {layer}"),
+            instead: Instead(Vec::new()),
+        })
     }
 
     fn count(&self, elements: usize) {

@@ -26,16 +26,13 @@ mod scaled;
 mod weights;
 
 use std::marker::PhantomData;
-use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::{Completion, Engine, EngineError, Input, LoadObserver, ModelMemory, Observer, Request};
-use crate::acquire::pytorch::PytorchFile;
-use crate::acquire::safetensors::SafetensorsFile;
-use crate::acquire::{Checkpoint, Weights};
+use crate::acquire::{Checkpoint, PublishedFiles, Weights};
 use crate::catalog::Quantization;
 use crate::device::DeviceName;
 use crate::gpu;
@@ -49,7 +46,7 @@ use phases::PoolMarks;
 pub use predict::{Windows, predict};
 pub use prepare::prepare;
 use sampler::Sampler;
-use weights::{Files, LoadedAdapter, WeightSource};
+use weights::{LoadedAdapter, WeightSource};
 
 /// A checkpoint loaded onto a device.
 ///
@@ -394,24 +391,14 @@ fn open_weights<'a>(
     inventory: &Inventory,
     observer: &'a dyn LoadObserver,
 ) -> Result<Box<dyn WeightSource + Sync + 'a>, EngineError> {
-    let published = |files| -> Result<Box<weights::Published>, EngineError> {
+    let published = || -> Result<Box<weights::Published>, EngineError> {
+        let files = PublishedFiles::open(&checkpoint.weights)?;
         let adapter = checkpoint.adapter.as_ref().map(|adapter| LoadedAdapter::open(adapter, inventory)).transpose()?;
         let block = ScaledWeights::of(&checkpoint.config)?.and_then(|scaled| scaled.block);
         Ok(Box::new(weights::Published { files, block, adapter, quantization, observer }))
     };
     match checkpoint.weights {
-        Weights::Safetensors(files) => {
-            let files = files.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<_, _>>()?;
-            Ok(published(Files::Safetensors(files))?)
-        }
-        Weights::Pytorch(files) => {
-            let open = |path: &PathBuf| {
-                let failed = |source| EngineError::PytorchFile { path: path.clone(), source: Box::new(source) };
-                PytorchFile::open(path).map_err(failed)
-            };
-            let files = files.iter().map(open).collect::<Result<_, _>>()?;
-            Ok(published(Files::Pytorch(files))?)
-        }
+        Weights::Safetensors(_) | Weights::Pytorch(_) => Ok(published()?),
         Weights::Gguf(_) if checkpoint.adapter.is_some() => Err(EngineError::UnmergeableAdapter("a GGUF file")),
         Weights::Gguf(file) => {
             if let Some(quantization) = quantization {

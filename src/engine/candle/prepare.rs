@@ -6,7 +6,7 @@ use candle_core::Device;
 
 use super::{CandleEngine, memory};
 use crate::acquire::hub::FetchProgress;
-use crate::acquire::{self, Checkpoint, Preview};
+use crate::acquire::{self, Checkpoint, Preview, Stamps};
 use crate::catalog::Candidate;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineError;
@@ -28,9 +28,9 @@ pub fn prepare(
 ) -> Result<Prepared, Box<Unprepared>> {
     let mut facts = Facts::default();
     match ready(candidate, settings, listener, &mut facts) {
-        Ok((engine, takes_text)) => {
+        Ok(Ready { engine, takes_text, warnings, stamps }) => {
             let slower = engine.distrust().map(|why| format!("bench's own kernels are not used, {why}"));
-            Ok(Prepared { engine: Box::new(engine), facts, takes_text, slower })
+            Ok(Prepared { engine: Box::new(engine), facts, takes_text, warnings, stamps, slower })
         }
         Err(error) => {
             // What half a model took must not count as the next one's.
@@ -40,12 +40,20 @@ pub fn prepare(
     }
 }
 
+/// A loaded engine, and what is known of its files beside the facts: see [`Prepared`].
+struct Ready {
+    engine: CandleEngine,
+    takes_text: bool,
+    warnings: Vec<String>,
+    stamps: Stamps,
+}
+
 fn ready(
     candidate: &Candidate,
     settings: &EngineSettings,
     listener: &mut dyn PrepareListener,
     facts: &mut Facts,
-) -> Result<(CandleEngine, bool), PrepareError> {
+) -> Result<Ready, PrepareError> {
     let clock = SystemClock::new();
     let mut fetch = Counted { listener: &mut *listener, received_bytes: 0 };
     if let Some(steps) = settings.steps {
@@ -74,8 +82,9 @@ fn ready(
     let chats = text.as_ref().filter(|_| settings.form == Form::Chat);
     let joins_plainly = chats.and_then(|text| text.joins_plainly()).map(str::to_owned);
     let splits_by_default = settings.form != Form::Tokens && text.as_ref().is_some_and(TextModel::splits_by_default);
-    let takes_text = text.is_some();
+    let (takes_text, warnings) = (text.is_some(), checkpoint.warnings.clone());
     checkpoint.text = Ok(text);
+    let stamps = std::mem::take(&mut checkpoint.stamps);
     let (engine, load) = load(checkpoint, candidate, settings, listener)?;
     facts.load = Some(LoadFacts {
         acquire_seconds: acquired.as_secs_f64(),
@@ -84,7 +93,7 @@ fn ready(
         splits_by_default,
         ..load
     });
-    Ok((engine, takes_text))
+    Ok(Ready { engine, takes_text, warnings, stamps })
 }
 
 /// The text side as it will be used: a chat template that cannot be is found out before the weights are loaded.

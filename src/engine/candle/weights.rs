@@ -12,13 +12,12 @@ use super::matrix::{Matrix, dense_type};
 use super::scaled::{self, Float8, Scales};
 use crate::acquire::adapter::Adapter;
 use crate::acquire::gguf::GgufFile;
-use crate::acquire::pytorch::PytorchFile;
 use crate::acquire::safetensors::SafetensorsFile;
-use crate::acquire::{StoredTensor, synthetic};
+use crate::acquire::{PublishedError, PublishedFiles, StoredTensor, synthetic};
 use crate::catalog::Quantization;
 use crate::cpu::bytes::{Buffer, WeightBytes};
 use crate::cpu::{self, quantize::Numbers};
-use crate::engine::{EngineError, LoadObserver, LoadPart, told};
+use crate::engine::{EngineError, Instead, LoadObserver, LoadPart, told};
 use crate::spec::{Inventory, Kind, Part, Role, Weight, gguf_latent_halves, gguf_name};
 
 /// Gives weights by their place.
@@ -70,70 +69,58 @@ fn taken(weight: &Weight, rows: Option<&Rows>) -> (usize, usize) {
     (rows.map_or(weight.rows, Rows::len), weight.columns)
 }
 
-/// Files in which a published checkpoint keeps its tensors by name.
-pub(super) enum Files {
-    Safetensors(Vec<SafetensorsFile>),
-    Pytorch(Vec<PytorchFile>),
+/// The numbers of a published tensor: in the type in which they are stored, or in float32 where they have scales.
+fn numbers(
+    files: &PublishedFiles,
+    weight: &Weight,
+    shape: &[usize],
+    block: Option<[usize; 2]>,
+) -> Result<StoredTensor, EngineError> {
+    let name = &weight.name;
+    let scales = scales(files, name)?;
+    if let Some((kind, found, bytes)) = float8(files, name) {
+        expect_shape(weight, found, shape)?;
+        let lacking = || EngineError::LackingScale { name: name.clone(), kind: kind.name() };
+        let (scale, stored) = scales.ok_or_else(lacking)?;
+        let (rows, columns) = shape.split_last().map_or((1, 1), |(columns, rows)| (rows.iter().product(), *columns));
+        let scales = Scales::new(&stored, [rows, columns], block).ok_or_else(|| EngineError::WrongScale {
+            name: scale,
+            found: stored.shape.clone(),
+            of: shape.to_vec(),
+        })?;
+        return scaled::multiplied(kind, &bytes, shape, &scales);
+    }
+    let missing = || EngineError::MissingWeight { name: name.clone(), instead: Instead(files.instead_of(name)) };
+    let stored = files.tensor(name)?.ok_or_else(missing)?;
+    // Whole numbers, and floats of less than 16 bits, stand for others, which nothing here knows.
+    if !matches!(stored.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+        let kind = stored.dtype.as_str().to_uppercase();
+        return Err(EngineError::UnscaledWeight { name: name.clone(), kind });
+    }
+    if let Some((scale, _)) = scales {
+        let kind = stored.dtype.as_str().to_uppercase();
+        return Err(EngineError::StrayScale { name: name.clone(), kind, scale });
+    }
+    expect_shape(weight, &stored.shape, shape)?;
+    Ok(stored)
 }
 
-impl Files {
-    /// A tensor of this name as it is stored; `None` if it is not there.
-    fn stored(&self, name: &str) -> Result<Option<StoredTensor>, EngineError> {
-        Ok(match self {
-            Self::Safetensors(files) => files.iter().find_map(|file| file.tensor(name).transpose()).transpose()?,
-            Self::Pytorch(files) => files.iter().find_map(|file| file.tensor(name).transpose()).transpose()?,
-        })
-    }
+/// A tensor of floats of 8 bits: their type, its shape and its bytes.
+fn float8<'a>(files: &'a PublishedFiles, name: &str) -> Option<(Float8, &'a [usize], WeightBytes)> {
+    let (file, stored) = files.in_safetensors(name)?;
+    let info = file.info(stored)?;
+    Some((Float8::of(info.dtype)?, &info.shape, file.bytes(stored)?))
+}
 
-    /// The numbers of a tensor: in the type in which they are stored, or in float32 where they have scales.
-    fn tensor(&self, weight: &Weight, shape: &[usize], block: Option<[usize; 2]>) -> Result<StoredTensor, EngineError> {
-        let name = &weight.name;
-        let scales = self.scales(name)?;
-        if let Some((kind, found, bytes)) = self.float8(name) {
-            expect_shape(weight, found, shape)?;
-            let (scale, stored) =
-                scales.ok_or_else(|| EngineError::LackingScale { name: name.clone(), kind: kind.name() })?;
-            let (rows, columns) =
-                shape.split_last().map_or((1, 1), |(columns, rows)| (rows.iter().product(), *columns));
-            let scales = Scales::new(&stored, [rows, columns], block).ok_or_else(|| EngineError::WrongScale {
-                name: scale,
-                found: stored.shape.clone(),
-                of: shape.to_vec(),
-            })?;
-            return scaled::multiplied(kind, &bytes, shape, &scales);
+/// The scales that a tensor's numbers are multiplied by, with the name of their own tensor.
+fn scales(files: &PublishedFiles, name: &str) -> Result<Option<(String, StoredTensor)>, EngineError> {
+    for suffix in ["_scale", "_scale_inv"] {
+        let scale = format!("{name}{suffix}");
+        if let Some(stored) = files.tensor(&scale)? {
+            return Ok(Some((scale, stored)));
         }
-        let stored = self.stored(name)?.ok_or_else(|| EngineError::MissingWeight(name.clone()))?;
-        // Whole numbers, and floats of less than 16 bits, stand for others, which nothing here knows.
-        if !matches!(stored.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
-            let kind = stored.dtype.as_str().to_uppercase();
-            return Err(EngineError::UnscaledWeight { name: name.clone(), kind });
-        }
-        if let Some((scale, _)) = scales {
-            let kind = stored.dtype.as_str().to_uppercase();
-            return Err(EngineError::StrayScale { name: name.clone(), kind, scale });
-        }
-        expect_shape(weight, &stored.shape, shape)?;
-        Ok(stored)
     }
-
-    /// A tensor of floats of 8 bits: their type, its shape and its bytes.
-    fn float8(&self, name: &str) -> Option<(Float8, &[usize], WeightBytes)> {
-        let Self::Safetensors(files) = self else { return None };
-        let file = files.iter().find(|file| file.info(name).is_some())?;
-        let info = file.info(name)?;
-        Some((Float8::of(info.dtype)?, &info.shape, file.bytes(name)?))
-    }
-
-    /// The scales that a tensor's numbers are multiplied by, with the name of their own tensor.
-    fn scales(&self, name: &str) -> Result<Option<(String, StoredTensor)>, EngineError> {
-        for suffix in ["_scale", "_scale_inv"] {
-            let scale = format!("{name}{suffix}");
-            if let Some(stored) = self.stored(&scale)? {
-                return Ok(Some((scale, stored)));
-            }
-        }
-        Ok(None)
-    }
+    Ok(None)
 }
 
 /// A LoRA adapter with its matrices at hand.
@@ -165,7 +152,8 @@ impl LoadedAdapter {
             return Ok(whole);
         }
         let half = |name: &str, expected: [usize; 2]| -> Result<Tensor, EngineError> {
-            let half = self.file.tensor(name)?.ok_or_else(|| EngineError::LackingAdapter(name.into()))?;
+            let half = self.file.tensor(name).map_err(PublishedError::from)?;
+            let half = half.ok_or_else(|| EngineError::LackingAdapter(name.into()))?;
             if half.shape != expected {
                 return Err(EngineError::WrongAdapter { name: name.into(), found: half.shape, expected });
             }
@@ -185,7 +173,7 @@ fn lora_names(weight: &Weight) -> [String; 2] {
 
 /// A checkpoint as published, in one or several shards, held as it is or quantized on the way.
 pub(super) struct Published<'a> {
-    pub files: Files,
+    pub files: PublishedFiles,
     /// Rows and columns that share a scale, where they do.
     pub block: Option<[usize; 2]>,
     pub adapter: Option<LoadedAdapter>,
@@ -196,7 +184,7 @@ pub(super) struct Published<'a> {
 
 impl Published<'_> {
     fn load(&self, weight: &Weight, shape: &[usize], rows: Option<&Rows>) -> Result<StoredTensor, EngineError> {
-        let whole = told(self.observer, LoadPart::Read, || self.files.tensor(weight, shape, self.block))?;
+        let whole = told(self.observer, LoadPart::Read, || numbers(&self.files, weight, shape, self.block))?;
         let whole = match &self.adapter {
             Some(adapter) => adapter.merge(weight, whole)?,
             None => whole,
@@ -214,7 +202,7 @@ impl WeightSource for Published<'_> {
             _ if weight.role == Role::Router => GgmlDType::F32,
             Some(quantization) => weight.held_as(quantization),
             // As transformers holds them: all digits of a product with a scale would take twice the memory.
-            None if self.files.float8(&weight.name).is_some() => GgmlDType::BF16,
+            None if float8(&self.files, &weight.name).is_some() => GgmlDType::BF16,
             None => dense_kind(stored.dtype).unwrap_or(GgmlDType::F32),
         };
         placed(kind, taken(weight, rows), held(&stored, kind, self.observer)?, device, self.observer)

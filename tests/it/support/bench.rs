@@ -107,7 +107,8 @@ impl Bench {
         self.directory(&fixture("adapters").join(name), name);
     }
 
-    fn directory(&self, from: &Path, name: &str) {
+    /// A copy of a directory.
+    pub fn directory(&self, from: &Path, name: &str) {
         std::fs::create_dir_all(self.path(name)).unwrap();
         for file in std::fs::read_dir(from).unwrap() {
             let file = file.unwrap();
