@@ -1,5 +1,7 @@
 //! The clock: the one file that reads time.
 
+#![warn(missing_docs)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
+    /// One that begins now.
     pub fn new() -> Self {
         Self { origin: Instant::now() }
     }
@@ -48,6 +51,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
+    /// Moves all clones on.
     pub fn advance(&self, by: Duration) {
         self.nanoseconds.fetch_add(by.as_nanos() as u64, Ordering::Relaxed);
     }

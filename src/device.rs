@@ -1,11 +1,14 @@
 //! Devices by name: `cpu`, `cuda`, `cuda:N`.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::str::FromStr;
 
 /// What the user, a stored run or a baseline names as what computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceName {
+    /// The host's processors.
     Cpu,
     /// The GPU that CUDA gives this number, which need not be the driver's.
     Cuda(usize),
@@ -14,8 +17,10 @@ pub enum DeviceName {
 /// Why a word names no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceNameError {
+    /// What stands after `cuda:` is no number.
     #[error("`cuda:N` needs a number")]
     Ordinal,
+    /// Another word.
     #[error("it is neither `cpu` nor `cuda` nor `cuda:N`")]
     Unknown,
 }

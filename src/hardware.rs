@@ -1,5 +1,7 @@
 //! Hardware: `gpus.toml`, what GPUs have and can do at most.
 
+#![warn(missing_docs)]
+
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -15,6 +17,7 @@ const SHIPPED: &str = include_str!("../gpus.toml");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuSpec {
+    /// By which the user names it.
     pub id: String,
     /// What the driver calls it, by which a run's device is recognised.
     pub names: Vec<String>,
@@ -22,11 +25,15 @@ pub struct GpuSpec {
     pub memory_mib: u64,
     /// Peak of the device memory, in 10⁹ bytes a second.
     pub bandwidth_gb_s: f64,
+    /// Limit of the power that it draws, in watts.
     pub power_w: Option<f64>,
+    /// What it computes.
     pub tflops: Tflops,
     /// Where bandwidth, operations and power are from, and of when.
     pub source: Option<String>,
+    /// The date of that source.
     pub date: Option<String>,
+    /// What renting one costs, where that was looked up.
     pub price: Option<Price>,
 }
 
@@ -34,11 +41,17 @@ pub struct GpuSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tflops {
+    /// On 32-bit floats.
     pub fp32: f64,
+    /// On 32-bit floats of which the units keep 19 bits.
     pub tf32: Option<f64>,
+    /// On 16-bit floats.
     pub fp16: Option<f64>,
+    /// On 16-bit floats with the exponent of 32-bit ones.
     pub bf16: Option<f64>,
+    /// On 8-bit floats.
     pub fp8: Option<f64>,
+    /// On 8-bit integers.
     pub int8: Option<f64>,
 }
 
@@ -46,10 +59,13 @@ pub struct Tflops {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
+    /// In US dollars.
     pub usd_per_hour: f64,
     /// Of which machine, where and on which terms.
     pub of: String,
+    /// Where the price is stated.
     pub source: String,
+    /// When it was.
     pub date: String,
 }
 
@@ -78,6 +94,7 @@ impl GpuSpec {
 /// The kinds of GPU that are known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gpus {
+    /// In the order of the file.
     pub rows: Vec<GpuSpec>,
 }
 

@@ -1,5 +1,7 @@
 //! A mistake in a TOML file: where it is, what is wrong, and the nearest right word.
 
+#![warn(missing_docs)]
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +9,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}:{column}: {message}", file.display())]
 pub struct TomlError {
+    /// The file that was read.
     pub file: PathBuf,
     /// Counted from 1, as editors do.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
+    /// What is wrong there.
     pub message: String,
     /// The right word that is nearest to the wrong one, if one is near.
     pub nearest: Option<String>,

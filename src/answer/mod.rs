@@ -2,6 +2,8 @@
 //!
 //! Pure. Whatever is judged of a run is judged here or before; a report only writes it down.
 
+#![warn(missing_docs)]
+
 mod figures;
 mod gpu;
 mod machine;
@@ -27,9 +29,11 @@ pub use note::{
 /// A run with all that is made of it.
 #[derive(Debug)]
 pub struct Answer<'r> {
+    /// What was measured.
     pub run: &'r Run,
     /// One for each row, in their order.
     pub summaries: Vec<RowSummary>,
+    /// What to take, and why not the others.
     pub recommendation: Recommendation,
     /// What the variants of a run of variants differ by; `None` of any other run.
     pub variants: Option<VariantComparison>,

@@ -12,7 +12,9 @@ use crate::summarize::{Capacity, ColdStart, Failed, Impossible, Interval, Machin
 /// Something to know, and what it is about.
 #[derive(Debug, Clone)]
 pub struct Note {
+    /// What it is about.
     pub subject: Subject,
+    /// What it says.
     pub kind: Kind,
 }
 
@@ -50,6 +52,7 @@ pub enum Severity {
 /// Every kind of note, with what it says. Displayed, it is a sentence without its subject.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
+#[allow(missing_docs, reason = "a kind's sentence says what its numbers are, and so does the schema")]
 pub enum Kind {
     /// The run was interrupted, or goes on.
     NotFinished,
@@ -246,55 +249,72 @@ impl Kind {
 /// A suite with as many warm-up trials as it may have.
 #[derive(Debug, Clone, Serialize)]
 pub struct WarmedUp {
+    /// The suite's name.
     pub suite: String,
+    /// Warm-up trials that it had.
     pub trials: usize,
 }
 
 /// How long the measured trials of a suite took together, in seconds.
 #[derive(Debug, Clone, Serialize)]
 pub struct Took {
+    /// The suite's name.
     pub suite: String,
+    /// See [`crate::summarize::seconds`].
     pub seconds: f64,
 }
 
 /// A metric of a prompt of token ids.
 #[derive(Debug, Clone, Serialize)]
 pub struct Place {
+    /// Which metric.
     pub metric: Metric,
+    /// The prompt's id.
     pub prompt: String,
 }
 
 /// How precisely a figure is known; see [`crate::summarize::precision`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Reached {
+    /// Which figure.
     #[serde(flatten)]
     pub place: Place,
+    /// Half the interval as a share of the median; `None` without an interval.
     pub precision: Option<f64>,
 }
 
 /// By what share of its median a figure moved from the first trial to the last, and where that lies at 95 %.
 #[derive(Debug, Clone, Serialize)]
 pub struct Drifted {
+    /// Which figure.
     #[serde(flatten)]
     pub place: Place,
+    /// A share; negative of a fall.
     pub change: f64,
+    /// Where the change lies, likewise a share.
     pub interval: Interval,
 }
 
 /// How many of a figure's trials are outliers.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outlying {
+    /// Which figure.
     #[serde(flatten)]
     pub place: Place,
+    /// Trials that are.
     pub outliers: usize,
+    /// Trials in all.
     pub of: usize,
 }
 
 /// The rows that are not told apart from the best in a metric of the same work, the best among them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tied {
+    /// What they are compared in.
     pub metric: Metric,
+    /// On what work.
     pub work: Work,
+    /// [`crate::catalog::Candidate::row`] of each.
     pub rows: Vec<String>,
 }
 
@@ -314,15 +334,20 @@ pub enum Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scarce {
+    /// The median as a percentile.
     P50,
+    /// The 95th percentile.
     P95,
+    /// Where a median lies.
     Interval,
 }
 
 /// A limit on each request, in the metric's unit.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestLimit {
+    /// What is limited.
     pub metric: Metric,
+    /// In the metric's unit.
     pub limit: f64,
 }
 

@@ -10,6 +10,7 @@ pub const NO_ANSWER: u8 = 2;
 /// The answer to the command's question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// The answer is yes.
     Yes,
     /// Nothing qualifies, or some candidate failed.
     No,

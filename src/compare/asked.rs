@@ -17,18 +17,33 @@ pub struct Asked {
 /// Why that cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub enum AskedError {
+    /// A name that is no metric.
     #[error("there is no metric `{0}`")]
     UnknownSubject(String),
+    /// A name that is no field of an environment.
     #[error("there is no `{0}` in an environment")]
     UnknownField(String),
+    /// A tolerance that is not of the form METRIC=SHARE.
     #[error("`{0}` is no tolerance: expected METRIC=SHARE, as decode=5%")]
     NoTolerance(String),
+    /// A tolerance that the machine's own runs would break.
     #[error(
         "a tolerance of {} for {label} is below what this machine's own runs differ by: {} in {place}, {runs} runs of one build",
         Share(*.tolerance),
         Share(*.noise)
     )]
-    BelowNoise { label: &'static str, tolerance: f64, noise: f64, place: String, runs: usize },
+    BelowNoise {
+        /// Of the subject.
+        label: &'static str,
+        /// What was asked for, a share.
+        tolerance: f64,
+        /// The noise of its noisiest figure, a share.
+        noise: f64,
+        /// That figure.
+        place: String,
+        /// Runs that the noise was measured with.
+        runs: usize,
+    },
 }
 
 impl AskedError {

@@ -14,6 +14,7 @@ pub(super) const SCHEMA_VERSION: u64 = 1;
 /// What later runs are judged against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
+    /// What the run gave.
     #[serde(flatten)]
     pub digest: Digest,
     /// How much the machine's own runs differ from each other; `None` where that was not measured.
@@ -23,10 +24,16 @@ pub struct Baseline {
 /// Why a file is no baseline that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
+    /// No JSON, or not of the form of a baseline.
     #[error("it is not a baseline, or it is damaged")]
     Damaged(#[source] serde_json::Error),
+    /// Of another version of the layout.
     #[error("it has layout version {found}, and this program knows {SCHEMA_VERSION}")]
-    OtherVersion { found: u64 },
+    OtherVersion {
+        /// The version that the file states.
+        found: u64,
+    },
+    /// A baseline of a run without a measured trial.
     #[error("it holds no measured trial")]
     Empty,
 }

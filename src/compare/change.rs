@@ -59,8 +59,11 @@ enum Evidence {
 /// Why no change can be stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unjudged {
+    /// Fewer observations than an interval needs.
     TooFew {
+        /// Observations of the smaller side.
         has: usize,
+        /// Fewest of which an interval is stated.
         needs: usize,
     },
     /// Some value is zero, negative or not finite: it has no ratio.
@@ -73,7 +76,9 @@ pub struct Pair {
     /// Any number that is the same for the same text, whose repetitions are one observation; of prompts that are drawn anew for each
     /// trial, another one for each.
     pub prompt: usize,
+    /// The baseline's value, in the metric's unit.
     pub baseline: f64,
+    /// The candidate's.
     pub candidate: f64,
 }
 
@@ -135,6 +140,7 @@ impl Change {
         self.scale.back(self.shift)
     }
 
+    /// How it is stated.
     pub fn scale(&self) -> Scale {
         self.scale
     }

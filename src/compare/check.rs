@@ -14,7 +14,9 @@ use crate::record::RowOutcome;
 /// A run against a baseline.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
+    /// The baseline.
     pub before: Side,
+    /// What is held against it.
     pub after: Side,
     /// Whether the sides were run in turn.
     pub paired: bool,
@@ -31,19 +33,26 @@ pub struct Check {
 /// One side's run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Side {
+    /// The run's id.
     pub run: String,
+    /// When it began, by the wall clock.
     pub started_at: jiff::Timestamp,
+    /// The version of bench that made it.
     pub program_version: String,
+    /// The commit that it was built from, where that is known.
     pub program_commit: Option<String>,
+    /// What it ran on.
     pub device_name: String,
 }
 
 /// One candidate.
 #[derive(Debug, Clone, Serialize)]
 pub struct RowCheck {
+    /// [`crate::catalog::Candidate::row`].
     pub row: String,
     /// What went wrong with it that had not before.
     pub failure: Option<String>,
+    /// Each figure that was asked for and that the baseline has.
     pub figures: Vec<FigureCheck>,
     /// What its answers are worth; empty where they were not judged on both sides.
     pub quality: Vec<QualityCheck>,
@@ -56,8 +65,10 @@ pub struct RowCheck {
 /// One figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct FigureCheck {
+    /// Where it belongs.
     #[serde(flatten)]
     pub place: Place,
+    /// What is compared.
     #[serde(serialize_with = "as_key")]
     pub metric: Subject,
     /// By what share it may be worse.
@@ -66,9 +77,11 @@ pub struct FigureCheck {
     pub noise: Option<f64>,
     /// Median before and after, in the metric's unit.
     pub before: Option<f64>,
+    /// Likewise, of the run that is judged.
     pub after: Option<f64>,
     /// Observations on each side: trials, processes, or the prompts of texts.
     pub n: (usize, usize),
+    /// What that comes to.
     #[serde(flatten)]
     pub judgement: Judgement,
 }
@@ -76,6 +89,7 @@ pub struct FigureCheck {
 /// An answer that parts from the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChangedAnswer {
+    /// The prompt's suite.
     pub suite: String,
     /// With its language where it has one.
     pub prompt: String,
@@ -85,6 +99,7 @@ pub struct ChangedAnswer {
     pub position: usize,
     /// `None` where the answer had ended.
     pub before: Option<u32>,
+    /// Likewise, of the run that is judged.
     pub after: Option<u32>,
 }
 
@@ -98,6 +113,7 @@ pub enum Outcome {
     Incomparable,
     /// Some figure was not decided.
     Inconclusive,
+    /// Nothing is worse, and everything was decided.
     Passed,
 }
 
@@ -161,10 +177,12 @@ pub fn incomparable(before: &Digest, after: &Digest) -> Vec<Difference> {
 }
 
 impl Check {
+    /// Every figure of every candidate.
     pub fn figures(&self) -> impl Iterator<Item = &FigureCheck> {
         self.rows.iter().flat_map(|row| &row.figures)
     }
 
+    /// Every rate of every candidate.
     pub fn qualities(&self) -> impl Iterator<Item = &QualityCheck> {
         self.rows.iter().flat_map(|row| &row.quality)
     }
@@ -194,6 +212,7 @@ impl Check {
         self.figures().any(far)
     }
 
+    /// What all figures and answers come to.
     pub fn outcome(&self) -> Outcome {
         let verdicts = || self.verdicts();
         let any = |wanted: fn(&Verdict) -> bool| verdicts().any(wanted);

@@ -11,8 +11,11 @@ use crate::record::{CheckpointFacts, Environment, Settings};
 /// Something in which two runs differ, so that their figures do not compare.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
+    /// The field, or what else differs.
     pub what: String,
+    /// Its value in the baseline, for people.
     pub before: String,
+    /// Its value now.
     pub after: String,
 }
 

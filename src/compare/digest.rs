@@ -17,8 +17,11 @@ use crate::summarize::{self, Interval, Memory, judged, of_gaps};
 pub struct Digest {
     /// The run's id; the first one's of several.
     pub run: String,
+    /// When that run began, by the wall clock.
     pub started_at: jiff::Timestamp,
+    /// Where it ran.
     pub environment: Environment,
+    /// What was asked of it.
     pub settings: Settings,
     /// How metrics were defined whose formula has changed: see `DEFINITIONS`.
     #[serde(default)]
@@ -26,6 +29,7 @@ pub struct Digest {
     /// Version of the rules that answers were judged by; `None` of baselines saved before they were.
     #[serde(default)]
     pub rules: Option<u32>,
+    /// Its candidates, in their order.
     pub rows: Vec<RowDigest>,
 }
 
@@ -35,7 +39,9 @@ pub(super) const DEFINITIONS: u32 = 1;
 /// A candidate's part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowDigest {
+    /// Which it was.
     pub candidate: Candidate,
+    /// What came of it.
     pub outcome: RowOutcome,
     /// `None` before it was acquired.
     pub checkpoint: Option<CheckpointFacts>,
@@ -55,6 +61,7 @@ pub struct RowDigest {
     /// Those programs by name, the busiest first; none where the system names none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disturbed_by: Vec<String>,
+    /// Its prompts, in the order of their first trials.
     pub prompts: Vec<PromptDigest>,
     /// What the trials of a work have together; absent from baselines saved before this was kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +71,7 @@ pub struct RowDigest {
 /// A quantile of the gaps of one work, over all its trials together: see [`crate::metric::POOLED`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PooledDigest {
+    /// The work's suite.
     pub suite: String,
     /// A prompt of token ids; `None` for the texts of the suite.
     pub prompt: Option<String>,
@@ -76,6 +84,7 @@ pub struct PooledDigest {
 /// What the gaps of one process gave.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PooledValue {
+    /// In the metric's unit.
     pub value: f64,
     /// Where it lies at 95 %; `None` of too few trials, or of texts too few prompts.
     pub interval: Option<Interval>,
@@ -86,11 +95,15 @@ pub struct PooledValue {
 /// The measured trials of one prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptDigest {
+    /// The prompt's suite.
     pub suite: String,
+    /// The language that it is asked in; `None` of token ids.
     pub language: Option<Language>,
+    /// Its id.
     pub prompt: String,
     /// Measured trials, the failed ones included.
     pub trials: usize,
+    /// Of them, those that failed.
     pub failed: usize,
     /// By the metric's key, in its unit: of each completed trial in which it was defined and the program ran throughout, in the
     /// order of the trials. Six digits are kept.
@@ -114,6 +127,7 @@ pub struct JudgedAnswer {
 }
 
 impl Digest {
+    /// Of a run, or of the part of it that there is so far.
     pub fn of(run: &Run) -> Self {
         Self {
             run: run.id.clone(),
@@ -240,6 +254,7 @@ impl RowDigest {
         self.prompts.iter().map(|prompt| prompt.trials).sum()
     }
 
+    /// Measured trials of all prompts that failed.
     pub fn failed(&self) -> usize {
         self.prompts.iter().map(|prompt| prompt.failed).sum()
     }
@@ -274,6 +289,7 @@ impl PromptDigest {
         }
     }
 
+    /// What tells it from the other prompts of the run.
     pub fn key(&self) -> PromptKey<'_> {
         (&self.suite, self.language, &self.prompt)
     }

@@ -2,6 +2,8 @@
 //!
 //! Pure. What is computed, why, and how often it errs stands in `docs/statistics.md`.
 
+#![warn(missing_docs)]
+
 mod asked;
 mod baseline;
 mod bootstrap;

@@ -11,12 +11,14 @@ use crate::summarize::student;
 pub struct Noise {
     /// Processes that it was measured with.
     pub runs: usize,
+    /// Each figure that all of them have.
     pub figures: Vec<NoiseFigure>,
 }
 
 /// The noise of one figure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFigure {
+    /// Where it belongs.
     #[serde(flatten)]
     pub place: Place,
     /// [`Subject::key`].

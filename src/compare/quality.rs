@@ -26,16 +26,18 @@ pub struct QualityCheck {
     pub tolerance: f64,
     /// Over the prompts that both sides answered.
     pub before: Rate,
+    /// Over the same prompts, of the run that is judged.
     pub after: Rate,
     /// Prompts whose answer was as it should be, and is not.
     pub lost: Vec<String>,
     /// Prompts whose answer was not, and is.
     pub gained: Vec<String>,
-    /// Where the change of the share lies at 95 %, after − before; see [`interval`].
+    /// Where the change of the share lies at 95 %, after − before (Newcombe 1998, method 10).
     pub interval: Interval,
     /// One-sided, against no loss, by the exact sign test on the prompts that changed (McNemar), adjusted by Holm over all
     /// rates of the check.
     pub p: f64,
+    /// What that comes to.
     #[serde(flatten)]
     pub verdict: Verdict,
 }

@@ -5,6 +5,7 @@ use crate::metric::{DECODE, Direction, FIDELITY, LOAD, MEMORY, METRICS, Metric, 
 /// What two runs are compared in: a metric of their trials, something that each process has once, or a rate of their answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
+    /// A metric of trials.
     Metric(Metric),
     /// Reading the weights and making them ready.
     Load,
@@ -25,6 +26,7 @@ impl Subject {
         Subject::Rate(PASS_RATE),
     ];
 
+    /// All of them, in the order in which a reader wants them.
     pub fn all() -> impl Iterator<Item = Subject> {
         let metrics = METRICS.iter().copied().map(Subject::Metric);
         metrics.chain([Subject::Load, Subject::Memory]).chain(RATES.iter().copied().map(Subject::Rate))
@@ -54,10 +56,12 @@ impl Subject {
         self.metric().key
     }
 
+    /// See [`Metric::label`].
     pub fn label(self) -> &'static str {
         self.metric().label
     }
 
+    /// See [`Metric::direction`].
     pub fn direction(self) -> Direction {
         self.metric().direction
     }

@@ -22,7 +22,9 @@ const MOST_TIMES_THE_TRIALS: f64 = 100.0;
 /// One metric of a check.
 #[derive(Debug, Clone)]
 pub struct Comparison {
+    /// The change, or why none can be stated.
     pub change: Result<Change, Unjudged>,
+    /// Which way the metric becomes better.
     pub direction: Direction,
     /// Change that is accepted, as a share of the smaller of the two figures: 0.05 lets a time grow by 5 % and a rate fall
     /// to 1 ÷ 1.05, which are the same loss.
@@ -54,12 +56,14 @@ pub struct Disturbance {
 /// What is said of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judgement {
+    /// What it comes to.
     #[serde(flatten)]
     pub verdict: Verdict,
     /// `None` if there was no change to judge.
     pub evidence: Option<Evidence>,
 }
 
+/// What a change means against its tolerance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict", content = "why")]
 pub enum Verdict {
@@ -70,6 +74,7 @@ pub enum Verdict {
     /// The whole interval lies on the good side of the tolerance's bad edge, and not all of it beyond the other: shown to be
     /// no worse (a test of non-inferiority). By how much it may be better is not what a gate asks.
     WithinNoise,
+    /// Not decided, and why.
     Inconclusive(Doubt),
     /// The figures cannot be held against each other: what differs beside them.
     Incomparable(Vec<Difference>),
@@ -86,10 +91,15 @@ pub enum Doubt {
         more_trials: Option<usize>,
     },
     /// There are too few observations for an interval, at the level that so many figures at once ask for.
-    TooFew { more_trials: usize },
+    TooFew {
+        /// Trials on each side, or prompts of texts, that are missing.
+        more_trials: usize,
+    },
     /// Other programs were busy on the machine, or its GPU was too hot, during so many of the trials.
     Disturbed {
+        /// Trials that were disturbed.
         disturbed: usize,
+        /// Of so many.
         trials: usize,
         /// Of them, those during which the GPU was too hot or another process on it.
         on_gpu: usize,

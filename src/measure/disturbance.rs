@@ -20,6 +20,7 @@ const NAMED: usize = 3;
 pub struct Disturbance<'t> {
     /// How many processors everything else kept busy meanwhile, on average.
     pub processors: f64,
+    /// What was disturbed.
     pub trial: &'t Trial,
 }
 

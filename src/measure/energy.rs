@@ -15,6 +15,7 @@ pub enum EnergySource {
 }
 
 impl EnergySource {
+    /// For machines: `counter` or `integrated`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -36,7 +37,9 @@ impl EnergySource {
 /// Energy of the whole card, what it draws when idle included, from the first to the last look at a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Energy {
+    /// Of the whole card, for the request.
     pub joules: f64,
+    /// How that is known.
     pub source: EnergySource,
 }
 

@@ -165,8 +165,9 @@ impl Measurement {
     }
 }
 
-/// Gaps that a p50 and a p99 of them take, as many as trials: [`crate::summarize::Percentile::needs`].
+/// Gaps that a p50 of them needs, as many as of trials: [`crate::summarize::Percentile::needs`].
 pub const ITL_P50_GAPS: usize = 11;
+/// Likewise of a p99.
 pub const ITL_P99_GAPS: usize = 662;
 
 /// A trial's gaps between consecutive arrivals, in seconds. `None` where there are none, and where an arrival was more than one

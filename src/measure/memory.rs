@@ -18,6 +18,7 @@ pub struct MemoryPhases {
 }
 
 impl MemoryPhases {
+    /// By a trial's readings; empty where they have no memory.
     pub fn of(trial: &Trial) -> Self {
         let most = |readings: &[&Reading]| readings.iter().filter_map(|reading| in_use(reading)).max();
         let process_bytes = trial.readings.iter().filter_map(|reading| reading.gpu.as_ref()?.process_bytes).max();

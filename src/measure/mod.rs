@@ -3,6 +3,8 @@
 //! Pure. [`Measurement`] computes each number by the formula of its field. What each number is called, and which way of it
 //! is better, stands in the [table of metrics](crate::metric).
 
+#![warn(missing_docs)]
+
 mod ceiling;
 mod disturbance;
 mod energy;

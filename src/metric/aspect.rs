@@ -10,6 +10,7 @@ use crate::suite::Language;
 /// A metric of all answers, or of those in one language: what counts characters differs by language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aspect {
+    /// What is measured.
     pub metric: Metric,
     /// `None` for all.
     pub language: Option<Language>,

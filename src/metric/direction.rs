@@ -3,7 +3,9 @@
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
+    /// More is better: a rate.
     Higher,
+    /// Less is better: a time, a size.
     Lower,
 }
 

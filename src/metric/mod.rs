@@ -4,6 +4,8 @@
 //! How a number is computed stands in [`crate::measure`], which reads trials; this table stands below the catalog, whose
 //! limits refer to it too.
 
+#![warn(missing_docs)]
+
 mod aspect;
 mod direction;
 mod unit;
@@ -21,7 +23,9 @@ pub struct Metric {
     pub key: &'static str,
     /// For the head of a column.
     pub label: &'static str,
+    /// What its values are in.
     pub unit: Unit,
+    /// Which way it becomes better.
     pub direction: Direction,
 }
 

@@ -5,13 +5,21 @@ use crate::units::{Bytes, Rate, Seconds, Share};
 /// What a metric's numbers are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    /// A time, in seconds.
     Seconds,
+    /// A rate of tokens.
     TokensPerSecond,
+    /// A rate of Unicode scalar values.
     CharactersPerSecond,
+    /// Unicode scalar values of a token.
     CharactersPerToken,
+    /// A number of things.
     Count,
+    /// An energy.
     Joules,
+    /// An energy for each output token.
     JoulesPerToken,
+    /// A size.
     Bytes,
     /// Of what the device can do at most: 1 is all of it.
     Share,

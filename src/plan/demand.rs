@@ -10,9 +10,11 @@ use crate::units::{Rate, Share};
 /// of this program, of which something is mistaken then.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Demand {
+    /// Of what.
     pub resource: Resource,
     /// Bytes or operations.
     pub needed_per_second: f64,
+    /// What the device has of it.
     pub peak_per_second: f64,
 }
 
@@ -22,6 +24,7 @@ pub struct Demand {
 pub enum Resource {
     /// Bytes of its memory.
     Bandwidth,
+    /// Arithmetic on numbers as wide as the weights.
     Operations,
 }
 
@@ -31,6 +34,7 @@ impl Demand {
         self.needed_per_second / self.peak_per_second
     }
 
+    /// Whether it is more than there is.
     pub fn is_impossible(self) -> bool {
         self.share() > 1.0
     }

@@ -49,6 +49,7 @@ impl Layout {
         Layout::Nf4,
     ];
 
+    /// As it is written in options and tables: `q4_k`, `nf4`.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Held(quantization) => quantization.name(),

@@ -1,5 +1,7 @@
 //! The plan: which trials to run, in what order, whether each candidate can run at all, and how fast it could.
 
+#![warn(missing_docs)]
+
 mod demand;
 mod fit;
 mod layout;

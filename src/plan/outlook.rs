@@ -14,7 +14,9 @@ pub const SERVED_CACHE_BYTES: u64 = 2;
 /// What is known of a candidate before its weights are there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
+    /// What is computed.
     pub spec: DecoderSpec,
+    /// The weights that it has.
     pub inventory: Inventory,
     /// Bytes of the weights as they are stored; `None` where only the config tells.
     pub stored_bytes: Option<u64>,
@@ -63,6 +65,7 @@ impl Shape {
 /// What a run on the same kind of GPU measured of a candidate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
+    /// The run's id.
     pub run: String,
     /// Median of the time per output token.
     pub seconds_per_token: f64,
@@ -72,6 +75,7 @@ pub struct Measured {
     pub cache_bytes_per_token: u64,
     /// Peak of the device memory while it ran, and what had been estimated for that run.
     pub memory_bytes: Option<u64>,
+    /// What had been estimated for that run.
     pub estimated_memory_bytes: Option<u64>,
 }
 
@@ -87,11 +91,15 @@ impl Measured {
 /// `docs/planning.md` for the formulas. `None` is unknown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Outlook {
+    /// Its id, or what the user named.
     pub candidate: String,
+    /// The layout of its weights.
     pub quantization: String,
+    /// Its weights in that layout.
     pub weights_bytes: Option<u64>,
     /// Key and value cache of all chats at the context.
     pub kv_cache_bytes: Option<u64>,
+    /// What it works on at once.
     pub activation_bytes: Option<u64>,
     /// The three together.
     pub total_bytes: Option<u64>,
@@ -99,6 +107,7 @@ pub struct Outlook {
     pub usable_bytes: Option<u64>,
     /// What is left of it; negative where that much is missing.
     pub spare_bytes: Option<i64>,
+    /// Whether nothing is missing.
     pub fits: Option<bool>,
     /// Tokens that each chat holds: those asked for, or the model's own limit.
     pub context_tokens: Option<u64>,
@@ -113,20 +122,25 @@ pub struct Outlook {
     /// Of each chat. Nothing can be faster than `high`; a tuned engine is seldom slower than `low`. Speeds are `None` where
     /// it does not fit.
     pub decode_tokens_per_second_low: Option<f64>,
+    /// The faster end of that range.
     pub decode_tokens_per_second_high: Option<f64>,
     /// Of a prompt that fills the context.
     pub ttft_seconds_low: Option<f64>,
+    /// The longer end of that range.
     pub ttft_seconds_high: Option<f64>,
     /// By a measured run: time per token = fixed + bytes ÷ bandwidth.
     pub fitted_decode_tokens_per_second: Option<f64>,
     /// The run on the same kind of GPU that the measured figures are of.
     pub measured_run: Option<String>,
+    /// The median that it measured.
     pub measured_decode_tokens_per_second: Option<f64>,
     /// What the roofline says of the work that was measured, at its context.
     pub estimated_decode_tokens_per_second_low: Option<f64>,
+    /// The faster end of that range.
     pub estimated_decode_tokens_per_second_high: Option<f64>,
     /// (The middle of that range, by ratio, ÷ measured) − 1.
     pub decode_error: Option<f64>,
+    /// The peak that it measured.
     pub measured_memory_bytes: Option<u64>,
     /// (Estimated ÷ measured) − 1, of the memory of that run.
     pub memory_error: Option<f64>,

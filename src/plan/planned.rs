@@ -10,11 +10,17 @@ use crate::suite::{Body, Prompt};
 /// One trial to be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedTrial {
+    /// The suite's name.
     pub suite: Arc<str>,
+    /// What is asked.
     pub prompt: Arc<Prompt>,
+    /// Counted from 0, warm-up and measured apart.
     pub repetition: u32,
+    /// Whether it enters no figure.
     pub warmup: bool,
+    /// Of its random token ids.
     pub seed: u64,
+    /// Longest answer, in tokens.
     pub max_new_tokens: u32,
 }
 

@@ -34,7 +34,9 @@ pub struct Roofline {
 /// A figure by its two ends, the smaller one first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Range {
+    /// The smaller end.
     pub low: f64,
+    /// The greater end.
     pub high: f64,
 }
 

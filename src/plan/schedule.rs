@@ -21,6 +21,7 @@ pub struct Choices {
     pub max_new_tokens: Option<u32>,
     /// Only texts in these languages; empty means all. Prompts of token ids have none and always run.
     pub languages: Vec<Language>,
+    /// What the seeds of all trials are derived from.
     pub seed: u64,
 }
 
@@ -91,6 +92,7 @@ struct Scheduled {
 }
 
 impl Schedule {
+    /// Of all prompts of these suites that were not left out.
     pub fn of(suites: &[Suite], choices: &Choices) -> Self {
         let chosen = |prompt: &&Prompt| {
             choices.languages.is_empty() || prompt.language.is_none_or(|language| choices.languages.contains(&language))

@@ -8,7 +8,9 @@ use serde::Serialize;
 /// One candidate's decode steps as measured: the bytes that one reads, and the median seconds that it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepTime {
+    /// That a step reads: weights, and the cache at its context.
     pub bytes: f64,
+    /// The median time of a step.
     pub seconds: f64,
 }
 
@@ -71,10 +73,13 @@ impl TimeFit {
 /// The fit of a run, and what becomes of it on the GPU of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Transfer {
+    /// The run's id.
     pub run: String,
     /// The GPU that it was made on, by its id.
     pub made_on: String,
+    /// The fit of what was measured.
     pub measured: TimeFit,
+    /// The same on the GPU of the plan.
     pub carried: TimeFit,
     /// Bytes of a number in that engine's cache.
     pub cache_number_bytes: u64,

@@ -33,7 +33,9 @@ impl Agreement {
 /// Many positions' agreements in figures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Divergence {
+    /// Predictions that were compared.
     pub positions: usize,
+    /// Mean of the positions' divergences.
     pub mean_kl_nats: f64,
     /// 99.9th percentile (type 7) of the positions' divergences.
     pub p999_kl_nats: f64,

@@ -14,15 +14,19 @@ pub struct Manner {
     pub lone_jamo: usize,
     /// Full-width punctuation, which Korean does not use: `，`, `。`.
     pub fullwidth: usize,
-    /// Sentences whose ending tells a register, of prompts that ask for one; and of them those in another one.
+    /// Sentences whose ending tells a register, of prompts that ask for one.
     pub sentences: usize,
+    /// Of them, those in another register than was asked for.
     pub other_register: usize,
-    /// 을, 를 and the particles after digits whose form the sound before them decides; and of them those of the wrong form.
+    /// 을, 를 and the particles after digits whose form the sound before them decides.
     pub particles: usize,
+    /// Of them, those of the wrong form.
     pub wrong_particles: usize,
-    /// Answers to prompts that state a length in characters; and of them the shorter and the longer ones.
+    /// Answers to prompts that state a length in characters.
     pub lengths: usize,
+    /// Of them, the shorter ones.
     pub too_short: usize,
+    /// Of them, the longer ones.
     pub too_long: usize,
 }
 

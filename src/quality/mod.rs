@@ -2,6 +2,8 @@
 //!
 //! Everything here is a pure function of a text, so that an answer can be judged again without a new run.
 
+#![warn(missing_docs)]
+
 mod check;
 mod divergence;
 mod exchange;

@@ -3,6 +3,8 @@
 //! Pure, and in three steps: hard requirements reject; of those left, some are beaten in everything by another; the rest
 //! are ranked by stated weights. What was decided is data; [`explain`] says it in words.
 
+#![warn(missing_docs)]
+
 mod contender;
 mod cost;
 mod difference;
@@ -51,6 +53,7 @@ pub struct Recommendation {
     pub enforced: Vec<Limit>,
     /// Stated limits that this run could not judge, and that were not enforced.
     pub not_judged: Vec<Limit>,
+    /// What a reader of it must know.
     pub flags: Vec<Flag>,
     /// Where the requirements come from; `None` for runs stored before this was kept.
     pub stated: Option<Stated>,
@@ -87,7 +90,9 @@ pub struct Screening {
 /// A row that is not recommended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rejected {
+    /// [`crate::catalog::Candidate::row`].
     pub row: String,
+    /// Why not this one.
     pub reason: Reason,
 }
 
@@ -95,12 +100,18 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// It breaks limits that were enforced.
     Requirements(Vec<Broken>),
+    /// It cannot run here, which was known beforehand.
     Skipped {
+        /// Why, for people.
         reason: String,
     },
+    /// It could not be acquired or loaded.
     Failed {
+        /// What kind of failure that was.
         kind: FailureKind,
+        /// What the failure said.
         message: String,
     },
     /// Not run, the run having been interrupted.
@@ -113,7 +124,9 @@ pub enum Reason {
     NotJudged,
     /// It ran, and no request of the basis gave a token.
     NotMeasured {
+        /// Requests that were made.
         measured: usize,
+        /// Of them, those that failed.
         failed: usize,
     },
 }
@@ -121,6 +134,7 @@ pub enum Reason {
 /// The row that comes closest where none qualifies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NearestMiss {
+    /// [`crate::catalog::Candidate::row`].
     pub row: String,
     /// By what share it exceeds the requirement that it breaks most: 0.1 is a tenth too much.
     pub excess: f64,
@@ -129,7 +143,9 @@ pub struct NearestMiss {
 /// The run was made on another device than the service's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Provisional {
+    /// The service's device, as the requirements name it.
     pub wanted_device: String,
+    /// The run's device.
     pub run_device: String,
 }
 
@@ -140,9 +156,15 @@ pub enum Flag {
     /// The rows that ran differ in precision, so neither speed nor memory compares the models alone.
     MixedPrecision(Vec<String>),
     /// Nothing here says how good the answers are; of these rows, with random weights, nothing could.
-    QualityNotJudged { synthetic: Vec<String> },
+    QualityNotJudged {
+        /// By [`crate::catalog::Candidate::row`]; none where no row is of random weights.
+        synthetic: Vec<String>,
+    },
     /// Known of some qualified rows only, and left out of the ranking of all.
-    CriterionDropped { criterion: Aspect },
+    CriterionDropped {
+        /// What they would have been compared in.
+        criterion: Aspect,
+    },
     /// The program was built without optimization.
     DebugBuild,
 }

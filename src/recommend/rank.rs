@@ -14,6 +14,7 @@ use crate::summarize::{Attainment, Interval};
 /// Something that rows are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Criterion {
+    /// What is compared.
     pub aspect: Aspect,
     /// Share of the score, before the weights of criteria that drop out are spread over the others.
     pub weight: f64,
@@ -58,6 +59,7 @@ pub const INSTANT: f64 = 0.1;
 /// One criterion's part of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scored {
+    /// Which criterion.
     pub criterion: Criterion,
     /// In the unit of its metric.
     pub value: f64,
@@ -68,6 +70,7 @@ pub struct Scored {
 /// A row that breaks no enforced limit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Standing {
+    /// [`crate::catalog::Candidate::row`].
     pub row: String,
     /// Weighted mean of the criteria's scores, from just over 0 to 1, the best in everything.
     pub score: f64,
@@ -83,7 +86,9 @@ pub struct Standing {
     pub measured_memory_bytes: Option<u64>,
     /// A row that is at least as good in every criterion and better in one.
     pub dominated_by: Option<String>,
+    /// How many of its requests met the limits; `None` where none is stated.
     pub attainment: Option<Attainment>,
+    /// What a month of it costs; `None` without a budget, and of prompts of token ids.
     pub cost: Option<MonthlyCost>,
 }
 

@@ -18,18 +18,29 @@ use crate::units::{Bytes, Rate, Share, Won};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
+    /// On the memory that it takes.
     Memory,
+    /// On the share of requests that meet every limit on a request.
     Attainment,
+    /// On the median speed of Korean answers.
     KoreanSpeed,
+    /// On the median of the gaps between tokens.
     ItlP50,
+    /// On their 99th percentile.
     ItlP99,
+    /// On what a month costs.
     Budget,
     /// The share of requests that must be answered at all. It holds where nothing is stated, and on every device.
     Answered,
+    /// On the licence.
     Licence,
+    /// A floor under the fidelity of Korean answers.
     KoreanFidelity,
+    /// A floor under that of English ones.
     EnglishFidelity,
+    /// A floor under the pass rate of all answers.
     PassRate,
+    /// A floor under that of Korean ones.
     KoreanPassRate,
 }
 
@@ -83,39 +94,59 @@ impl fmt::Display for Limit {
 pub enum Broken {
     /// `measured` tells a peak from an estimate.
     Memory {
+        /// The most that it may take.
         limit_bytes: u64,
+        /// What it takes; `None` where that is not known.
         needed_bytes: Option<u64>,
+        /// Whether that was measured, and not estimated.
         measured: bool,
     },
     /// `None` if no request was measured.
     Attainment {
+        /// The share that must, 0 to 1.
         required: f64,
+        /// How many did.
         attained: Option<Attainment>,
     },
     /// A median of all requests together, as characters per second of Korean answers; `None` where it is not known.
     Figure {
+        /// What is limited.
         of: Aspect,
+        /// In the metric's unit.
         required: f64,
+        /// The median, in the metric's unit.
         measured: Option<f64>,
     },
     /// Requests failed or gave no token, which no other device mends.
     Failures {
+        /// The share that must be answered, 0 to 1.
         required: f64,
+        /// Requests that were.
         answered: usize,
+        /// Of so many.
         of: usize,
     },
+    /// A month costs more than it may.
     Budget {
+        /// What a month may cost, in won.
         krw_per_month: f64,
+        /// What it costs; `None` where no latency is known.
         cost: Option<MonthlyCost>,
     },
+    /// Its licence is not among those that are accepted.
     Licence {
+        /// Those that are.
         accepted: Vec<String>,
+        /// Its own, as the catalog states it; `None` where it does not.
         stated: Option<String>,
     },
     /// Fewer answers are as they should be: the whole interval lies below. `None` if no answer was judged.
     Floor {
+        /// What the floor is under.
         of: Aspect,
+        /// The floor, a share from 0 to 1.
         required: f64,
+        /// What its answers reach.
         rate: Option<summarize::Rate>,
     },
 }

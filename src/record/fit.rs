@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a candidate needs against what is there, from its shape alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FitEstimate {
+    /// The weights as they are held.
     pub weights_bytes: u64,
     /// Key and value cache at the longest context that the plan needs.
     pub kv_cache_bytes: u64,

@@ -43,7 +43,9 @@ pub struct LoadFacts {
     /// on a GPU. Its peak is what was in use before and the most that tensors took of its pool since; of a GPU without one, the
     /// most that was seen in use.
     pub baseline_bytes: Option<u64>,
+    /// Likewise, once it was loaded.
     pub loaded_bytes: Option<u64>,
+    /// The most that was in use, to the end of its last trial.
     pub peak_bytes: Option<u64>,
     /// What it took of the GPU's pool, by the driver's own marks. `None` on a CPU, on a GPU without a pool, and for runs stored
     /// before this was kept.

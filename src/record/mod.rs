@@ -3,6 +3,8 @@
 //! Everything that runs, stores or judges uses these types, and they use none of it: what is stored says nothing of who
 //! made it.
 
+#![warn(missing_docs)]
+
 mod agreement;
 mod checkpoint;
 mod environment;

@@ -43,6 +43,7 @@ pub struct Reading {
 pub struct BusyProgram {
     /// As the kernel names its processes: 15 bytes, with `�` for what cannot be printed.
     pub name: String,
+    /// Of all processors together.
     pub cpu_seconds: f64,
 }
 
@@ -59,8 +60,11 @@ pub struct GpuReading {
     pub power_milliwatts: Option<u32>,
     /// Energy used since the driver was loaded.
     pub energy_millijoules: Option<u64>,
+    /// The card's.
     pub temperature_celsius: Option<u32>,
+    /// Clock of its multiprocessors.
     pub sm_megahertz: Option<u32>,
+    /// Clock of its memory.
     pub memory_megahertz: Option<u32>,
     /// Share of the driver's last sample period, a sixth of a second to a second, in which some kernel ran.
     pub utilization_percent: Option<u32>,

@@ -7,15 +7,19 @@ use crate::suite::Language;
 /// One pair of answers that a person looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
+    /// The prompt's suite.
     pub suite: String,
     /// That the prompt is asked in.
     pub language: Option<Language>,
     /// The prompt's id.
     pub prompt: String,
-    /// The rows whose answers stood on the left and on the right.
+    /// The row whose answer stood on the left, by [`crate::catalog::Candidate::row`].
     pub left: String,
+    /// The row whose answer stood on the right.
     pub right: String,
+    /// What the person said of the two.
     pub choice: Choice,
+    /// When, by the wall clock.
     pub at: jiff::Timestamp,
 }
 
@@ -23,7 +27,9 @@ pub struct Review {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
+    /// The left answer is better.
     Left,
+    /// The right answer is better.
     Right,
     /// As good, or as bad, as each other.
     Tie,

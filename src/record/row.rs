@@ -8,6 +8,7 @@ use crate::catalog::Candidate;
 /// One candidate's part of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
+    /// Which candidate, at which precision.
     pub candidate: Candidate,
     /// What was found where the candidate pointed; `None` before it was acquired.
     pub checkpoint: Option<CheckpointFacts>,
@@ -15,6 +16,7 @@ pub struct Row {
     pub load: Option<LoadFacts>,
     /// The estimate made before any download; `None` where the shape is not known beforehand.
     pub fit: Option<FitEstimate>,
+    /// What came of it.
     pub outcome: RowOutcome,
     /// How far its predictions are from those of the first variant of its run. Empty of what is no variant, of the first one, and
     /// where the engines were not in memory at once or do not tell what they predict.
@@ -49,10 +51,14 @@ pub enum RowOutcome {
     Ran,
     /// Known beforehand that it cannot run here: does not fit, architecture not supported. Not an error.
     Skipped {
+        /// Why, for people.
         reason: String,
     },
+    /// It could not be acquired or loaded.
     Failed {
+        /// What kind of failure.
         kind: FailureKind,
+        /// The error and its causes.
         message: String,
     },
 }

@@ -11,11 +11,15 @@ use crate::suite::Prompt;
 pub struct Run {
     /// Sortable by time, short enough to type: `20261120-051733-4f2a`.
     pub id: String,
+    /// By the wall clock, for people.
     pub started_at: jiff::Timestamp,
     /// `None` while it runs, and after it was interrupted.
     pub finished_at: Option<jiff::Timestamp>,
+    /// Where it ran.
     pub environment: Environment,
+    /// What was asked of it.
     pub settings: Settings,
+    /// What candidates had to satisfy.
     pub requirements: Requirements,
     /// Where the requirements come from; `None` for runs stored before this was kept.
     #[serde(default)]
@@ -72,6 +76,7 @@ pub struct Settings {
     pub max_repeat: Option<u32>,
     /// Warm-up trials of each suite, exactly; `None` leaves them to the suite, and to how soon it is steady.
     pub warmup: Option<u32>,
+    /// Longest answer, where prompts allow more.
     pub max_new_tokens: Option<u32>,
     /// SHA-256 over the prompts of each suite that ran, by suite: figures of other prompts do not compare.
     pub suites: std::collections::BTreeMap<String, String>,

@@ -35,6 +35,7 @@ pub fn names(bits: u64) -> Vec<&'static str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GpuVerdict {
+    /// Nothing held it down, and nothing else was on it.
     Ok,
     /// Clocks were held down by the power limit: the normal state of a card like the L4, whose limit is low.
     PowerCapped,

@@ -14,6 +14,7 @@ use crate::suite::Language;
 pub enum Phase {
     /// Stored, never summarized: caches fill, clocks settle.
     Warmup,
+    /// What figures are of.
     Measured,
 }
 
@@ -22,12 +23,15 @@ pub enum Phase {
 pub struct TrialKey {
     /// The candidate's row: [`crate::catalog::Candidate::row`].
     pub row: String,
+    /// The prompt's suite.
     pub suite: String,
     /// `None` where the prompt has no natural language (token ids).
     pub language: Option<Language>,
+    /// The prompt's id.
     pub prompt: String,
     /// Counted from 0, warm-up and measured apart.
     pub repetition: u32,
+    /// See [`TrialKey::phase`].
     pub warmup: bool,
 }
 
@@ -41,6 +45,7 @@ impl TrialKey {
 /// One prompt run once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
+    /// Which step of the plan it is.
     #[serde(flatten)]
     pub key: TrialKey,
     /// Seed of this trial's sampling and of its random token ids.
@@ -49,12 +54,15 @@ pub struct Trial {
     pub started_at: jiff::Timestamp,
     /// Tokens in the prompt after the chat template; `None` if the trial failed before that was known.
     pub prompt_tokens: Option<u32>,
+    /// When what arrived.
     pub timeline: Timeline,
+    /// How it ended.
     pub outcome: Outcome,
     /// Ids of the output tokens, in order of arrival; `None` where the engine does not tell them.
     pub token_ids: Option<Vec<u32>>,
     /// The output text; `None` where there is no tokenizer to make text with.
     pub text: Option<String>,
+    /// What the machine did meanwhile, in order; the first and the last are at its ends.
     pub readings: Vec<Reading>,
     /// What was wrong with the first attempt, which this one replaced; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,8 +73,18 @@ pub struct Trial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Outcome {
-    Completed { finish: FinishReason },
-    Failed { kind: FailureKind, message: String },
+    /// The engine came to an end.
+    Completed {
+        /// Why it ended there.
+        finish: FinishReason,
+    },
+    /// The engine gave up.
+    Failed {
+        /// What kind of failure it was.
+        kind: FailureKind,
+        /// The error and its causes, for people.
+        message: String,
+    },
 }
 
 /// Why generation ended.

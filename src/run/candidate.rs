@@ -19,13 +19,17 @@ use crate::text::Rendering;
 pub struct Conditions<'a, C> {
     /// Where engines in this process compute, and its name.
     pub device: &'a Device,
+    /// As the run stores it: `cpu`, `cuda:0`.
     pub device_name: &'a str,
+    /// Which trials there are.
     pub schedule: &'a Schedule,
     /// Whether the trials of a suite suffice.
     pub suffice: Suffice<'a>,
+    /// What trials are measured with.
     pub instruments: &'a Instruments<C>,
     /// How chat templates are rendered.
     pub rendering: &'a Rendering,
+    /// Set when the user asks to stop.
     pub cancel: &'a AtomicBool,
 }
 
@@ -33,6 +37,7 @@ pub struct Conditions<'a, C> {
 pub struct Keep<'a, E> {
     /// What became known of a row, its trials apart.
     pub row: &'a mut dyn FnMut(&Row) -> Result<(), E>,
+    /// Each trial, when it has ended.
     pub trial: &'a mut dyn FnMut(&Trial) -> Result<(), E>,
 }
 

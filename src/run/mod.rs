@@ -1,5 +1,7 @@
 //! Running: a schedule and an engine in, trials out.
 
+#![warn(missing_docs)]
+
 mod candidate;
 pub mod execute;
 pub mod listener;

@@ -15,9 +15,11 @@ pub struct Recorder<'a, C> {
     cancel: &'a AtomicBool,
     on_token: &'a mut dyn FnMut(usize),
     on_text: &'a mut dyn FnMut(&str),
+    /// What arrived so far.
     pub timeline: Timeline,
     /// `None` once something came whose ids are not known.
     pub token_ids: Option<Vec<u32>>,
+    /// Tokens of the prompt; `None` before it is encoded.
     pub prompt_tokens: Option<u32>,
     /// Text as it came, kept so that a failed trial still has what the user would have seen.
     pub text: String,

@@ -14,6 +14,7 @@ use crate::telemetry::{GpuProbe, Host};
 /// What trials are measured with.
 #[derive(Clone)]
 pub struct Instruments<C> {
+    /// What instants are read from.
     pub clock: C,
     /// Where other programs are seen, and the memory of this one.
     pub host: Host,
@@ -30,14 +31,17 @@ impl<C> Instruments<C> {
 
 /// What an engine is asked, and what the trial is called.
 pub struct Asked {
+    /// Which step of the plan it is.
     pub key: TrialKey,
     /// Kept with the trial.
     pub seed: u64,
+    /// What the engine is asked.
     pub request: Request,
 }
 
 /// What came of it.
 pub struct Answer {
+    /// What was observed.
     pub trial: Trial,
     /// Tokens of the prompt, as the engine read it; `None` where it does not tell them.
     pub prompt_ids: Option<Vec<u32>>,

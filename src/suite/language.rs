@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    /// Korean.
     Ko,
+    /// English.
     En,
 }
 
 impl Language {
+    /// Both, in the order of columns.
     pub const ALL: [Language; 2] = [Language::Ko, Language::En];
 
     /// The BCP 47 tag, which is also the folder's name.

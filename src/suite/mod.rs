@@ -5,6 +5,8 @@
 //! of token ids. `--quality FILE` adds one of JSON lines. Beside them stand texts and multiple-choice questions, which nobody
 //! answers: a model's likelihood of them is taken.
 
+#![warn(missing_docs)]
+
 mod check;
 mod documents;
 mod language;
@@ -33,11 +35,15 @@ static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 /// A named set of prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
+    /// By which the user names it.
     pub name: String,
     /// What service it stands for, in a line.
     pub description: String,
+    /// Measured trials of each prompt, where nobody asks for another number.
     pub repeat: u32,
+    /// Warm-up trials, likewise.
     pub warmup: u32,
+    /// In the order of its files, Korean before English.
     pub prompts: Vec<Prompt>,
     /// SHA-256 over the files that it was read from, in lower-case hex.
     pub sha256: String,
@@ -156,10 +162,18 @@ const MOST_ROUNDS: u32 = 100_000;
 /// Why suites could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
+    /// A file or a folder that cannot be read.
     #[error("could not read `{path}`")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file that is no suite.
     #[error(transparent)]
     Toml(#[from] TomlError),
+    /// A folder without one.
     #[error("`{0}` has no suites: neither NAME.toml nor ko/NAME.toml nor en/NAME.toml")]
     Empty(PathBuf),
 }

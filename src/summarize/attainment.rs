@@ -14,18 +14,22 @@ pub const DEFAULT_ATTAINMENT: f64 = 0.95;
 /// measured trial.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Attainment {
+    /// Measured trials that met every limit.
     pub met: usize,
     /// All measured trials, those that failed included: a user who got an error was not served.
     pub of: usize,
     /// Trials that failed or gave no token.
     pub unanswered: usize,
+    /// Each stated limit by itself.
     pub limits: Vec<LimitAttainment>,
 }
 
 /// One limit's part in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitAttainment {
+    /// What is limited.
     pub metric: Metric,
+    /// The most of a time or the least of a rate, in the metric's unit.
     pub limit: f64,
     /// Answered trials that broke this limit. One may break several.
     pub missed: usize,

@@ -12,6 +12,7 @@ use crate::plan::USUAL_CONTEXT;
 pub struct Capacity {
     /// Tokens that each holds: as many as a plan assumes, or as the model goes.
     pub context_tokens: u64,
+    /// Chats whose caches fit beside the weights at once.
     pub most_chats: u64,
     /// What the weights take: once loaded on the device, where that was measured, else as they are held.
     pub weights_bytes: u64,

@@ -20,6 +20,7 @@ pub struct ColdStart {
     pub load_seconds: f64,
     /// What threads did meanwhile, and that pass alone. `None` for runs stored before these were kept.
     pub parts: Option<LoadParts>,
+    /// The first forward pass, which is part of the load; `None` of runs stored before this was kept.
     pub first_pass_seconds: Option<f64>,
     /// Share of the checkpoint's bytes that came from storage meanwhile, 0 to 1: the rest lay in the page cache. `None` where
     /// the system does not tell.

@@ -14,8 +14,11 @@ pub const HEADLINE: [Metric; 2] = [TTFT, DECODE];
 /// course: each is another amount of work.
 #[derive(Debug, Clone)]
 pub struct Course<'t> {
+    /// The suite of the prompt.
     pub suite: &'t str,
+    /// The prompt of token ids, by its id.
     pub prompt: &'t str,
+    /// Which metric the values are of.
     pub metric: Metric,
     /// In the metric's unit; at least one.
     pub values: Vec<f64>,

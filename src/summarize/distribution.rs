@@ -11,13 +11,19 @@ use crate::quantile::quantile;
 pub struct Distribution {
     /// Observations in which the metric was defined.
     pub n: usize,
+    /// Half of the observations lie above it.
     pub median: f64,
+    /// The least observation.
     pub min: f64,
+    /// The greatest observation.
     pub max: f64,
     /// The median again, if there are enough observations to certify it as a percentile. See [`Percentile`].
     pub p50: Option<f64>,
+    /// The 90th percentile, likewise.
     pub p90: Option<f64>,
+    /// The 95th percentile, likewise.
     pub p95: Option<f64>,
+    /// The 99th percentile, likewise.
     pub p99: Option<f64>,
     /// Where the 95th percentile lies, at 95 %; `None` where that is.
     pub p95_interval: Option<Interval>,
@@ -55,9 +61,13 @@ impl Distribution {
 /// A percentile that is only stated of a sample large enough to bound it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Percentile {
+    /// The median.
     P50,
+    /// Nine of ten observations are at or below it.
     P90,
+    /// Nineteen of twenty are.
     P95,
+    /// Ninety-nine of a hundred are.
     P99,
 }
 

@@ -12,6 +12,7 @@ const MOST: usize = 500;
 /// How far a series moved from its first value to its last, as a share of its median: 0.03 is a rise by 3 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drift {
+    /// Last against first, by the median slope; negative of a fall.
     pub change: f64,
     /// At 95 %. Drift is shown if it holds no zero.
     pub interval: Interval,

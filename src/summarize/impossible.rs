@@ -13,9 +13,11 @@ use crate::plan::{Demand, Resource};
 /// of tokens or a clock, and then nothing that was measured beside it is sure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Impossible {
+    /// The share of the peak that is beyond 1: MBU of decoding, MFU of a prompt.
     pub metric: Metric,
     /// Suite, and prompt of token ids: `speed pp128+tg64`.
     pub work: String,
+    /// What that speed needs of the device, beside what it has.
     #[serde(flatten)]
     pub demand: Demand,
 }

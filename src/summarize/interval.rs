@@ -8,7 +8,9 @@ pub const LEVEL: f64 = 0.95;
 /// Where a figure lies, at [`LEVEL`] unless another is said, in the figure's unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
+    /// Its lower end.
     pub low: f64,
+    /// Its upper end.
     pub high: f64,
 }
 

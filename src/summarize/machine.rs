@@ -13,14 +13,18 @@ pub struct MachineState {
     pub cpu_megahertz: Option<f64>,
     /// Medians over all looks at the GPU.
     pub gpu_watts: Option<f64>,
+    /// Clock of its multiprocessors.
     pub gpu_sm_megahertz: Option<f64>,
+    /// Clock of its memory.
     pub gpu_memory_megahertz: Option<f64>,
+    /// Share of the time in which some kernel ran, from 0 to 100.
     pub gpu_utilization_percent: Option<f64>,
     /// The hottest that it was seen.
     pub gpu_celsius: Option<u32>,
 }
 
 impl MachineState {
+    /// Over the readings of some trials.
     pub fn of<'t>(trials: impl Iterator<Item = &'t Trial> + Clone) -> Self {
         // The first look at each is at the state before it.
         let during = || trials.clone().flat_map(|trial| trial.readings.iter().skip(1));

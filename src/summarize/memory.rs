@@ -32,6 +32,7 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// By what was read during a row's load and trials, and by its estimate.
     pub fn of(row: &Row) -> Self {
         let estimated_bytes = row.fit.as_ref().map(|fit| fit.total_bytes());
         let Some(load) = &row.load else { return Self { estimated_bytes, ..Self::default() } };

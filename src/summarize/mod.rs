@@ -3,6 +3,8 @@
 //! Pure. A candidate is summarized suite by suite, and once more over all prompts in a natural language and over all
 //! prompts of token ids. Those two are never pooled: one is a service's work, the other a fixed amount of computing.
 
+#![warn(missing_docs)]
+
 mod accuracy;
 mod attainment;
 mod capacity;

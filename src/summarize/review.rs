@@ -15,27 +15,35 @@ use crate::suite::Language;
 /// Two rows' answers to one prompt.
 #[derive(Debug, Clone)]
 pub struct Pair<'a> {
+    /// The answer that is shown on the left.
     pub left: JudgedAnswer<'a>,
+    /// The answer that is shown on the right.
     pub right: JudgedAnswer<'a>,
 }
 
 /// A review with the answers that it is of.
 #[derive(Debug, Clone, Copy)]
 pub struct Reviewed<'a, 'p> {
+    /// What a person said.
     pub review: &'a Review,
+    /// What it was said of.
     pub pair: &'a Pair<'p>,
 }
 
 /// How often one row's answers were preferred to another's, in one language.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preference {
+    /// The row that the count is of, by [`crate::catalog::Candidate::row`].
     pub row: String,
+    /// The row that it was held against.
     pub against: String,
     /// That the prompts are asked in.
     pub language: Option<Language>,
     /// Of the pairs in which one was preferred.
     pub preferred: Rate,
+    /// Pairs that were called equal.
     pub ties: usize,
+    /// Pairs of which nothing was said.
     pub skipped: usize,
 }
 

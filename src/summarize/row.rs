@@ -28,9 +28,11 @@ pub struct RowSummary {
     pub precision: Option<MainType>,
     /// Random weights: speed and memory are real, text is not.
     pub synthetic: bool,
+    /// What it took, and what was estimated.
     pub memory: Memory,
     /// Reading the weights and making them ready, in seconds; lower is better. `None` before it was loaded.
     pub load_seconds: Option<f64>,
+    /// What its first user waits for; `None` where too few requests show it.
     pub cold_start: Option<ColdStart>,
     /// `None` on a CPU, and on a GPU that is not known.
     pub capacity: Option<Capacity>,

@@ -7,7 +7,9 @@ use super::summary::{Figures, Summary};
 /// What one candidate's trials of one suite amount to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SuiteSummary {
+    /// The suite's name.
     pub suite: String,
+    /// Its trials together.
     pub summary: Summary,
 }
 

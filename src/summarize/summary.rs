@@ -41,6 +41,7 @@ impl Figures {
 pub struct Summary {
     /// Measured trials, the failed ones included.
     pub measured: usize,
+    /// Of them, those that failed.
     pub failed: usize,
     /// Warm-up trials, which enter no figure.
     pub warmup: usize,
@@ -48,6 +49,7 @@ pub struct Summary {
     pub prompts: usize,
     /// Of them, those with a trial that completed.
     pub answered_prompts: usize,
+    /// Of all that completed.
     pub overall: Figures,
     /// Of the prompts in each language. Characters mean different things in different languages: a Hangul syllable is one, and about
     /// three letters' worth. So what counts characters is of answers that are in the language alone, by their script
@@ -58,6 +60,7 @@ pub struct Summary {
     /// Prompts without a language, each apart, shortest first. Their lengths are chosen far from each other, so the
     /// median over all of them would lie where no trial does.
     pub cells: Vec<Cell>,
+    /// How many met the limits on a request; `None` where none is stated.
     pub attainment: Option<Attainment>,
 }
 
@@ -73,8 +76,11 @@ pub struct OtherLanguage {
 /// One prompt of token ids.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cell {
+    /// The prompt's id.
     pub prompt: String,
+    /// Its length in tokens.
     pub prompt_tokens: Option<u32>,
+    /// Of its trials that completed.
     pub figures: Figures,
 }
 

@@ -18,7 +18,9 @@ pub trait GpuProbe: Send + Sync {
 /// Something that a probe cannot tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untold {
+    /// What it is, for people.
     pub what: &'static str,
+    /// What the driver said, or that there is none.
     pub reason: String,
 }
 
@@ -30,6 +32,7 @@ impl fmt::Display for Untold {
 
 /// The probe of a GPU that the driver tells nothing of.
 pub struct AbsentProbe {
+    /// Why nothing is told.
     pub reason: String,
 }
 
@@ -49,6 +52,7 @@ pub struct ScriptedProbe {
 }
 
 impl ScriptedProbe {
+    /// One that gives these readings in turn.
     pub fn new(readings: impl IntoIterator<Item = GpuReading>) -> Self {
         Self { readings: Mutex::new(readings.into_iter().collect()) }
     }

@@ -1,5 +1,7 @@
 //! Telemetry: what the machine did meanwhile.
 
+#![warn(missing_docs)]
+
 mod cgroup;
 mod container;
 pub mod environment;

@@ -16,15 +16,19 @@ use crate::record::GpuReading;
 /// A GPU of this machine, as it is when nobody has asked anything of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gpu {
+    /// The driver's name for it.
     pub name: Option<String>,
     /// The beginning of the SHA-256 of its UUID: tells cards apart, and names none.
     pub uuid_hash: Option<String>,
     /// Device memory in bytes, as the driver reports it; an L4 sold with 24 GB has 23,034 MiB.
     pub memory_bytes: Option<u64>,
+    /// Of that in use, by whichever process.
     pub used_bytes: Option<u64>,
+    /// The most power that it may draw.
     pub power_limit_milliwatts: Option<u32>,
     /// The highest clocks that it can have.
     pub sm_megahertz: Option<u32>,
+    /// Likewise of its memory.
     pub memory_megahertz: Option<u32>,
     /// Error-correcting memory is on, which takes some of its bandwidth.
     pub ecc: Option<bool>,
@@ -32,6 +36,7 @@ pub struct Gpu {
     pub persistence: Option<bool>,
     /// Processes that compute on it.
     pub processes: Option<Vec<GpuProcess>>,
+    /// The version of the driver.
     pub driver: Option<String>,
     /// Newest CUDA that the driver runs: `12.4`.
     pub cuda: Option<String>,
@@ -44,6 +49,7 @@ pub struct Gpu {
 pub struct GpuProcess {
     /// As the host numbers it: in a container that is another number than the process itself knows.
     pub pid: u32,
+    /// Device memory that it has; `None` where the driver hides that.
     pub used_bytes: Option<u64>,
 }
 

@@ -16,6 +16,7 @@ pub struct Printer {
 }
 
 impl Printer {
+    /// One that says as much as was asked for.
     pub fn new(talk: Talk) -> Self {
         let bars = MultiProgress::new();
         if talk.quiet {

@@ -90,6 +90,7 @@ struct RowProgress {
 }
 
 impl<'a> RunProgress<'a> {
+    /// Over rows of so much work each.
     pub fn new(printer: &'a Printer, rows: Vec<RowWork>) -> Self {
         let bars = printer.bars();
         let total = rows.iter().map(|work| work.total()).sum();
@@ -120,6 +121,7 @@ impl<'a> RunProgress<'a> {
         self.bar.set_message(format!("[{}/{}] {name}: {what}", self.row + 1, self.rows.len()));
     }
 
+    /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -141,6 +143,7 @@ pub struct PassProgress {
 }
 
 impl PassProgress {
+    /// Over so many runs.
     pub fn new(printer: &Printer, passes: u64) -> Self {
         let template = "{msg}\n{bar:40} {percent:>3} %  {elapsed_precise} elapsed, about {eta_precise} left";
         let bar = bar(printer.bars(), passes, template);
@@ -148,10 +151,12 @@ impl PassProgress {
         Self { bar, _heartbeat }
     }
 
+    /// The next run starts; `what` says which.
     pub fn starts(&self, what: &str) {
         self.bar.set_message(what.to_owned());
     }
 
+    /// It has ended; after the last one the bar goes away.
     pub fn ended(&self) {
         self.bar.inc(1);
         if Some(self.bar.position()) == self.bar.length() {
@@ -282,6 +287,7 @@ pub struct DownloadProgress<'a> {
 }
 
 impl<'a> DownloadProgress<'a> {
+    /// Without a bar, until something is downloaded.
     pub fn new(printer: &'a Printer) -> Self {
         Self { printer, bar: None }
     }
