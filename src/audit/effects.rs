@@ -176,12 +176,12 @@ impl Sheet {
         for row in 0..self.rows.len() {
             let text = |column: usize| self.cell(row, column);
             let named: Vec<&str> = texts.iter().map(|column| text(*column)).filter(|text| !text.is_empty()).collect();
-            let [before, after] = [sides.before, sides.after].map(|column| text(column));
+            let [before, after] = [sides.before, sides.after].map(text);
             if before.is_empty() && after.is_empty() {
                 continue;
             }
             let unit = unit(row);
-            let changed = changed(&named, unit, [before, after], sides.change.map(|column| text(column)), notation);
+            let changed = changed(&named, unit, [before, after], sides.change.map(text), notation);
             let of = metric.and_then(|column| Some((text(column), quantity(row, column)?)));
             if let Some((metric, quantity)) = of {
                 let others: Vec<&str> = named.iter().filter(|name| **name != metric).copied().collect();

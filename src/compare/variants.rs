@@ -27,6 +27,7 @@ pub struct VariantComparison {
     pub axis: &'static str,
     /// The row that the others are held against.
     pub before: String,
+    /// How they were run in turn.
     pub in_turn: InTurn,
     /// One for each other variant that ran, in the order of the rows.
     pub changes: Vec<VariantChange>,
@@ -45,8 +46,11 @@ pub enum InTurn {
 /// One variant against the first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VariantChange {
+    /// Its row.
     pub after: String,
+    /// What was measured of it, against the first.
     pub figures: Vec<FigureChange>,
+    /// What its answers are worth, against the first's.
     pub rates: Vec<RateChange>,
     /// How far its predictions are from the first one's, along the first one's answers, by the language of the prompt. Empty where
     /// nobody knows.
@@ -60,6 +64,7 @@ pub struct VariantChange {
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
+    /// A metric of the table of metrics.
     Metric(Metric),
     /// Requests ÷ the time that answering them took, one at a time, in requests per second; higher is better.
     Requests,
@@ -113,11 +118,13 @@ pub const TEXT: &str = "text";
 /// One figure, before and after.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FigureChange {
+    /// What it is of.
     pub figure: Figure,
     /// [`TEXT`] for all texts, else a prompt of token ids; `None` of what a variant has once.
     pub work: Option<String>,
     /// Medians over the prompts that both answered; `None` where it is not known.
     pub before: Option<f64>,
+    /// Likewise.
     pub after: Option<f64>,
     /// The median of the pairs' changes, as a share: −0.5 is half as much. Of requests per second the change of the whole.
     pub change: Option<f64>,
@@ -139,11 +146,13 @@ impl FigureChange {
 /// How many answers are as they should be, before and after.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RateChange {
+    /// The pass rate, or fidelity.
     pub metric: Metric,
     /// The language that the answers are due in.
     pub language: Language,
     /// Of the prompts that both answered.
     pub before: Rate,
+    /// Likewise.
     pub after: Rate,
     /// After less before, −1 to 1.
     pub difference: f64,
@@ -175,8 +184,9 @@ pub struct Flip {
     pub passes: bool,
     /// What the one that fails breaks.
     pub broken: Vec<BrokenRule>,
-    /// Both answers.
+    /// The first variant's answer.
     pub before: String,
+    /// This one's.
     pub after: String,
 }
 

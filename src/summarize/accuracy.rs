@@ -14,6 +14,7 @@ pub struct Picked {
     pub choices: usize,
     /// The right one, counted from 0.
     pub answer: usize,
+    /// What the model chose, by each way of counting.
     pub picks: Picks,
 }
 
