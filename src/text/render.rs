@@ -48,8 +48,12 @@ impl Rendering {
 /// The only argument of a process that renders templates.
 pub const RENDERS_TEMPLATES: &str = "renders-chat-templates";
 
-/// Longest that a conversation may take, the start of the process included; published templates take milliseconds.
+/// Longest that a conversation may compute; published templates take milliseconds.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// Longest that it is waited for, the start of the process included: on a machine that is busy with other things, a process may
+/// wait many times as long as it computes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is asked meanwhile whether the user wants to stop.
 const TICK: Duration = Duration::from_millis(20);
@@ -232,7 +236,7 @@ impl Worker {
         if self.tell(conversation).is_err() {
             return Err(self.ended());
         }
-        let ticks = LONGEST.as_millis() / TICK.as_millis();
+        let ticks = PATIENCE.as_millis() / TICK.as_millis();
         for _ in 0..ticks {
             match self.output.recv_timeout(TICK) {
                 Ok(Ok(line)) => {
@@ -245,7 +249,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
             }
         }
-        Err(takes_too_long())
+        Err(takes_too_long(PATIENCE))
     }
 
     /// Why it answers no more.
@@ -253,7 +257,7 @@ impl Worker {
         let Ok(status) = self.child.wait() else { return RenderError::Process("it ended".into()) };
         #[cfg(unix)]
         match std::os::unix::process::ExitStatusExt::signal(&status) {
-            Some(libc::SIGALRM) => return takes_too_long(),
+            Some(libc::SIGPROF) => return takes_too_long(LONGEST),
             // By the limit, by the system's lack of memory, or by a stack without end.
             Some(libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV | libc::SIGBUS) => {
                 return RenderError::Unbounded(format!("takes more than {} MiB of memory", MOST_MEMORY >> 20));
@@ -272,8 +276,8 @@ impl Drop for Worker {
     }
 }
 
-fn takes_too_long() -> RenderError {
-    RenderError::Unbounded(format!("takes longer than {} s", LONGEST.as_secs()))
+fn takes_too_long(time: Duration) -> RenderError {
+    RenderError::Unbounded(format!("takes longer than {} s", time.as_secs()))
 }
 
 fn render_here(template: &ChatTemplate, messages: &[Message], add_generation_prompt: bool) -> Rendered {
@@ -306,7 +310,7 @@ pub fn render_templates() -> io::Result<()> {
     answer(io::stdin().lock(), io::stdout().lock(), end_after)
 }
 
-/// `end_after` has this process ended after a time, or not after all if that is zero: should nobody be left who would.
+/// `end_after` has this process ended once it has computed so long, or not after all if that is zero.
 fn answer(input: impl BufRead, mut output: impl Write, end_after: fn(Duration)) -> io::Result<()> {
     let mut lines = input.lines();
     let Some(template) = lines.next() else { return Ok(()) };
@@ -350,11 +354,17 @@ fn address_space() -> u64 {
     pages.map_or(1 << 30, |pages| pages.saturating_mul(page))
 }
 
+/// The timer of what a process computes, by the number that all systems give it and libc does not have for all.
+#[cfg(unix)]
+const ITIMER_PROF: libc::c_int = 2;
+
 fn end_after(time: Duration) {
     #[cfg(unix)]
-    // SAFETY: it sets a timer, whose signal nobody catches.
-    unsafe {
-        libc::alarm(time.as_secs() as libc::c_uint);
+    {
+        let once = libc::timeval { tv_sec: time.as_secs() as libc::time_t, tv_usec: 0 };
+        let timer = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: once };
+        // SAFETY: it reads the timer, whose signal nobody catches.
+        unsafe { libc::setitimer(ITIMER_PROF, &timer, std::ptr::null_mut()) };
     }
     #[cfg(not(unix))]
     let _ = time;
