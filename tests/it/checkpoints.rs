@@ -205,6 +205,16 @@ fn gguf_in_q8_0_is_near_its_dequantized_self() {
     assert_eq!(answer.token_ids, Some(reference.greedy.ids));
 }
 
+/// The types whose numbers stand in a table are held as the blocks of 8 bits that hold the same numbers.
+#[test]
+fn gguf_of_table_types_is_near_its_dequantized_self() {
+    let reference = reference(&fixture("gguf/llama-table.mixed.reference.json"));
+    let mut engine = load(gguf("llama-table.mixed.gguf"), None);
+    assert!(engine.precision().to_string().starts_with("q8_0"), "{}", engine.precision());
+    let mean = mean(&mut engine, &reference.text);
+    assert!(mean < 0.25, "off by {mean} on average");
+}
+
 /// Every type of block that GGUF has and candle knows, each in a matrix of one small model.
 #[test]
 fn gguf_of_all_types_is_near_its_dequantized_self() {

@@ -8,10 +8,12 @@ mod config;
 mod pre_tokenizer;
 mod reader;
 mod split;
+mod table;
 #[cfg(test)]
 mod testing;
 mod text;
 
 pub use config::config;
 pub use reader::{Field, GgufError, GgufFile, TensorPlace};
+pub use table::TableType;
 pub use text::{GgufTextError, text_model};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::quantized::GgmlDType;
 use memmap2::Mmap;
 
+use super::table::TableType;
 use crate::acquire::lfs;
 use crate::cpu::bytes::WeightBytes;
 use crate::cpu::ggml;
@@ -106,7 +107,10 @@ pub enum Field {
 pub struct TensorPlace {
     /// Outermost dimension first, as candle and PyTorch count; GGUF itself counts the other way.
     pub shape: Vec<usize>,
+    /// The type in which its numbers are held: that in which they are stored, but where it is a [`TableType`].
     pub kind: GgmlDType,
+    /// The type in which they are stored, if it is one that is held as another.
+    pub table: Option<TableType>,
     /// Which of the maps.
     part: usize,
     range: std::ops::Range<usize>,
@@ -183,12 +187,19 @@ impl GgufFile {
         &self.tensors
     }
 
-    /// Bytes of all tensors.
+    /// Bytes of all tensors as they are held.
     pub fn weights_bytes(&self) -> u64 {
-        self.tensors.values().map(|place| place.range.len() as u64).sum()
+        let held = |place: &TensorPlace| match place.table {
+            None => place.range.len() as u64,
+            Some(table) => {
+                let ((numbers, size), blocks) = (table.block(), place.range.len());
+                (blocks / size * numbers / place.kind.block_size() * place.kind.type_size()) as u64
+            }
+        };
+        self.tensors.values().map(held).sum()
     }
 
-    /// A tensor's place and its bytes.
+    /// A tensor's place and its bytes as they are stored.
     ///
     /// # Errors
     /// If the file has no tensor of that name.
@@ -309,16 +320,16 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     let mut tensors = HashMap::new();
     let mut order = Vec::new();
-    for (name, shape, kind, offset) in places {
+    for (name, shape, stored, offset) in places {
         let range = data_start
-            .and_then(|start| byte_range(&shape, kind, start.checked_add(offset)?, length))
+            .and_then(|start| byte_range(&shape, stored.block(), start.checked_add(offset)?, length))
             .ok_or_else(|| GgufError::Damaged(format!("tensor `{name}` reaches beyond the end of the file")))?;
         if !offset.is_multiple_of(alignment) {
             let found = format!("tensor `{name}` begins at {offset}, which is no multiple of {alignment}");
             return Err(GgufError::Damaged(found));
         }
         order.push((range.start, range.end, name.clone()));
-        if tensors.insert(name.clone(), TensorPlace { shape, kind, part: 0, range }).is_some() {
+        if tensors.insert(name.clone(), stored.place(shape, range)).is_some() {
             return Err(GgufError::Damaged(format!("tensor `{name}` is there twice")));
         }
     }
@@ -333,14 +344,48 @@ fn parse(bytes: &[u8], length: u64) -> Result<Header, GgufError> {
     Ok((fields, tensors))
 }
 
-/// The bytes of a tensor, or `None` if its shape, type and place do not fit into a file of `length` bytes.
-fn byte_range(shape: &[usize], kind: GgmlDType, start: u64, length: usize) -> Option<std::ops::Range<usize>> {
+/// The type of a tensor in a file.
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    Held(GgmlDType),
+    Table(TableType),
+}
+
+impl Stored {
+    fn of_number(number: u32) -> Option<Self> {
+        ggml::of_number(number).map(Self::Held).or(TableType::of_number(number).map(Self::Table))
+    }
+
+    /// Numbers of a block, and its bytes.
+    fn block(self) -> (usize, usize) {
+        match self {
+            Self::Held(kind) => (kind.block_size(), kind.type_size()),
+            Self::Table(table) => table.block(),
+        }
+    }
+
+    fn place(self, shape: Vec<usize>, range: std::ops::Range<usize>) -> TensorPlace {
+        let (kind, table) = match self {
+            Self::Held(kind) => (kind, None),
+            Self::Table(table) => (GgmlDType::Q8_0, Some(table)),
+        };
+        TensorPlace { shape, kind, table, part: 0, range }
+    }
+}
+
+/// The bytes of a tensor, or `None` if its shape, blocks and place do not fit into a file of `length` bytes.
+fn byte_range(
+    shape: &[usize],
+    (numbers, size): (usize, usize),
+    start: u64,
+    length: usize,
+) -> Option<std::ops::Range<usize>> {
     let elements = shape.iter().try_fold(1usize, |product, dimension| product.checked_mul(*dimension))?;
     let columns = shape.last().copied().unwrap_or(1);
-    if columns == 0 || !columns.is_multiple_of(kind.block_size()) {
+    if columns == 0 || !columns.is_multiple_of(numbers) {
         return None;
     }
-    let size = (elements / kind.block_size()).checked_mul(kind.type_size())?;
+    let size = (elements / numbers).checked_mul(size)?;
     let start = usize::try_from(start).ok()?;
     let end = start.checked_add(size)?;
     (end <= length).then_some(start..end)
@@ -416,7 +461,7 @@ impl Reader<'_> {
         })
     }
 
-    fn tensor(&mut self) -> Result<(String, Vec<usize>, GgmlDType, u64), GgufError> {
+    fn tensor(&mut self) -> Result<(String, Vec<usize>, Stored, u64), GgufError> {
         let name = self.text()?;
         let dimensions = self.u32()?;
         if dimensions > MOST_DIMENSIONS {
@@ -429,7 +474,7 @@ impl Reader<'_> {
         }
         shape.reverse();
         let number = self.u32()?;
-        let kind = ggml::of_number(number)
+        let kind = Stored::of_number(number)
             .ok_or_else(|| GgufError::UnknownType { tensor: name.clone(), kind: type_name(number) })?;
         let offset = self.u64()?;
         Ok((name, shape, kind, offset))
@@ -445,14 +490,11 @@ fn type_name(number: u32) -> String {
         17 => "IQ2_XS",
         18 => "IQ3_XXS",
         19 => "IQ1_S",
-        20 => "IQ4_NL",
         21 => "IQ3_S",
         22 => "IQ2_S",
-        23 => "IQ4_XS",
         29 => "IQ1_M",
         34 => "TQ1_0",
         35 => "TQ2_0",
-        39 => "MXFP4",
         _ => return format!("number {number}"),
     };
     name.into()
@@ -554,10 +596,10 @@ mod tests {
 
     #[test]
     fn an_unknown_type_names_the_tensor_the_type_and_a_way_out() {
-        let message = refusal(&header(&[], 0, &tensor("blk.0.ffn_up.weight", &[256], 23, 0), 1));
+        let message = refusal(&header(&[], 0, &tensor("blk.0.ffn_up.weight", &[256], 16, 0), 1));
         assert_eq!(
             message,
-            "tensor `blk.0.ffn_up.weight` is of type IQ4_XS, which is not supported: use a file in Q4_K_M, Q8_0 or F16"
+            "tensor `blk.0.ffn_up.weight` is of type IQ2_XXS, which is not supported: use a file in Q4_K_M, Q8_0 or F16"
         );
     }
 }

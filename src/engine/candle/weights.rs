@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::matrix::{Matrix, dense_type};
 use super::scaled::{self, Float8, Scales};
 use crate::acquire::adapter::Adapter;
-use crate::acquire::gguf::GgufFile;
+use crate::acquire::gguf::{GgufFile, TensorPlace};
 use crate::acquire::safetensors::SafetensorsFile;
 use crate::acquire::{PublishedError, PublishedFiles, StoredTensor, synthetic};
 use crate::catalog::Quantization;
@@ -366,7 +366,13 @@ impl Gguf<'_> {
             }
             (None, _) => bytes,
         };
-        Ok((place.kind, bytes))
+        Ok((place.kind, self.held(place, bytes)?))
+    }
+
+    /// Bytes of a tensor in the type in which it is held.
+    fn held(&self, place: &TensorPlace, bytes: WeightBytes) -> Result<WeightBytes, EngineError> {
+        let Some(table) = place.table else { return Ok(bytes) };
+        told(self.observer, LoadPart::Quantize, || table.as_q8_0(&bytes)).map_err(EngineError::Allocation)
     }
 
     /// Whether a weight lies in the file as two halves.
@@ -387,7 +393,7 @@ impl Gguf<'_> {
                 let expected = vec![weight.rows, weight.columns];
                 return Err(EngineError::WrongShape { name: name.into(), found: place.shape.clone(), expected });
             };
-            let flat = Matrix::new(place.kind, (heads * rows, columns), bytes, device)?;
+            let flat = Matrix::new(place.kind, (heads * rows, columns), self.held(place, bytes)?, device)?;
             Ok(flat.dequantized()?.reshape((heads, rows, columns))?)
         };
         let [keys, values] = gguf_latent_halves(weight.layer);
