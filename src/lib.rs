@@ -7,16 +7,16 @@
 //! | kernels | [`cpu`], a package of its own | weights' bytes and their types, numbers | numbers | — |
 //! | grounds | [`units`], [`quantile`], [`clock`], [`causes`], [`toml_error`], [`printable`], [`plain_file`], [`device`] | numbers, errors, names | text, quantiles, instants | clock |
 //! | describe | [`suite`], [`metric`], [`catalog`], [`spec`], [`hardware`] | `prompts/`, `documents/`, `models.toml`, `config.json`, `gpus.toml` | `Suite` of `Prompt` with its `Check`s, `Question`s, the table of `Metric`s, `Candidate`, `DecoderSpec`, `GpuSpec` | disk |
-//! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile | — |
+//! | record | [`record`] | — | `Run` of `Row`s of `Trial`s, with what was found and read meanwhile; a person's `Review`s | — |
 //! | plan | [`plan`] | suites, configs, a GPU | a `Schedule` of `PlannedTrial`s, `FitEstimate`, `Outlook` | — |
-//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s | — |
+//! | audit | [`audit`] | a published table, configs, a GPU | `Finding`s, what is `Computed` of its figures | — |
 //! | acquire | [`acquire`] (with [`text`]) | `Candidate` | `Checkpoint` (config, tokenizer, weights) | network, cache |
 //! | observe | [`telemetry`] | — | `Reading`s, `Environment` | `/proc`, GPU driver |
 //! | load | [`engine`] (on [`cpu`], [`gpu`]) | `Checkpoint` | an `Engine` | device |
 //! | run | [`run`] | `PlannedTrial`s, an engine | `Trial`s | clock |
 //! | keep | [`store`] | a `Run` and its trials | `results/bench.db` | disk |
 //! | measure | [`measure`] | `Trial` | `Measurement` | pure |
-//! | judge | [`quality`] | an answer to a `Prompt`; log-probabilities | `Judgement` of `Gate`s and `Check`s; `Likelihood`, `Divergence`, `Picks` | pure |
+//! | judge | [`quality`] | an answer to a `Prompt`; log-probabilities | `Judgement` of `Gate`s and `Check`s, `Manner`; `Likelihood`, `Divergence`, `Picks` | pure |
 //! | summarize | [`summarize`] | measurements | `Summary`, `Interval` | pure |
 //! | compare | [`compare`] | two runs, or two builds' | a `Check` with its `Verdict`s | pure |
 //! | recommend | [`recommend`] | summaries, requirements | `Recommendation` with reasons | pure |

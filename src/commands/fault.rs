@@ -1,6 +1,8 @@
 //! Faults: signals that end the program in the middle of its work. What it was at is noted first.
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Where a fault is noted; −1 for nowhere.
@@ -56,8 +58,10 @@ pub(super) fn handle() {
         // SAFETY: an action of zeros is one to be filled in.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = on_fault as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // Once: what raised it ends the program when the handler is through. On the stack that is kept for an overflow.
-        action.sa_flags = libc::SA_RESETHAND | libc::SA_ONSTACK;
+        // Once: what raised it ends the program when the handler is through. Not so a file that is cut short, which several threads
+        // meet at the same time. On the stack that is kept for an overflow.
+        let once = if signal == libc::SIGABRT { libc::SA_RESETHAND } else { 0 };
+        action.sa_flags = once | libc::SA_ONSTACK;
         // SAFETY: the handler does nothing but system calls that may be made in one.
         unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };
     }
@@ -76,6 +80,11 @@ extern "C" fn on_fault(signal: libc::c_int) {
     }
     #[cfg(target_os = "linux")]
     if signal == libc::SIGBUS {
+        while SAID.swap(true, Ordering::Relaxed) {
+            // Another thread says it, and ends the program.
+            // SAFETY: it is one of the calls that a handler may make.
+            unsafe { libc::pause() };
+        }
         write(libc::STDERR_FILENO, CUT_SHORT);
         // SAFETY: it ends the program, and runs nothing else of it.
         unsafe { libc::_exit(i32::from(super::NO_ANSWER)) };
@@ -84,6 +93,10 @@ extern "C" fn on_fault(signal: libc::c_int) {
     // SAFETY: it is one of the calls that a handler may make.
     unsafe { libc::raise(signal) };
 }
+
+/// Whether a thread has met a file that was cut short.
+#[cfg(target_os = "linux")]
+static SAID: AtomicBool = AtomicBool::new(false);
 
 #[cfg(target_os = "linux")]
 const CUT_SHORT: &str = "error: a file was cut short while the program read from it, or its disk failed (SIGBUS)\n";

@@ -9,7 +9,7 @@ use super::verdict::Verdict;
 use crate::suite::{Body, Check, CheckKind, Prompt};
 
 /// Version of the rules of gates and checks: it goes up with every change by which some answer is judged otherwise.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// All that is said of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use ruff_python_parser::{Mode, ParseOptions, parse};
 use ruff_text_size::Ranged as _;
 
 /// Bytes of code that are parsed: more is no answer to a prompt.
-const MOST_BYTES: usize = 100_000;
+const MOST_BYTES: usize = 20_000;
 
 /// Brackets that CPython 3.11 reads within each other, its tokenizer's MAXLEVEL; deeper code is refused there too.
 const DEEPEST: usize = 200;
@@ -35,7 +35,7 @@ pub(crate) struct Fault {
 /// Reads a text as a module of Python 3.11.
 ///
 /// # Errors
-/// The first mistake, also syntax of a later version, and a text of more than 100 kB.
+/// The first mistake, also syntax of a later version, and a text of more than 20 kB.
 pub(crate) fn module(code: &str) -> Result<Module, Fault> {
     if code.len() > MOST_BYTES {
         return Err(Fault { message: format!("code of more than {MOST_BYTES} bytes is not read"), place: 0..0 });
@@ -164,7 +164,7 @@ mod tests {
         ] {
             let _ = module(&deep);
         }
-        assert!(module(&"x = 1\n".repeat(20_000)).unwrap_err().message.contains("100000 bytes"));
+        assert!(module(&"x = 1\n".repeat(20_000)).unwrap_err().message.contains("20000 bytes"));
     }
 
     #[test]

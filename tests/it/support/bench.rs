@@ -171,6 +171,20 @@ impl Bench {
             unsafe { command.pre_exec(set) };
         }
         #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt;
+            // Whoever runs the tests in the background of a shell has them ignored.
+            let heed = || {
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+                    // SAFETY: it is one system call, between fork and exec as at any time.
+                    unsafe { libc::signal(signal, libc::SIG_DFL) };
+                }
+                Ok(())
+            };
+            // SAFETY: as above.
+            unsafe { command.pre_exec(heed) };
+        }
+        #[cfg(unix)]
         if let Some(signal) = self.ignored {
             use std::os::unix::process::CommandExt;
             let ignore = move || {
