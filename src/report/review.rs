@@ -6,7 +6,7 @@ use super::ReportError;
 use super::page::{Align, Block, Column, Page, Table};
 use crate::suite::Body;
 use crate::summarize::{Pair, Preference, Rate};
-use crate::units::UNKNOWN;
+use crate::units::{UNKNOWN, counted};
 
 /// What came of all reviews of a run.
 #[derive(Debug, Serialize)]
@@ -33,7 +33,7 @@ pub fn json(reviews: &Reviews) -> Result<String, ReportError> {
 /// What was preferred, and how often the checks agree with that.
 pub fn page(reviews: &Reviews) -> Page {
     let Reviews { run, reviewed, left, preferences, agreement, .. } = reviews;
-    let head = format!("Run {run}: {reviewed} pairs reviewed, {left} left");
+    let head = format!("Run {run}: {} reviewed, {left} left", counted(*reviewed, "pair"));
     let column = |heading: &str, align, cell: &dyn Fn(&Preference) -> String| {
         Column::new(heading, align, preferences.iter().map(cell))
     };
